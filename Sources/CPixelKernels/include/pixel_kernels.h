@@ -1,0 +1,72 @@
+/* The arithmetic of the network, behind one table of functions for each instruction set.
+
+   Every table computes the same bits. An output element is reduced in one fixed order, with one fused multiply-add a
+   term, whatever tile it falls into; sums over a vector use one 16-lane tree; exp and tanh are polynomials written with
+   explicit fused multiply-adds. Nothing else (approximate reciprocals, libm, contraction) may touch a result.
+
+   Strides and sizes are in floats. A "vector" is 16 lanes on every instruction set. Pointers need no alignment. */
+#ifndef PIXEL_KERNELS_H
+#define PIXEL_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+enum { PIXEL_LANES = 16 };
+
+typedef struct pixel_kernels {
+  /* "avx512", "avx2", "neon" or "portable": the words that PIXELCNN_ISA takes. */
+  const char *name;
+
+  /* Vectors in the widest panel of a packed matrix. `vectors` vectors are cut into ceil(vectors / panel_vectors) panels
+     of as equal width as can be, the wider ones first; a panel is stored as (depth, 16 · width), and panels one after
+     the other. pixel_panel_width tells the width of the first of the panels that remain. */
+  ptrdiff_t panel_vectors;
+
+  /* y[j][m] += Σ_k weights[k][m] · x[j][k], k ascending, y's value first: y holds the initial accumulators.
+     weights: packed, depth × 16·vectors;  x: (columns, depth), rows x_stride apart;  y: (columns, 16·vectors), rows
+     y_stride apart; rows of x may overlap, those of y may not. */
+  void (*accumulate)(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, const float *x, ptrdiff_t x_stride,
+                     float *y, ptrdiff_t y_stride, ptrdiff_t columns);
+
+  /* y[j][i] = tanh(a[j][i]) · σ(b[j][i]), i < count: the gate of van den Oord et al. 2016, equation 2.
+     a and b: (columns, count), rows stride apart;  y: (columns, count), rows y_stride apart. */
+  void (*gate)(const float *a, const float *b, ptrdiff_t stride, float *y, ptrdiff_t y_stride, ptrdiff_t count,
+               ptrdiff_t columns);
+
+  /* y[j] = layer norm over the `count` channels of x[j]: biased variance, eps 1e-5, then weight and bias.
+     x: (columns, count), rows x_stride apart;  weight, bias: (count);  y: (columns, count), rows y_stride apart. */
+  void (*normalize)(const float *x, ptrdiff_t x_stride, const float *weight, const float *bias, float *y,
+                    ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns);
+
+  /* y[j][i] = max(x[j][i], 0), i < count. */
+  void (*rectify)(const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns);
+
+  /* The largest of x[0 … count). */
+  float (*maximum)(const float *x, ptrdiff_t count);
+
+  /* y[i] = exp((x[i] − maximum) / temperature), and 0 below e^-87; in whole vectors: y has room for
+     16·ceil(count / 16), zeros past count. */
+  void (*exponentials)(const float *x, ptrdiff_t count, float maximum, float temperature, float *y);
+
+  /* y[i] = x[0] + … + x[i], in whole vectors (x zero past count): within a vector by doubling strides of 1, 2, 4, 8,
+     vectors in sequence. Returns the last one, the total. x and y may be the same. */
+  float (*prefix_sums)(const float *x, ptrdiff_t count, float *y);
+} pixel_kernels;
+
+/* The tables that this processor can run, the fastest first, by position; a null pointer past the last. */
+const pixel_kernels *_Nullable pixel_kernels_available(ptrdiff_t position);
+
+/* The width, in vectors, of the first of the panels that `vectors` vectors are cut into. */
+static inline ptrdiff_t pixel_panel_width(ptrdiff_t vectors, ptrdiff_t panel_vectors) {
+  ptrdiff_t panels = (vectors + panel_vectors - 1) / panel_vectors;
+  return (vectors + panels - 1) / panels;
+}
+
+/* Round to nearest, denormals kept: the state that the contract is written for. Every thread that computes calls it. */
+void pixel_kernels_reset_float_state(void);
+
+#pragma clang assume_nonnull end
+
+#endif

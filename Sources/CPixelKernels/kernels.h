@@ -1,0 +1,153 @@
+/* The kernels, written once. An instruction set's file defines NAME, PANEL_VECTORS and the columns of its register tiles,
+   sets the target, and includes this. Shapes and contracts: pixel_kernels.h. */
+#include "vector.h"
+
+enum { MOST_COLUMNS = 14 };
+
+/* A register tile: MV vectors of outputs for NC columns. One load of a weight vector feeds NC multiply-adds, one
+   broadcast feeds MV. The accumulators live in registers across the whole depth. */
+#define TILE(MV, NC)                                                                                                   \
+  static void tile_##MV##x##NC(const float *w, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y,                \
+                               ptrdiff_t ys) {                                                                         \
+    f32x16 sum[NC][MV];                                                                                                \
+    UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++) sum[j][v] =                                \
+        load(y + j * ys + v * PIXEL_LANES);                                                                            \
+    for (ptrdiff_t k = 0; k < depth; k++, w += MV * PIXEL_LANES, x++) {                                                \
+      f32x16 weight[MV];                                                                                               \
+      UNROLL for (int v = 0; v < MV; v++) weight[v] = load(w + v * PIXEL_LANES);                                       \
+      UNROLL for (int j = 0; j < NC; j++) {                                                                            \
+        f32x16 value = splat(x[j * xs]);                                                                               \
+        UNROLL for (int v = 0; v < MV; v++) sum[j][v] = fma16(weight[v], value, sum[j][v]);                            \
+      }                                                                                                                \
+    }                                                                                                                  \
+    UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++)                                            \
+        store(y + j * ys + v * PIXEL_LANES, sum[j][v]);                                                                \
+  }
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+typedef void (*tile_function)(const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t);
+
+/* TILES names the tiles that fit this instruction set's registers, by vectors and columns; the tables below find them. */
+#define TILES_1(NAME_OF)                                                                                               \
+  NAME_OF(1, 1) NAME_OF(1, 2) NAME_OF(1, 3) NAME_OF(1, 4) NAME_OF(1, 5) NAME_OF(1, 6)
+#define TILES_1_WIDE(NAME_OF)                                                                                          \
+  NAME_OF(1, 7) NAME_OF(1, 8) NAME_OF(1, 9) NAME_OF(1, 10) NAME_OF(1, 11) NAME_OF(1, 12) NAME_OF(1, 13) NAME_OF(1, 14)
+#define TILES_2(NAME_OF)                                                                                               \
+  NAME_OF(2, 1) NAME_OF(2, 2) NAME_OF(2, 3) NAME_OF(2, 4) NAME_OF(2, 5) NAME_OF(2, 6) NAME_OF(2, 7) NAME_OF(2, 8)      \
+  NAME_OF(2, 9) NAME_OF(2, 10) NAME_OF(2, 11) NAME_OF(2, 12)
+#define TILES_3(NAME_OF)                                                                                               \
+  NAME_OF(3, 1) NAME_OF(3, 2) NAME_OF(3, 3) NAME_OF(3, 4) NAME_OF(3, 5) NAME_OF(3, 6) NAME_OF(3, 7) NAME_OF(3, 8)
+#define TILES_4(NAME_OF)                                                                                               \
+  NAME_OF(4, 1) NAME_OF(4, 2) NAME_OF(4, 3) NAME_OF(4, 4) NAME_OF(4, 5) NAME_OF(4, 6)
+#define TILES_5(NAME_OF) NAME_OF(5, 1) NAME_OF(5, 2) NAME_OF(5, 3) NAME_OF(5, 4) NAME_OF(5, 5)
+
+#define TABLE_ENTRY(MV, NC) [MV][NC] = tile_##MV##x##NC,
+TILES(TILE)
+static const tile_function tiles[PANEL_VECTORS + 1][MOST_COLUMNS + 1] = {TILES(TABLE_ENTRY)};
+static const ptrdiff_t tile_columns[PANEL_VECTORS + 1] = TILE_COLUMNS;
+
+static void accumulate(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, const float *x, ptrdiff_t x_stride,
+                       float *y, ptrdiff_t y_stride, ptrdiff_t columns) {
+  while (vectors > 0) {
+    ptrdiff_t width = pixel_panel_width(vectors, PANEL_VECTORS);
+    /* Tiles of as equal a number of columns as can be: 32 columns are 5·4 + 4·3, never 5·6 + 2. */
+    ptrdiff_t blocks = (columns + tile_columns[width] - 1) / tile_columns[width];
+    for (ptrdiff_t j = 0; blocks > 0; blocks--) {
+      ptrdiff_t count = (columns - j + blocks - 1) / blocks;
+      tiles[width][count](weights, depth, x + j * x_stride, x_stride, y + j * y_stride, y_stride);
+      j += count;
+    }
+    weights += depth * width * PIXEL_LANES;
+    y += width * PIXEL_LANES;
+    vectors -= width;
+  }
+}
+
+static void gate(const float *a, const float *b, ptrdiff_t stride, float *y, ptrdiff_t y_stride, ptrdiff_t count,
+                 ptrdiff_t columns) {
+  for (; columns > 0; columns--, a += stride, b += stride, y += y_stride)
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
+      store_at(y, i, count, gate16(load_at(a, i, count, 0), load_at(b, i, count, 0)));
+}
+
+static void normalize(const float *x, ptrdiff_t x_stride, const float *weight, const float *bias, float *y,
+                      ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+  for (; columns > 0; columns--, x += x_stride, y += y_stride) {
+    f32x16 sum = splat(0);
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
+      sum += load_at(x, i, count, 0);
+    float mean = sum_of_lanes(sum) / (float)count;
+    f32x16 squares = splat(0);
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+      f32x16 centred = load_at(x, i, count, mean) - mean;
+      squares = fma16(centred, centred, squares);
+    }
+    float inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+      f32x16 scaled = (load_at(x, i, count, 0) - mean) * inverse;
+      store_at(y, i, count, fma16(scaled, load_at(weight, i, count, 0), load_at(bias, i, count, 0)));
+    }
+  }
+}
+
+static void rectify(const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t count,
+                    ptrdiff_t columns) {
+  for (; columns > 0; columns--, x += x_stride, y += y_stride)
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
+      store_at(y, i, count, at_least(load_at(x, i, count, 0), 0));
+}
+
+static float maximum(const float *x, ptrdiff_t count) {
+  f32x16 most = splat(x[0]);
+  for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+    f32x16 v = load_at(x, i, count, x[0]);
+    most = v > most ? v : most;
+  }
+  float result = most[0];
+  for (int i = 1; i < PIXEL_LANES; i++)
+    result = most[i] > result ? most[i] : result;
+  return result;
+}
+
+static void exponentials(const float *x, ptrdiff_t count, float maximum, float temperature, float *y) {
+  for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+    f32x16 v = load_at(x, i, count, -__builtin_inff());
+    store(y + i, exp_not_positive((v - maximum) / temperature));
+  }
+}
+
+#define SHIFTED(v, by)                                                                                                 \
+  __builtin_shufflevector(splat(0), v, 16 - by, 17 - by, 18 - by, 19 - by, 20 - by, 21 - by, 22 - by, 23 - by, 24 - by, \
+                          25 - by, 26 - by, 27 - by, 28 - by, 29 - by, 30 - by, 31 - by)
+
+static float prefix_sums(const float *x, ptrdiff_t count, float *y) {
+  float total = 0;
+  for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+    f32x16 v = load(x + i);
+    v += SHIFTED(v, 1);
+    v += SHIFTED(v, 2);
+    v += SHIFTED(v, 4);
+    v += SHIFTED(v, 8);
+    v += total;
+    store(y + i, v);
+    total = v[15];
+  }
+  return total;
+}
+
+#define TABLE_NAME_(name) pixel_kernels_##name
+#define TABLE_NAME(name) TABLE_NAME_(name)
+#define STRING_(name) #name
+#define STRING(name) STRING_(name)
+
+const pixel_kernels TABLE_NAME(NAME) = {
+    .name = STRING(NAME),
+    .panel_vectors = PANEL_VECTORS,
+    .accumulate = accumulate,
+    .gate = gate,
+    .normalize = normalize,
+    .rectify = rectify,
+    .maximum = maximum,
+    .exponentials = exponentials,
+    .prefix_sums = prefix_sums,
+};

@@ -1,0 +1,94 @@
+/* Sixteen floats, as the kernels see them on every instruction set, and the elementary functions on them.
+   Included by kernels.h only, once an instruction set: the including file's target decides how it compiles. */
+#pragma STDC FP_CONTRACT OFF
+#pragma clang diagnostic ignored "-Wpsabi" /* everything here is inlined: no vector crosses a call */
+
+typedef float f32x16 __attribute__((ext_vector_type(16)));
+typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
+typedef float f32x16_unaligned __attribute__((ext_vector_type(16), aligned(4)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE f32x16 load(const float *p) { return *(const f32x16_unaligned *)p; }
+INLINE void store(float *p, f32x16 v) { *(f32x16_unaligned *)p = v; }
+INLINE f32x16 splat(float value) { return (f32x16)(value); }
+INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+
+/* The first `count` < 16 lanes; the others read as `fill` and are not written. */
+#ifdef HAS_LANE_MASKS
+INLINE f32x16 load_part(const float *p, ptrdiff_t count, float fill) {
+  return (f32x16)_mm512_mask_loadu_ps((__m512)splat(fill), (__mmask16)((1u << count) - 1), p);
+}
+INLINE void store_part(float *p, f32x16 v, ptrdiff_t count) {
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+}
+#else
+INLINE f32x16 load_part(const float *p, ptrdiff_t count, float fill) {
+  float lanes[PIXEL_LANES];
+  for (ptrdiff_t i = 0; i < PIXEL_LANES; i++)
+    lanes[i] = i < count ? p[i] : fill;
+  return load(lanes);
+}
+INLINE void store_part(float *p, f32x16 v, ptrdiff_t count) {
+  float lanes[PIXEL_LANES];
+  store(lanes, v);
+  for (ptrdiff_t i = 0; i < count; i++)
+    p[i] = lanes[i];
+}
+#endif
+
+/* v's lanes from `i` on, of `count` in all: a whole vector where there is one. */
+INLINE f32x16 load_at(const float *p, ptrdiff_t i, ptrdiff_t count, float fill) {
+  return count - i >= PIXEL_LANES ? load(p + i) : load_part(p + i, count - i, fill);
+}
+INLINE void store_at(float *p, ptrdiff_t i, ptrdiff_t count, f32x16 v) {
+  if (count - i >= PIXEL_LANES)
+    store(p + i, v);
+  else
+    store_part(p + i, v, count - i);
+}
+
+/* Selections rather than fmin and fmax: those leave the sign of zero open. */
+INLINE f32x16 at_least(f32x16 v, float low) { return v < splat(low) ? splat(low) : v; }
+INLINE f32x16 at_most(f32x16 v, float high) { return v > splat(high) ? splat(high) : v; }
+
+/* The one tree of every sum over lanes: halves, quarters, eighths, sixteenths. */
+INLINE float sum_of_lanes(f32x16 v) {
+  __typeof__(v.lo) eight = v.lo + v.hi;
+  __typeof__(eight.lo) four = eight.lo + eight.hi;
+  return (four.x + four.z) + (four.y + four.w);
+}
+
+/* e^x = 2^n (1 + m) with n = round(x / ln 2), |r| ≤ ln 2 / 2 and m = e^r − 1: r + r² q(r), where q is the minimax
+   polynomial of degree 4 (relative error of m below 9e-8). `scale` becomes 2^n. x must be within ±88. */
+INLINE f32x16 reduced_expm1(f32x16 x, f32x16 *scale) {
+  const f32x16 magic = splat(0x1.8p23f); /* adding it rounds to an integer, which is then in the low bits */
+  f32x16 shifted = fma16(x, splat(0x1.715476p0f), magic);
+  f32x16 n = shifted - magic;
+  f32x16 r = fma16(n, splat(-0x1.62e400p-1f), x); /* ln 2 in two parts, the first exact in the product with n */
+  r = fma16(n, splat(-0x1.7f7d1cp-20f), r);
+  f32x16 q = fma16(splat(0x1.6d117cp-10f), r, splat(0x1.120be2p-7f));
+  q = fma16(q, r, splat(0x1.555518p-5f));
+  q = fma16(q, r, splat(0x1.5554dcp-3f));
+  q = fma16(q, r, splat(0.5f));
+  *scale = (f32x16)(((i32x16)shifted << 23) + 0x3f800000);
+  return fma16(r * r, q, r);
+}
+
+/* e^x for x ≤ 0, zero below e^-87, where floats start to lose digits. */
+INLINE f32x16 exp_not_positive(f32x16 x) {
+  f32x16 scale, m = reduced_expm1(at_least(x, -87.0f), &scale);
+  f32x16 y = fma16(m, scale, scale);
+  return x < splat(-87.0f) ? splat(0.0f) : y;
+}
+
+/* tanh(a) · σ(b) with one division: tanh(a) = −m / (m + 2) with m = e^(−2a) − 1, which keeps the digits of small a;
+   σ(b) = 1 / (1 + e^−b). tanh is 1 to float precision past ±10. */
+INLINE f32x16 gate16(f32x16 a, f32x16 b) {
+  f32x16 scale_a, scale_b;
+  f32x16 m = reduced_expm1(at_most(at_least(a * -2.0f, -20.0f), 20.0f), &scale_a);
+  m = fma16(m, scale_a, scale_a - 1.0f);
+  f32x16 e = reduced_expm1(at_most(at_least(-b, -80.0f), 80.0f), &scale_b);
+  e = fma16(e, scale_b, scale_b);
+  return -m / ((m + 2.0f) * (e + 1.0f));
+}
