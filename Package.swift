@@ -21,6 +21,20 @@ let package = Package(
     targets: [
         // C: the kernels, and what Debian's libraries need to be called from Swift.
         .target(name: "CPixelKernels", linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
+
+        // Leaves: depend on no layer of ours.
+        .target(name: "AtomicFiles", swiftSettings: settings),
+        .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
+
+        // The network, from file to service.
+
+        // The programs.
+
+        // Tests: one target a layer.
+        .testTarget(name: "AtomicFilesTests", dependencies: ["AtomicFiles"], swiftSettings: settings),
+        .testTarget(
+            name: "ImageFormatsTests", dependencies: ["ImageFormats"], exclude: ["Fixtures"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

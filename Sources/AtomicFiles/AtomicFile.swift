@@ -1,0 +1,137 @@
+// An output file that appears whole or not at all: written beside its destination, synced, renamed over it, and the
+// folder synced. A reader sees the old file or the new one, also after a crash. Costs two fsyncs.
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A file being written under a temporary name in the destination's folder. Dropped uncommitted, it leaves no trace.
+///
+/// A symbolic link is followed. Where the path is a device, a pipe or a socket (`/dev/stdout`), it is written to
+/// directly: it cannot be replaced. The permissions are those of a new file.
+public struct AtomicFile: ~Copyable {
+    private let path: String  // as given, for messages
+    private let destination: String
+    private let temporary: String?  // nil where the destination is written to directly
+    private let descriptor: Int32
+
+    /// Creates the temporary file; the destination stays as it is until ``commit()``.
+    /// - Throws: ``AtomicFileError``.
+    public init(path: String) throws(AtomicFileError) {
+        self.path = path
+        (destination, temporary, descriptor) = try Self.open(path)
+    }
+
+    deinit {
+        close(descriptor)
+        if let temporary { unlink(temporary) }  // gone already where it was renamed
+    }
+
+    /// Appends all bytes.
+    /// - Throws: ``AtomicFileError``.
+    public func write(_ bytes: UnsafeRawBufferPointer) throws(AtomicFileError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = systemWrite(descriptor, rest)
+            if written > 0 {
+                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            } else if written == 0 || errno != EINTR {
+                throw failure(.write)
+            }
+        }
+    }
+
+    /// Appends all bytes.
+    /// - Throws: ``AtomicFileError``.
+    public func write(_ bytes: [UInt8]) throws(AtomicFileError) {
+        let result = bytes.withUnsafeBytes { buffer in
+            Result { () throws(AtomicFileError) in try write(buffer) }
+        }
+        try result.get()
+    }
+
+    /// Syncs the file and gives it its name; after a failure the destination is as it was.
+    /// - Throws: ``AtomicFileError``.
+    public consuming func commit() throws(AtomicFileError) {
+        guard let temporary else { return }
+        guard fsync(descriptor) == 0 else { throw failure(.synchronize) }
+        guard rename(temporary, destination) == 0 else { throw failure(.rename) }
+        try synchronizeFolder()
+    }
+
+    /// Writes `bytes` to the file at `path`, which is replaced if it exists.
+    /// - Throws: ``AtomicFileError``. No temporary file is left behind.
+    public static func write(_ bytes: [UInt8], to path: String) throws(AtomicFileError) {
+        let file = try AtomicFile(path: path)
+        try file.write(bytes)
+        try file.commit()
+    }
+
+    private static func open(_ path: String) throws(AtomicFileError) -> (String, temporary: String?, Int32) {
+        guard !path.utf8.contains(0) else { throw AtomicFileError(path: path, step: .open, errno: EINVAL) }
+        var status = stat()
+        // Whatever is wrong with the path, but that there is no file yet, opening the sibling will tell.
+        let kind = stat(path, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
+        guard kind != S_IFDIR else { throw AtomicFileError(path: path, step: .open, errno: EISDIR) }
+        if kind == S_IFREG {
+            let destination = resolved(path)
+            let (temporary, descriptor) = try openTemporary(beside: destination, reportedAs: path)
+            return (destination, temporary, descriptor)
+        }
+        let descriptor = systemOpen(path, O_WRONLY | O_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw AtomicFileError(path: path, step: .open, errno: errno) }
+        return (path, nil, descriptor)
+    }
+
+    /// `path` without symbolic links, so that it is the file that is replaced and not a link to it.
+    private static func resolved(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// A new file under a name that owes nothing to the final one, which may be as long as the file system allows.
+    private static func openTemporary(
+        beside destination: String, reportedAs path: String
+    ) throws(AtomicFileError) -> (String, Int32) {
+        for _ in 0..<16 {
+            let name = ".tmp-" + String(UInt64.random(in: .min ... .max), radix: 36)
+            let temporary = folder(of: destination) + name
+            let descriptor = systemOpen(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            if descriptor >= 0 { return (temporary, descriptor) }
+            if errno != EEXIST && errno != EINTR { break }
+        }
+        throw AtomicFileError(path: path, step: .open, errno: errno)
+    }
+
+    /// Makes the new name durable, where the file system can: not all allow it, and a folder may be writable without
+    /// being readable.
+    private func synchronizeFolder() throws(AtomicFileError) {
+        let folder = systemOpen(Self.folder(of: destination), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        guard folder >= 0 else { return }
+        defer { close(folder) }
+        guard fsync(folder) == 0 || errno == EINVAL else { throw failure(.synchronizeDirectory) }
+    }
+
+    /// The folder of `path`, with its slash.
+    private static func folder(of path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "./" }
+        return String(path[...slash])
+    }
+
+    private func failure(_ step: AtomicFileError.Step) -> AtomicFileError {
+        AtomicFileError(path: path, step: step, errno: errno)
+    }
+}
+
+// The system's calls, which the type's own methods hide.
+
+private func systemOpen(_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32 {
+    open(path, flags, mode)
+}
+
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    write(descriptor, bytes.baseAddress, bytes.count)
+}

@@ -1,0 +1,43 @@
+// Why a file could not be written: which file, which step, and the system's reason.
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Why `AtomicFile` could not write a file. Unless the step says otherwise, what was there before is untouched.
+public struct AtomicFileError: Error, Sendable, Equatable {
+    /// What failed.
+    public enum Step: String, Sendable {
+        /// Opening the file, or a temporary one beside it.
+        case open
+        /// Writing the bytes.
+        case write
+        /// Making the bytes durable.
+        case synchronize = "synchronize"
+        /// Giving the finished file its name.
+        case rename
+        /// Making the name durable. The new file is in place.
+        case synchronizeDirectory = "synchronize the directory of"
+    }
+
+    /// The file that was to be written.
+    public let path: String
+    /// What failed.
+    public let step: Step
+    /// The system's error number.
+    public let errno: Int32
+
+    /// An error as given.
+    public init(path: String, step: Step, errno: Int32) {
+        (self.path, self.step, self.errno) = (path, step, errno)
+    }
+}
+
+extension AtomicFileError: CustomStringConvertible {
+    /// One line with the path, the step and the system's reason.
+    public var description: String {
+        "cannot \(step.rawValue) \(path): \(String(cString: strerror(errno)))"
+    }
+}

@@ -1,0 +1,121 @@
+// Files appear whole or not at all, and nothing is left beside them.
+
+import AtomicFiles
+import Foundation
+import Testing
+
+@Suite struct AtomicFileTests {
+    /// Calls `body` with a new folder, and removes it afterwards.
+    static func withFolder(_ body: (URL) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "atomic-file-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try body(folder)
+    }
+
+    static func names(in folder: URL) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    }
+
+    @Test func writesNewFilesAndReplacesOldOnes() throws {
+        try Self.withFolder { (folder) throws in
+            let file = folder.appending(path: "image.png")
+            for bytes in [[1, 2, 3], [], [UInt8](repeating: 9, count: 1 << 20)] as [[UInt8]] {
+                try AtomicFile.write(bytes, to: file.path)
+                #expect([UInt8](try Data(contentsOf: file)) == bytes)
+            }
+            #expect(try Self.names(in: folder) == ["image.png"])
+        }
+    }
+
+    @Test func givesNewFilesTheModeThatTheUmaskAllows() throws {
+        try Self.withFolder { (folder) throws in
+            let (file, usual) = (folder.appending(path: "a"), folder.appending(path: "b"))
+            try AtomicFile.write([1], to: file.path)
+            let descriptor = open(usual.path, O_CREAT | O_WRONLY, 0o666)
+            #expect(close(descriptor) == 0)
+            let modes = try [file, usual].map {
+                try FileManager.default.attributesOfItem(atPath: $0.path)[.posixPermissions] as? Int
+            }
+            #expect(modes[0] != nil)
+            #expect(modes[0] == modes[1])
+        }
+    }
+
+    @Test func leavesReadersOfTheOldFileUndisturbed() throws {
+        try Self.withFolder { (folder) throws in
+            let file = folder.appending(path: "image.npy")
+            try AtomicFile.write([1, 2, 3], to: file.path)
+            let reader = try FileHandle(forReadingFrom: file)
+            try AtomicFile.write([4, 5], to: file.path)
+            #expect(try reader.readToEnd().map { [UInt8]($0) } == [1, 2, 3])
+        }
+    }
+
+    @Test func anUncommittedFileLeavesNoTrace() throws {
+        try Self.withFolder { (folder) throws in
+            let path = folder.appending(path: "half").path
+            do {
+                let file = try AtomicFile(path: path)
+                try file.write([1, 2, 3])
+            }
+            #expect(try Self.names(in: folder) == [])
+            let file = try AtomicFile(path: path)
+            try file.write([1, 2])
+            try file.write([3])
+            try file.commit()
+            #expect(try [UInt8](Data(contentsOf: URL(filePath: path))) == [1, 2, 3])
+        }
+    }
+
+    @Test func followsSymbolicLinks() throws {
+        try Self.withFolder { (folder) throws in
+            let (file, link) = (folder.appending(path: "file"), folder.appending(path: "link"))
+            try AtomicFile.write([1], to: file.path)
+            try FileManager.default.createSymbolicLink(atPath: link.path, withDestinationPath: "file")
+            try AtomicFile.write([2], to: link.path)
+            #expect([UInt8](try Data(contentsOf: file)) == [2])
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link.path) == "file")
+        }
+    }
+
+    @Test func writesNamesAsLongAsTheFileSystemAllows() throws {
+        try Self.withFolder { (folder) throws in
+            let name = String(repeating: "n", count: 255)
+            try AtomicFile.write([1], to: folder.appending(path: name).path)
+            #expect(try Self.names(in: folder) == [name])
+            let error = AtomicFileError(path: folder.path + "/n" + name, step: .rename, errno: ENAMETOOLONG)
+            #expect(throws: error) { try AtomicFile.write([1], to: folder.path + "/n" + name) }
+            #expect(try Self.names(in: folder) == [name])
+        }
+    }
+
+    @Test func writesDevicesDirectly() throws {
+        try AtomicFile.write([1, 2, 3], to: "/dev/null")
+        var status = stat()
+        #expect(stat("/dev/null", &status) == 0)
+        #expect(status.st_mode & S_IFMT == S_IFCHR)
+        #expect(throws: AtomicFileError(path: "/dev/full", step: .write, errno: ENOSPC)) {
+            try AtomicFile.write([1], to: "/dev/full")
+        }
+    }
+
+    @Test func namesPathStepAndReasonOfAFailure() throws {
+        try Self.withFolder { (folder) throws in
+            let missing = folder.path + "/missing/image.png"
+            let error = AtomicFileError(path: missing, step: .open, errno: ENOENT)
+            #expect(throws: error) { try AtomicFile.write([1], to: missing) }
+            #expect(error.description == "cannot open \(missing): No such file or directory")
+            #expect(throws: AtomicFileError(path: folder.path, step: .open, errno: EISDIR)) {
+                try AtomicFile.write([1], to: folder.path)
+            }
+            #expect(throws: AtomicFileError(path: "", step: .rename, errno: ENOENT)) {
+                try AtomicFile.write([1], to: "")
+            }
+            #expect(throws: AtomicFileError(path: "a\0b", step: .open, errno: EINVAL)) {
+                try AtomicFile.write([1], to: "a\0b")
+            }
+            #expect(try Self.names(in: folder) == [])
+        }
+    }
+}
