@@ -6,14 +6,17 @@ import PackageDescription
 
 let settings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
 let package = Package(
     name: "pixelcnnd",
     products: [
+        .executable(name: "pixelcnn-train", targets: ["pixelcnn-train"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         // Without its traits Hummingbird leaves out swift-configuration and full Foundation.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
@@ -22,19 +25,27 @@ let package = Package(
         // C: the kernels, and what Debian's libraries need to be called from Swift.
         .target(name: "CPixelKernels", linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
+        .systemLibrary(name: "CMessageDigest", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Leaves: depend on no layer of ours.
         .target(name: "AtomicFiles", swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
 
         // The network, from file to service.
+        .target(name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest"], swiftSettings: settings),
 
         // The programs.
+        .executableTarget(
+            name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),
 
         // Tests: one target a layer.
         .testTarget(name: "AtomicFilesTests", dependencies: ["AtomicFiles"], swiftSettings: settings),
         .testTarget(
             name: "ImageFormatsTests", dependencies: ["ImageFormats"], exclude: ["Fixtures"], swiftSettings: settings),
+        .testTarget(
+            name: "PixelCNNModelTests", dependencies: ["PixelCNNModel"], exclude: ["Fixtures"],
+            swiftSettings: settings),
+        .testTarget(name: "TrainCommandTests", dependencies: ["pixelcnn-train"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,45 @@
+// What a file says about its network beside the tensors: attributes of a whole module, or metadata of safetensors.
+// Shapes decide; what is declared is held against them, and adds the image size, which no shape shows.
+
+/// Hyperparameters as a file declares them; none need be there.
+public struct DeclaredHyperparameters: Sendable, Equatable {
+    /// A declared number; the raw value is its name in safetensors metadata, after `pixelcnn.`.
+    public enum Field: String, Sendable, CaseIterable {
+        /// C: image channels.
+        case channels
+        /// H: image rows.
+        case height
+        /// W: image columns.
+        case width
+        /// d: values a channel can take.
+        case colors
+        /// L: gated blocks.
+        case blocks
+        /// F: feature channels.
+        case filters
+        /// k: kernel size of the gated blocks.
+        case kernelSize = "kernel_size"
+        /// Width between the output layers.
+        case hidden
+
+        /// Key in the `__metadata__` of the safetensors files written here.
+        public var metadataKey: String { "pixelcnn.\(rawValue)" }
+    }
+
+    /// The numbers declared.
+    public var values: [Field: Int] = [:]
+    /// Classes of a conditional network, where declared.
+    public var labels: Int?
+
+    /// Nothing declared.
+    public init() {}
+
+    /// All of a network's numbers.
+    init(_ hyperparameters: Hyperparameters) {
+        values = [
+            .channels: hyperparameters.channels, .height: hyperparameters.height, .width: hyperparameters.width,
+            .colors: hyperparameters.colors, .blocks: hyperparameters.blocks, .filters: hyperparameters.filters,
+            .kernelSize: hyperparameters.kernelSize, .hidden: hyperparameters.hidden,
+        ]
+    }
+}

@@ -1,0 +1,65 @@
+// A model file opened, but not yet held to be a gated PixelCNN: its form, tensors and declarations. What `inspect` shows
+// of a file that does not load, and the first half of loading one.
+
+/// The tensors of a file and what it says about them.
+public struct ModelContents: Sendable {
+    /// Path as it was given.
+    public let path: String
+    /// Size of the file.
+    public let byteCount: Int
+    /// Form of the file.
+    public let format: ModelFormat
+    /// All tensors, in the file's order, prefixes such as `module.` removed.
+    public let tensors: [Tensor]
+    /// What the file declares of its network.
+    public let declared: DeclaredHyperparameters
+    /// What a person should know and no error says.
+    public let warnings: [String]
+    let file: MappedFile
+
+    init(
+        file: MappedFile, format: ModelFormat, tensors: [Tensor], declared: DeclaredHyperparameters,
+        warnings: [String] = []
+    ) {
+        path = file.path
+        byteCount = file.bytes.count
+        self.format = format
+        self.tensors = tensors
+        self.declared = declared
+        self.warnings = warnings
+        self.file = file
+    }
+
+    /// SHA-256 of the whole file, computed at each call.
+    public func sha256() -> String { SHA256.hexadecimal(of: file.bytes) }
+
+    /// Maps the file and finds its tensors, by content rather than by extension.
+    ///
+    /// - Throws: `ModelFileError` where the file is missing, damaged, of an unknown form, or refers to anything but
+    ///   tensors, plain values and the network's modules.
+    public static func read(path: String) throws(ModelFileError) -> ModelContents {
+        let file = try MappedFile(path: path)
+        do throws(ModelFileError.Problem) {
+            return try read(file)
+        } catch {
+            throw ModelFileError(file: path, error)
+        }
+    }
+
+    private static func read(_ file: MappedFile) throws(ModelFileError.Problem) -> ModelContents {
+        let bytes = file.bytes
+        if bytes.starts(with: [0x50, 0x4b]) { return try PyTorchFile.read(file) }
+        // The first value of a file from before PyTorch 1.6 is this number, pickled.
+        if bytes.count > 14, bytes[0] == 0x80,
+            bytes[2..<14].elementsEqual([0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19])
+        {
+            throw .legacyPyTorchFormat
+        }
+        if file.path.hasSuffix(".safetensors") || (bytes.count > 8 && bytes[8] == UInt8(ascii: "{")) {
+            return try SafetensorsFile.read(file)
+        }
+        if bytes[0] == 0x80, bytes.count > 1, (2...5).contains(bytes[1]) { throw .barePickle }
+        let first = bytes.prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        throw .unknownFormat(firstBytes: first.joined(separator: " "))
+    }
+}

@@ -1,0 +1,23 @@
+// Models with random weights: for benchmarks, which do not care what they draw, and for tests, which need logits far from
+// uniform. The same seed gives the same model.
+
+extension Model {
+    /// Weights from N(0, scale / √fan-in), those under masks included; biases from N(0, scale / √8); norms near the
+    /// identity, weights from N(1, 0.1) and biases from N(0, 0.1).
+    public static func random(_ hyperparameters: Hyperparameters, seed: UInt64, scale: Float = 1) -> Model {
+        var normal = NormalGenerator(seed: seed)
+        var parameters: [String: Tensor] = [:]
+        for spec in hyperparameters.parameters {
+            let (mean, deviation): (Float, Float) =
+                switch spec.role {
+                case .weight: (0, scale / Float(spec.shape.dropFirst().reduce(1, *)).squareRoot())
+                case .bias: (0, scale / Float(8).squareRoot())
+                case .normWeight: (1, 0.1)
+                case .normBias, .mask: (0, 0.1)
+                }
+            let floats = (0..<spec.count).map { _ in mean + deviation * normal.next() }
+            parameters[spec.name] = Tensor(name: spec.name, shape: spec.shape, floats: floats)
+        }
+        return Model(hyperparameters, parameters, warnings: [])
+    }
+}

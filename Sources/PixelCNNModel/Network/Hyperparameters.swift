@@ -1,0 +1,95 @@
+// The eight numbers that fix a gated PixelCNN: image size, values a channel, and the network's widths.
+//
+// Every limit is checked once, here, so that code behind it may multiply any of them without a thought of overflow:
+// with all fields at their limits the parameter count still fits an Int.
+
+/// Size of the images and of the network; valid by construction.
+public struct Hyperparameters: Sendable, Equatable {
+    /// C: image channels (colours), and the number of colour groups every feature map splits into.
+    public let channels: Int
+    /// H: image rows.
+    public let height: Int
+    /// W: image columns.
+    public let width: Int
+    /// d: values a channel can take, 0 … d − 1.
+    public let colors: Int
+    /// L: gated blocks.
+    public let blocks: Int
+    /// F: feature channels; divisible by C.
+    public let filters: Int
+    /// k: kernel size of the gated blocks; odd, at least 3.
+    public let kernelSize: Int
+    /// Width between the two output layers; divisible by C.
+    public let hidden: Int
+
+    /// g = F / C: feature channels in a colour group.
+    public var groupSize: Int { filters / channels }
+
+    /// p = k / 2: rows and columns of context on each side.
+    public var padding: Int { kernelSize / 2 }
+
+    /// Checks and stores the eight numbers; the defaults are the published network.
+    ///
+    /// - Throws: `HyperparametersError` naming the first field out of range, even, or not divisible by `channels`.
+    public init(
+        channels: Int = 3, height: Int = 32, width: Int = 32, colors: Int = 256, blocks: Int = 15, filters: Int = 120,
+        kernelSize: Int = 3, hidden: Int = 768
+    ) throws(HyperparametersError) {
+        try Self.check("channels", channels, Self.channelLimits)
+        try Self.check("height", height, Self.sideLimits)
+        try Self.check("width", width, Self.sideLimits)
+        try Self.check("colors", colors, Self.colorLimits)
+        try Self.check("blocks", blocks, Self.blockLimits)
+        try Self.check("filters", filters, Self.filterLimits)
+        try Self.check("kernelSize", kernelSize, Self.kernelLimits)
+        try Self.check("hidden", hidden, Self.filterLimits)
+        guard kernelSize % 2 == 1 else { throw .evenKernel(found: kernelSize) }
+        guard filters % channels == 0 else {
+            throw .notDivisible(field: "filters", found: filters, channels: channels)
+        }
+        guard hidden % channels == 0 else {
+            throw .notDivisible(field: "hidden", found: hidden, channels: channels)
+        }
+        self.channels = channels
+        self.height = height
+        self.width = width
+        self.colors = colors
+        self.blocks = blocks
+        self.filters = filters
+        self.kernelSize = kernelSize
+        self.hidden = hidden
+    }
+
+    // Wide enough for any image network; narrow enough that no product of them overflows.
+    static let channelLimits = 1...256
+    /// What `height` and `width` may be.
+    public static let sideLimits = 1...4096
+    static let colorLimits = 2...65536  // with one value there is nothing to normalise by; samples are at most 16 bits
+    static let blockLimits = 1...512
+    static let filterLimits = 1...65536
+    static let kernelLimits = 3...255
+
+    private static func check(_ field: String, _ found: Int, _ allowed: ClosedRange<Int>) throws(HyperparametersError) {
+        guard allowed.contains(found) else { throw .outOfRange(field: field, found: found, allowed: allowed) }
+    }
+}
+
+extension Hyperparameters: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case channels, height, width, colors, blocks, filters, kernelSize, hidden
+    }
+
+    /// Decodes all eight fields and validates them as `init` does.
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        try self.init(
+            channels: fields.decode(Int.self, forKey: .channels),
+            height: fields.decode(Int.self, forKey: .height),
+            width: fields.decode(Int.self, forKey: .width),
+            colors: fields.decode(Int.self, forKey: .colors),
+            blocks: fields.decode(Int.self, forKey: .blocks),
+            filters: fields.decode(Int.self, forKey: .filters),
+            kernelSize: fields.decode(Int.self, forKey: .kernelSize),
+            hidden: fields.decode(Int.self, forKey: .hidden))
+    }
+}

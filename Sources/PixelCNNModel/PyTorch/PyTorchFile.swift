@@ -1,0 +1,142 @@
+// A file written by torch.save: a ZIP archive with a pickle, `*/data.pkl`, and one entry a storage, `*/data/N`.
+//
+// Finds the tensors, whichever of the usual forms the file has, as views of the mapped storages: nothing is copied, and
+// only the tensors of the model are looked at, not those of an optimizer saved beside it.
+
+struct PyTorchFile {
+    /// Generous: the largest network that hyperparameters allow has about 9,000 tensors.
+    static let tensorLimit = 65_536
+    static let nameLimit = 512
+    static let depthLimit = 16
+    /// Dictionary entries looked at while walking modules; shared modules count each time.
+    static let workLimit = 1 << 24
+
+    let archive: ZIPArchive
+    /// Folder of the archive's entries, with its slash.
+    let folder: String
+    let graph: PickleGraph
+
+    var tensors: [Tensor] = []
+    var declared = DeclaredHyperparameters()
+    var warnings: [String] = []
+    var work = 0
+
+    /// What the file holds, under plain names.
+    static func read(_ file: MappedFile) throws(ModelFileError.Problem) -> ModelContents {
+        let archive: ZIPArchive
+        do throws(ZIPError) { archive = try ZIPArchive(file) } catch { throw .archive(error) }
+        let folder: String
+        do throws(PyTorchError) { folder = try checkedFolder(archive) } catch { throw .pyTorch(error) }
+        let graph: PickleGraph
+        do throws(PickleError) {
+            graph = try Unpickler.read(archive[folder + "data.pkl"] ?? .init(start: nil, count: 0))
+        } catch { throw .pickle(error) }
+
+        var reader = PyTorchFile(archive: archive, folder: folder, graph: graph)
+        let format: ModelFormat
+        do throws(PyTorchError) { format = try reader.collect() } catch { throw .pyTorch(error) }
+        return ModelContents(
+            file: file, format: format, tensors: reader.tensors, declared: reader.declared, warnings: reader.warnings)
+    }
+
+    private init(archive: ZIPArchive, folder: String, graph: PickleGraph) {
+        self.archive = archive
+        self.folder = folder
+        self.graph = graph
+    }
+
+    /// The folder of the one `data.pkl`, once the archive is known to be what torch.save writes on this kind of machine.
+    private static func checkedFolder(_ archive: ZIPArchive) throws(PyTorchError) -> String {
+        let suffix = "/data.pkl"
+        let pickles = archive.entries.keys.filter { $0.hasSuffix(suffix) && $0.count(where: { $0 == "/" }) == 1 }
+        guard pickles.count == 1, let pickle = pickles.first else { throw .notPyTorchArchive }
+        let folder = String(pickle.dropLast(suffix.count)) + "/"
+        guard archive.entries[folder + "constants.pkl"] == nil else { throw .torchScript }
+        if let order = archive[folder + "byteorder"] {  // absent before PyTorch 2.1
+            let text = String(decoding: order.prefix(16), as: UTF8.self)
+            guard text == "little" else { throw .unsupportedByteOrder(text) }
+        }
+        return folder
+    }
+
+    // MARK: The three forms
+
+    /// Fills `tensors`, `declared` and `warnings`.
+    private mutating func collect() throws(PyTorchError) -> ModelFormat {
+        let format = try collect(graph.root, checkpoint: true)
+        removePrefixes()
+        return format
+    }
+
+    /// - Parameter checkpoint: whether a dictionary may be a checkpoint that holds the model under a key.
+    private mutating func collect(_ value: PickleValue, checkpoint: Bool) throws(PyTorchError) -> ModelFormat {
+        switch graph.node(value) {
+        case .object(let global, let state):
+            guard global.path == PickleGlobal.network else { throw .unexpectedClass(global.path) }
+            try collectModule(value, path: "")
+            if let attributes = graph.dictionary(state) { declare(attributes) }
+            return .pyTorchModule
+        case .dictionary(let items):
+            // The keys first: a checkpoint may hold a stray tensor, such as a loss, beside its model.
+            let keys = ["state_dict", "model_state_dict", "model"]
+            for key in keys where checkpoint {
+                guard let model = graph.value(key, in: items), case .node = model, !isTensor(model) else { continue }
+                return try collect(model, checkpoint: false)
+            }
+            if try collectStateDictionary(items) { return .pyTorchStateDictionary }
+            throw .noTensors(keys: items.prefix(64).map { graph.summary($0.key) })
+        default:
+            throw .unexpectedContent(found: graph.summary(value))
+        }
+    }
+
+    /// Takes the dictionary for a state_dict if it holds a tensor; other values in it become warnings.
+    private mutating func collectStateDictionary(
+        _ items: [(key: PickleValue, value: PickleValue)]
+    ) throws(PyTorchError) -> Bool {
+        var others: [String] = []
+        for (key, value) in items {
+            if case .string(let name) = key, isTensor(value) {
+                try add(value, name: name)
+            } else if others.count < 8 {
+                others.append(graph.summary(key))
+            }
+        }
+        guard !tensors.isEmpty else { return false }
+        if !others.isEmpty {
+            warnings.append("entries that are no tensors are ignored: \(others.joined(separator: ", "))")
+        }
+        return true
+    }
+
+    /// Removes what DataParallel and torch.compile put before every name.
+    private mutating func removePrefixes() {
+        var length = 0
+        search: while let first = tensors.first?.name.dropFirst(length) {
+            for prefix in ["module.", "_orig_mod."] where first.hasPrefix(prefix) {
+                guard tensors.allSatisfy({ $0.name.dropFirst(length).hasPrefix(prefix) }) else { break search }
+                length += prefix.count
+                continue search
+            }
+            break
+        }
+        if length > 0 { tensors = tensors.map { $0.renamed(String($0.name.dropFirst(length))) } }
+    }
+
+    /// Takes the network's numbers from the attributes of a whole module, where they are named as expected.
+    private mutating func declare(_ attributes: [(key: PickleValue, value: PickleValue)]) {
+        func integer(_ key: String) -> Int? {
+            if case .int(let value)? = graph.value(key, in: attributes) { value } else { nil }
+        }
+        declared.values[.colors] = integer("n_colors")
+        declared.values[.blocks] = integer("n_blocks")
+        declared.values[.filters] = integer("filters")
+        declared.values[.kernelSize] = integer("kernel_size")
+        declared.labels = integer("n_labels")
+        if let shape = graph.integers(graph.value("in_shape", in: attributes)), shape.count == 3 {
+            declared.values[.channels] = shape[0]
+            declared.values[.height] = shape[1]
+            declared.values[.width] = shape[2]
+        }
+    }
+}

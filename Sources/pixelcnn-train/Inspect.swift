@@ -1,0 +1,79 @@
+// `pixelcnn-train inspect`: what a model file holds; for a file that does not load, what it holds and why not.
+
+import ArgumentParser
+import PixelCNNModel
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what a model file holds.",
+        discussion: """
+            Prints the network's size, the file's form and hash, and every tensor. A file that is not a gated PixelCNN \
+            has its tensors listed too, then the reason, and exit code 65.
+
+            Examples:
+              pixelcnn-train inspect pixelcnn.pt
+              pixelcnn-train inspect checkpoint.pt --height 64 --width 64
+            """)
+
+    @Argument(help: "Model file.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
+    var file: String
+
+    @OptionGroup var size: ImageSizeOptions
+
+    func run() throws {
+        do throws(ModelFileError) {
+            let contents = try ModelContents.read(path: file)
+            do throws(ModelFileError) {
+                printModel(try Model(contents, height: size.height, width: size.width))
+                printTensors(contents)
+            } catch {
+                printFile(contents.path, contents.format, contents.byteCount, contents.sha256())
+                printTensors(contents)
+                throw error
+            }
+        } catch {
+            throw Console.failure(error)
+        }
+    }
+
+    private func printModel(_ model: Model) {
+        let source = model.source
+        let network = model.hyperparameters
+        printFile(source.path, source.format, source.byteCount, source.sha256)
+        print(
+            "image       \(network.channels) × \(network.height) × \(network.width), \(network.colors) values a channel"
+        )
+        print(
+            "network     \(network.blocks) blocks, \(network.filters) filters, kernel \(network.kernelSize), "
+                + "hidden \(network.hidden)")
+        print("parameters  \(Console.grouped(network.parameterCount))")
+        for warning in source.warnings { print("warning     \(warning)") }
+    }
+
+    private func printFile(_ path: String, _ format: ModelFormat, _ byteCount: Int, _ sha256: String) {
+        print("file        \(path)")
+        print("format      \(format.rawValue), \(Console.grouped(byteCount)) bytes")
+        print("sha256      \(sha256)")
+    }
+
+    private func printTensors(_ contents: ModelContents) {
+        let names = contents.tensors.map { printable($0.name) }
+        let width = names.map(\.count).max() ?? 0
+        print("tensors     \(contents.tensors.count)")
+        for (name, tensor) in zip(names, contents.tensors) {
+            let type = tensor.elementType.rawValue
+            let shape = tensor.shape.map(String.init).joined(separator: " × ")
+            print(
+                "  \(name)\(String(repeating: " ", count: width - name.count))  "
+                    + "\(type)\(String(repeating: " ", count: 4 - type.count))  \(shape.isEmpty ? "scalar" : shape)")
+        }
+    }
+
+    /// A name from a file on a terminal: control characters would be commands to it.
+    private func printable(_ name: String) -> String {
+        String(
+            name.prefix(100).map {
+                $0.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } ? $0 : "?"
+            })
+    }
+}

@@ -1,0 +1,115 @@
+// Every form of PyTorch file loads to the same tensors as its plain twin, and every file of another kind is refused with
+// a reason that names it.
+
+import Testing
+
+@testable import PixelCNNModel
+
+@Suite struct PyTorchFileTests {
+    @Test(arguments: ["module.pt", "module-protocol4.pt", "module-protocol5.pt", "checkpoint-model.pt"])
+    func wholeModulesLoadExactly(file: String) throws {
+        let model = try Model.load(path: Fixture.path(file))
+        #expect(model.hyperparameters == (try Fixture.hyperparameters()))
+        #expect(model.source.format == .pyTorchModule)
+        #expect(model.source.warnings == [])
+        for (name, floats) in try Fixture.answer() { #expect(model[name].floats() == floats) }
+    }
+
+    @Test(arguments: [
+        "state.pt", "state-protocol4.pt", "checkpoint-state_dict.pt", "checkpoint-model_state_dict.pt",
+        "prefix-module.pt", "prefix-_orig_mod.pt", "prefix-module._orig_mod.pt", "strided.pt", "shared.pt", "gaps.pt",
+        "cuda.pt", "f64.pt",
+    ])
+    func stateDictionariesLoadExactly(file: String) throws {
+        let model = try Model.load(path: Fixture.path(file), height: 5, width: 4)
+        #expect(model.hyperparameters == (try Fixture.hyperparameters()))
+        #expect(model.source.format == .pyTorchStateDictionary)
+        #expect(model.source.warnings == [])
+        for (name, floats) in try Fixture.answer() { #expect(model[name].floats() == floats) }
+    }
+
+    @Test(arguments: [("f16", "f16-as-f32.pt"), ("bf16", "bf16-as-f32.pt"), ("f64", "state.pt")])
+    func otherElementTypesConvertAsPyTorchDoes(type: String, twin: String) throws {
+        let twin = try Model.load(path: Fixture.path(twin))
+        for file in ["\(type).pt", "\(type).safetensors"] {
+            let model = try Model.load(path: Fixture.path(file))
+            #expect(model["in_conv.0.weight"].elementType.rawValue == type)
+            for spec in model.hyperparameters.parameters {
+                #expect(model[spec.name].floats() == twin[spec.name].floats())
+            }
+        }
+    }
+
+    @Test func stridedTensorsAreViews() throws {
+        let model = try Model.load(path: Fixture.path("strided.pt"))
+        #expect(model["in_conv.0.weight"].strides == [1, 6, 18, 126])
+        #expect(!model["in_conv.0.weight"].isContiguous)
+        #expect(try Model.load(path: Fixture.path("gaps.pt"))["in_conv.0.bias"].strides == [2])
+    }
+
+    @Test func tensorsComeInTheOrderOfTheStateDictionary() throws {
+        let names = try Fixture.hyperparameters().stateDictionary.map(\.name)
+        for file in ["module.pt", "state.pt"] {
+            #expect(try ModelContents.read(path: Fixture.path(file)).tensors.map(\.name) == names)
+        }
+    }
+
+    @Test func imageSizeComesFromCallerThenFileThenDefault() throws {
+        let module = try Model.load(path: Fixture.path("module.pt"), width: 9).hyperparameters
+        #expect((module.height, module.width) == (5, 9))
+        let state = try Model.load(path: Fixture.path("state.pt"), height: 7)
+        #expect((state.hyperparameters.height, state.hyperparameters.width) == (7, 32))
+        #expect(state.source.warnings.count == 1)
+        #expect(state.source.warnings.first?.contains("7 × 32") == true)
+    }
+
+    @Test func imageSizesOutOfRangeAreRefused() throws {
+        #expect {
+            try Model.load(path: Fixture.path("state.pt"), height: 0)
+        } throws: { error in
+            (error as? ModelFileError)?.problem
+                == .hyperparameters(.outOfRange(field: "height", found: 0, allowed: 1...4096))
+        }
+    }
+
+    static let refused: [(String, ModelFileError.Problem)] = [
+        ("legacy.pt", .legacyPyTorchFormat),
+        ("conditional-module.pt", .model(.classConditional(evidence: "gated_layers.0.v_label.weight"))),
+        ("conditional-state.pt", .model(.classConditional(evidence: "gated_layers.0.v_label.weight"))),
+        ("other-module.pt", .pickle(.refusedGlobal("pixelcnn.GatedPixelCNN"))),
+        ("other-kwargs.pt", .model(.otherNetwork(evidence: "tensors such as “net.0.weight”"))),
+        ("numpy.pt", .pickle(.refusedGlobal("numpy._core.multiarray.scalar"))),
+        ("complex.pt", .pyTorch(.unsupportedStorage(tensor: "in_conv.0.bias", type: "torch.ComplexFloatStorage"))),
+        ("expanded.pt", .pyTorch(.expandedTensor("in_conv.0.bias", count: 6, storage: 1))),
+        (
+            "other-epsilon.pt",
+            .pyTorch(.wrongLayer(path: "h_norm_layers.1", found: "eps 0.001", expected: "eps 1e-5"))
+        ),
+        (
+            "other-activation.pt",
+            .pyTorch(
+                .wrongLayer(
+                    path: "in_conv.1", found: "“torch.nn.modules.activation.GELU”",
+                    expected: "torch.nn.modules.activation.ReLU"))
+        ),
+        ("list.pt", .pyTorch(.unexpectedContent(found: "a list"))),
+        ("no-tensors.pt", .pyTorch(.noTensors(keys: ["“epoch”"]))),
+    ]
+
+    @Test(arguments: refused)
+    func otherFilesAreRefusedByName(file: String, problem: ModelFileError.Problem) throws {
+        #expect(try Fixture.problem(file: file) == problem)
+    }
+
+    @Test func hashIsThatOfTheFile() throws {
+        // sha256sum of three bytes, from the standard's examples
+        #expect(
+            Array("abc".utf8).withUnsafeBytes(SHA256.hexadecimal(of:))
+                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        let source = try Model.load(path: Fixture.path("state.pt")).source
+        let bytes = try Fixture.bytes("state.pt")
+        #expect(source.sha256 == bytes.withUnsafeBytes(SHA256.hexadecimal(of:)))
+        #expect(source.byteCount == bytes.count)
+        #expect(source.path == Fixture.path("state.pt"))
+    }
+}

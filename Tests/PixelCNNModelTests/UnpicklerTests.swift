@@ -1,0 +1,170 @@
+// The unpickler on pickles written by hand: what it reads, what it refuses by name, and that none of them makes it hang,
+// crash or grow.
+
+import Testing
+
+@testable import PixelCNNModel
+
+@Suite struct UnpicklerTests {
+    private func read(_ pickle: [UInt8]) throws(PickleError) -> PickleGraph {
+        var result: Result<PickleGraph, PickleError> = .failure(.truncated(at: 0))
+        pickle.withUnsafeBytes { bytes in
+            do throws(PickleError) { result = .success(try Unpickler.read(bytes)) } catch { result = .failure(error) }
+        }
+        return try result.get()
+    }
+
+    private func read(_ text: String) throws(PickleError) -> PickleGraph { try read([UInt8](text.utf8)) }
+
+    private func error(_ pickle: [UInt8]) -> PickleError? {
+        do throws(PickleError) {
+            _ = try read(pickle)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func error(_ text: String) -> PickleError? { error([UInt8](text.utf8)) }
+
+    @Test func readsSimpleValues() throws {
+        #expect(try read("N.").root == .none)
+        #expect(try read([0x88, 0x2e]).root == .bool(true))
+        #expect(try read([0x89, 0x2e]).root == .bool(false))
+        #expect(try read([0x4a, 0xfe, 0xff, 0xff, 0xff, 0x2e]).root == .int(-2))
+        #expect(try read([0x8a, 2, 0x00, 0x80, 0x2e]).root == .int(-32768))
+        #expect(try read([0x8a, 0, 0x2e]).root == .int(0))
+        #expect(try read([0x8a, 8, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x2e]).root == .int(.min))
+        #expect(try read([0x8a, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x2e]).root == .ignored)
+        #expect(try read([0x47, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0x2e]).root == .float(1.5))
+        #expect(try read([0x8c, 2, 0xc3, 0xbc, 0x2e]).root == .string("ü"))
+    }
+
+    @Test func readsCollectionsThroughTheMemo() throws {
+        // {"a": (1, 2), "b": [3]} with the tuple recalled
+        let graph = try read("}q\u{0}(U\u{1}aK\u{1}K\u{2}\u{86}q\u{1}U\u{1}b]K\u{3}ah\u{1}0u.".latin1)
+        let items = try #require(graph.dictionary(graph.root))
+        #expect(graph.integers(graph.value("a", in: items)) == [1, 2])
+        #expect(graph.integers(graph.value("b", in: items)) == [3])
+    }
+
+    @Test(arguments: [
+        "os\nsystem", "builtins\neval", "builtins\ngetattr", "posix\nsystem", "subprocess\nPopen", "torch\nload",
+        "torch.nn.modules.container\nSequential.__init__", "__main__\nPixelCNN", "collections\ndefaultdict",
+        "torch._utils\n_rebuild_tensor_v3", "argparse\nNamespace",
+    ])
+    func refusesEveryOtherGlobalByName(name: String) {
+        let path = name.replacing("\n", with: ".")
+        #expect(error("c\(name)\n.") == .refusedGlobal(path))
+        let parts = name.split(separator: "\n").map { [UInt8]($0.utf8) }
+        let stackGlobal = [0x8c, UInt8(parts[0].count)] + parts[0] + [0x8c, UInt8(parts[1].count)] + parts[1]
+        #expect(error(stackGlobal + [0x93, 0x2e]) == .refusedGlobal(path))
+    }
+
+    @Test func adviceFitsTheRefusedName() {
+        #expect(PickleError.refusedGlobal("numpy.dtype").description.contains("state_dict"))
+        #expect(PickleError.refusedGlobal("pixelcnn.GatedPixelCNN").description.contains("another network"))
+        #expect(PickleError.refusedGlobal("os.system").description.contains("os.system"))
+        #expect(!PickleError.refusedGlobal("a\nb\u{1b}[31m").description.contains("\n"))
+    }
+
+    @Test func refusesCallsOfClassesAndConstructorsWithState() {
+        #expect(error("ctorch\nFloatStorage\n)R.") == .refusedCall("torch.FloatStorage"))
+        #expect(error("cpixelcnn\nPixelCNN\n)R.") == .refusedCall("pixelcnn.PixelCNN"))
+        #expect(error("ccollections\nOrderedDict\n]\u{85}R.".latin1) == .refusedCall("collections.OrderedDict"))
+        #expect(error("cbuiltins\nset\n)\u{81}.".latin1) == .refusedCall("builtins.set"))
+        #expect(error("cpixelcnn\nPixelCNN\nK\u{1}\u{85}\u{81}.".latin1) == .refusedCall("pixelcnn.PixelCNN"))
+    }
+
+    @Test(arguments: [
+        UInt8(ascii: "i"), UInt8(ascii: "o"), UInt8(ascii: "P"), UInt8(ascii: "I"), UInt8(ascii: "L"), 0x82, 0x83, 0x84,
+        0x92, 0x97, 0x98, 0x00, 0xff,
+    ])
+    func refusesInstructionsThatTorchDoesNotWrite(code: UInt8) {
+        #expect(error([code, 0x2e]) == .unsupportedInstruction(code, at: 0))
+    }
+
+    @Test func refusesUnknownProtocols() {
+        for version in [0, 1, 6, 255] as [UInt8] {
+            #expect(error([0x80, version, 0x4e, 0x2e]) == .unsupportedProtocol(Int(version)))
+        }
+    }
+
+    @Test(arguments: ["", "N", "K", "J\u{1}\u{2}", "U\u{5}abc", "X\u{5}", "cos", "cos\nsys", "T\u{1}\u{0}\u{0}"])
+    func refusesTruncation(pickle: String) {
+        guard case .truncated? = error(pickle) else {
+            Issue.record("not refused as truncated")
+            return
+        }
+    }
+
+    @Test(arguments: [
+        ".", "0.", "2.", "1.", "t.", "u.", "e.", "a.", "s.", "R.", "b.", "Q.", "q\u{0}.", "(.", "N(0.", "(N.q\u{1}",
+        "]NNs.", "}Na.", "NNR.", "N)b.", "}(Nu.", "NK\u{1}a.",
+    ])
+    func refusesMissingAndWrongOperands(pickle: String) {
+        let found = error(pickle)
+        if pickle == "(N.q\u{1}" {
+            #expect(found == nil)  // an open mark below the result harms nothing
+        } else {
+            guard case .wrongOperand? = found else {
+                Issue.record("\(pickle): \(String(describing: found))")
+                return
+            }
+        }
+    }
+
+    @Test func refusesUnknownMemoAndBadText() {
+        #expect(error("h\u{7}.") == .unknownMemo(7, at: 0))
+        #expect(error([0x55, 1, 0xff, 0x2e]) == .invalidText(at: 0))
+        // An index of four billion is an entry like any other, not the size of a table.
+        #expect(error([0x4e, 0x72, 0xff, 0xff, 0xff, 0xff, 0x2e]) == nil)
+    }
+
+    @Test func aListMayContainItself() throws {
+        let graph = try read("]q\u{0}h\u{0}a.")
+        guard case .list(let items)? = graph.node(graph.root) else {
+            Issue.record("not a list")
+            return
+        }
+        #expect(items == [graph.root])
+    }
+
+    @Test func aMillionNestedTuplesAreReadAndFreed() throws {
+        let graph = try read([0x4e] + [UInt8](repeating: 0x85, count: 1_000_000) + [0x2e])
+        #expect(graph.nodes.count == 1_000_001)
+    }
+
+    @Test func manyAppendsToOneListTakeLinearTime() throws {
+        // Were each append a copy, this would move 10^11 values.
+        let graph = try read([0x5d] + [UInt8]((0..<400_000).flatMap { _ in [0x4e, 0x61] as [UInt8] }) + [0x2e])
+        guard case .list(let items)? = graph.node(graph.root) else {
+            Issue.record("not a list")
+            return
+        }
+        #expect(items.count == 400_000)
+    }
+
+    @Test func endlessPicklesEndAtTheLimit() {
+        let pickle = [UInt8](repeating: 0x4e, count: Unpickler.instructionLimit + 1)
+        #expect(error(pickle) == .tooManyInstructions(limit: Unpickler.instructionLimit))
+        let large = [UInt8](repeating: 0x4e, count: Unpickler.sizeLimit + 1)
+        #expect(error(large) == .tooLarge(bytes: large.count, limit: Unpickler.sizeLimit))
+    }
+
+    @Test func everyFlippedByteOfARealPickleIsReadOrRefused() throws {
+        for fixture in ["module.pt", "state-protocol4.pt"] {
+            let pickle = try ZIPBuilder(fixture: fixture)["/data.pkl"].data
+            for index in pickle.indices {
+                var bad = pickle
+                bad[index] ^= UInt8(1 << (index % 8))
+                if let error = error(bad) { #expect(!error.description.isEmpty) }
+            }
+        }
+    }
+}
+
+extension String {
+    /// Each character as one byte.
+    var latin1: [UInt8] { unicodeScalars.map { UInt8($0.value) } }
+}
