@@ -25,6 +25,7 @@ let package = Package(
         // C: the kernels, and what Debian's libraries need to be called from Swift.
         .target(name: "CPixelKernels", linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CMessageDigest", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Leaves: depend on no layer of ours.
@@ -33,12 +34,16 @@ let package = Package(
 
         // The network, from file to service.
         .target(name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest"], swiftSettings: settings),
+        .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
 
         // The programs.
         .executableTarget(
             name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),
 
         // Tests: one target a layer.
+        .target(
+            name: "TestSupport", dependencies: ["ImageFormats", "PixelCNNModel"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         .testTarget(name: "AtomicFilesTests", dependencies: ["AtomicFiles"], swiftSettings: settings),
         .testTarget(
             name: "ImageFormatsTests", dependencies: ["ImageFormats"], exclude: ["Fixtures"], swiftSettings: settings),
@@ -46,6 +51,9 @@ let package = Package(
             name: "PixelCNNModelTests", dependencies: ["PixelCNNModel"], exclude: ["Fixtures"],
             swiftSettings: settings),
         .testTarget(name: "TrainCommandTests", dependencies: ["pixelcnn-train"], swiftSettings: settings),
+        .testTarget(
+            name: "PixelCNNReferenceTests", dependencies: ["PixelCNNReference", "TestSupport"],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

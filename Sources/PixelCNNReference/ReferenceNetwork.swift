@@ -1,0 +1,118 @@
+// The full forward pass over a whole image, as the network's description says it, on OpenBLAS. Slow, obvious, and
+// independent of the engine: the oracle of its tests, and what whole-image evaluation uses.
+
+import COpenBLAS
+import PixelCNNModel
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The network with its masks applied, for whole images.
+public struct ReferenceNetwork {
+    /// The model's sizes.
+    public let hyperparameters: Hyperparameters
+
+    private let input: Convolution
+    private let blocks: [Block]
+    private let hidden: Convolution
+    private let output: Convolution
+
+    private struct Block {
+        let vertical, horizontal, tanhToHorizontal, sigmoidToHorizontal, projection: Convolution
+        let verticalNorm, horizontalNorm: Norm
+    }
+
+    private struct Norm {
+        let weight, bias: [Float]  // (g)
+
+        init(_ model: Model, _ name: String) {
+            (weight, bias) = (model[name + ".weight"].floats(), model[name + ".bias"].floats())
+        }
+    }
+
+    /// Copies the model's weights, masked.
+    public init(model: Model) {
+        hyperparameters = model.hyperparameters
+        let loader = Loader(model: model)
+        input = loader.masked("in_conv.0", type: .a, bias: true)
+        blocks = (0..<hyperparameters.blocks).map { i in
+            let name = "gated_layers.\(i)."
+            return Block(
+                vertical: loader.vertical(name + "v_conv"),
+                horizontal: loader.masked(name + "h_conv", type: i == 0 ? .a : .b),
+                tanhToHorizontal: loader.masked(name + "v1toh", type: .b),
+                sigmoidToHorizontal: loader.masked(name + "v2toh", type: .b),
+                projection: loader.masked(name + "htoh", type: .b),
+                verticalNorm: Norm(model, "v_norm_layers.\(i)"),
+                horizontalNorm: Norm(model, "h_norm_layers.\(i)"))
+        }
+        hidden = loader.masked("out_conv.0", type: .b, bias: true)
+        output = loader.masked("out_conv.2", type: .b, bias: true)
+        // One thread a call: results depend on how OpenBLAS splits a product.
+        openblas_set_num_threads(1)
+    }
+
+    /// Logits (d, C, H, W) of an image's values (C, H, W), 0 … d − 1.
+    public func logits(_ values: [UInt16], height: Int, width: Int) -> [Float] {
+        let (channels, colors) = (hyperparameters.channels, hyperparameters.colors)
+        precondition(values.count == channels * height * width)
+        let centre = Float(colors - 1) / 2
+        let x = FeatureMap(
+            channels: channels, height: height, width: width, values: values.map { (Float($0) - centre) / centre })
+        var v = input(x).map { max($0, 0) }
+        var h = v
+        for block in blocks { (v, h) = forward(block, v, h) }
+        let y = output(hidden(h).map { max($0, 0) })  // (C · d, H, W)
+        return y.channels((0..<colors).flatMap { j in (0..<channels).map { $0 * colors + j } }).values
+    }
+
+    /// Log-probabilities (C, H, W), in nats, of an image's values (C, H, W).
+    public func logProbabilities(_ values: [UInt16], height: Int, width: Int) -> [Float] {
+        let logits = logits(values, height: height, width: width)
+        return values.indices.map { place in
+            let row = (0..<hyperparameters.colors).map { Double(logits[$0 * values.count + place]) }
+            let largest = row.max() ?? 0
+            return Float(row[Int(values[place])] - largest - log(row.reduce(0) { $0 + exp($1 - largest) }))
+        }
+    }
+
+    /// −mean log₂ probability of an image's values (C, H, W): bits per dimension.
+    public func bitsPerDimension(_ values: [UInt16], height: Int, width: Int) -> Double {
+        let total = logProbabilities(values, height: height, width: width).reduce(0.0) { $0 + Double($1) }
+        return -total / Double(values.count) / log(2)
+    }
+
+    /// One gated block, its norms included.
+    private func forward(_ block: Block, _ v: FeatureMap, _ h: FeatureMap) -> (FeatureMap, FeatureMap) {
+        let filters = hyperparameters.filters
+        let u = block.vertical(v)
+        let (u1, u2) = (u.channels(0..<filters), u.channels(filters..<2 * filters))
+        let q = block.horizontal(h)
+        let a = q.channels(stride(from: 0, to: 2 * filters, by: 2)).combined(with: block.tanhToHorizontal(u1), +)
+        let b = q.channels(stride(from: 1, to: 2 * filters, by: 2)).combined(with: block.sigmoidToHorizontal(u2), +)
+        let gated = { (a: FeatureMap, b: FeatureMap) in a.combined(with: b) { tanh($0) / (1 + exp(-$1)) } }
+        return (
+            normalize(gated(u1, u2), block.verticalNorm),
+            normalize(block.projection(gated(a, b)).combined(with: h, +), block.horizontalNorm)
+        )
+    }
+
+    /// Layer norm over the channels of each colour group, at each position.
+    private func normalize(_ x: FeatureMap, _ norm: Norm) -> FeatureMap {
+        var y = x
+        let group = hyperparameters.groupSize
+        for first in stride(from: 0, to: x.channels, by: group) {
+            for i in 0..<x.area {
+                let places = (first..<first + group).map { $0 * x.area + i }
+                let mean = places.reduce(0.0) { $0 + Double(x.values[$1]) } / Double(group)
+                let variance = places.reduce(0.0) { $0 + pow(Double(x.values[$1]) - mean, 2) } / Double(group)
+                for (j, place) in places.enumerated() {
+                    let scaled = Float((Double(x.values[place]) - mean) / (variance + 1e-5).squareRoot())
+                    y.values[place] = scaled * norm.weight[j] + norm.bias[j]
+                }
+            }
+        }
+        return y
+    }
+}

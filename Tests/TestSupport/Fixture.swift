@@ -1,0 +1,74 @@
+// A model file and what PyTorch answers for it; Tests/Fixtures/make_fixtures.py says how each was made.
+
+import Foundation
+import ImageFormats
+import PixelCNNModel
+
+/// One of the models of `Tests/Fixtures`, with images and PyTorch's logits and log-probabilities for them.
+public struct Fixture: Sendable, CustomStringConvertible {
+    /// The name in `make_fixtures.py`.
+    public let name: String
+    /// The loaded model.
+    public let model: Model
+    /// Values 0 … d − 1 of each image, (C, H, W).
+    public let images: [[UInt16]]
+    /// PyTorch's logits for each image, (d, C, H, W).
+    public let logits: [[Float]]
+    /// PyTorch's log-probabilities for each image in nats, (C, H, W).
+    public let logProbabilities: [[Float]]
+    /// Rows of the images.
+    public let height: Int
+    /// Columns of the images.
+    public let width: Int
+
+    /// The folder of committed fixtures.
+    public static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Fixtures")
+
+    /// The committed fixtures: each with the file that holds its model.
+    public static let committed = [
+        "tiny": "tiny.pt", "wide-kernel": "wide-kernel-state.pt", "gray": "gray.safetensors",
+    ]
+
+    /// Loads a committed fixture.
+    public init(_ name: String) throws {
+        try self.init(name, file: Fixture.committed[name] ?? name, folder: Fixture.folder)
+    }
+
+    /// Loads `folder/file` and the answers that belong to `name`.
+    public init(_ name: String, file: String, folder: URL) throws {
+        self.name = name
+        let images = try Fixture.array("\(name)-images.npy", in: folder)
+        (height, width) = (images.shape[2], images.shape[3])
+        model = try Model.load(path: folder.appending(path: file).path, height: height, width: width)
+        self.images = try Fixture.split(images.integers(as: UInt16.self, in: 0...65535), images.shape[0])
+        logits = Fixture.split(try Fixture.array("\(name)-logits.npy", in: folder).floats(), images.shape[0])
+        logProbabilities = Fixture.split(
+            try Fixture.array("\(name)-log-prob.npy", in: folder).floats(), images.shape[0])
+    }
+
+    /// The name alone.
+    public var description: String { name }
+
+    private static func array(_ name: String, in folder: URL) throws -> NPYArray {
+        try NPYArray(parsing: Array(Data(contentsOf: folder.appending(path: name))))
+    }
+
+    private static func split<T>(_ values: [T], _ count: Int) -> [[T]] {
+        let size = values.count / count
+        return (0..<count).map { Array(values[$0 * size..<($0 + 1) * size]) }
+    }
+}
+
+/// The largest difference of two lists of numbers, and where it is.
+public func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
+    precondition(a.count == b.count)
+    return zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) }
+}
+
+/// The exactness contract's bound on logits: 1e-4 × max(1, σ of the logits).
+public func logitTolerance(_ logits: [Float]) -> Float {
+    let mean = logits.reduce(0.0) { $0 + Double($1) } / Double(logits.count)
+    let variance = logits.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(logits.count)
+    return 1e-4 * Float(max(1, variance.squareRoot()))
+}
