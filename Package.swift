@@ -34,6 +34,7 @@ let package = Package(
 
         // The network, from file to service.
         .target(name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest"], swiftSettings: settings),
+        .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
         .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
 
         // The programs.
@@ -51,6 +52,10 @@ let package = Package(
             name: "PixelCNNModelTests", dependencies: ["PixelCNNModel"], exclude: ["Fixtures"],
             swiftSettings: settings),
         .testTarget(name: "TrainCommandTests", dependencies: ["pixelcnn-train"], swiftSettings: settings),
+        .testTarget(
+            name: "PixelCNNEngineTests",
+            dependencies: ["PixelCNNEngine", "PixelCNNReference", "CPixelKernels", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "PixelCNNReferenceTests", dependencies: ["PixelCNNReference", "TestSupport"],
             swiftSettings: settings),

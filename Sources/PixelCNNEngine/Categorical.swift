@@ -1,0 +1,92 @@
+// From logits to a value, exactly as the sampling contract (version 1) says: one order of sums, so that a draw does not
+// depend on the instruction set. Costs a few microseconds only where top-k or top-p ask for a ranking.
+
+/// Draws from, and measures, categorical distributions over d values. Owned by one thread.
+final class Categorical {
+    private let kernels: Kernels
+    private let colors: Int
+    private let exponentials: FloatBuffer  // (d in whole vectors), in order of value
+    private let prefixes: FloatBuffer  // (d in whole vectors)
+    private let ranked: FloatBuffer  // (d in whole vectors), exponentials by rank
+    /// (d): keys that sort by falling logit, then rising value, which is the low half.
+    private var ranking: [UInt64] = []
+    private var kept: [Bool]  // (d), by value
+
+    init(kernels: Kernels, colors: Int) {
+        (self.kernels, self.colors) = (kernels, colors)
+        exponentials = FloatBuffer(count: colors.roundedUpToLanes)
+        prefixes = FloatBuffer(count: colors.roundedUpToLanes)
+        ranked = FloatBuffer(count: colors.roundedUpToLanes)
+        ranking.reserveCapacity(colors)
+        kept = Array(repeating: true, count: colors)
+    }
+
+    /// The value that the uniform number `u` picks. `logits` has d values, with room for whole vectors.
+    func draw(_ logits: UnsafePointer<Float>, uniform u: Float, parameters: SamplingParameters) -> Int {
+        let largest = kernels.table.pointee.maximum(logits, colors)
+        if parameters.temperature == 0 {
+            return (0..<colors).first { logits[$0] == largest } ?? 0
+        }
+        kernels.table.pointee.exponentials(logits, colors, largest, parameters.temperature, exponentials.base)
+        let isRestricted = parameters.topK != nil || parameters.topP != nil
+        if isRestricted { restrict(logits, parameters) }
+        let total = kernels.table.pointee.prefix_sums(exponentials.base, colors, prefixes.base)
+        let threshold = u * total
+        for value in 0..<colors where prefixes.base[value] > threshold && (!isRestricted || kept[value]) {
+            return value
+        }
+        // Rounding left none: the largest value that was kept.
+        return isRestricted ? kept.lastIndex(of: true) ?? colors - 1 : colors - 1
+    }
+
+    /// log softmax at `value`, in nats.
+    func logProbability(_ logits: UnsafePointer<Float>, of value: Int) -> Float {
+        let largest = kernels.table.pointee.maximum(logits, colors)
+        kernels.table.pointee.exponentials(logits, colors, largest, 1, exponentials.base)
+        let total = kernels.table.pointee.prefix_sums(exponentials.base, colors, prefixes.base)
+        return Float(Double(logits[value]) - Double(largest) - naturalLogarithm(Double(total)))
+    }
+
+    /// Sets `kept`, and the exponentials of what is not kept to zero: top-k, then top-p on what is left.
+    private func restrict(_ logits: UnsafePointer<Float>, _ parameters: SamplingParameters) {
+        ranking.removeAll(keepingCapacity: true)
+        for value in 0..<colors {
+            ranking.append(UInt64(~ascendingBits(logits[value])) << 32 | UInt64(value))
+        }
+        ranking.sort()
+        var count = parameters.topK ?? colors
+        if let topP = parameters.topP {
+            ranked.clear()
+            for rank in 0..<count { ranked.base[rank] = exponentials.base[value(atRank: rank)] }
+            let total = kernels.table.pointee.prefix_sums(ranked.base, count, ranked.base)
+            let enough = topP * total
+            count = (0..<count).first { ranked.base[$0] >= enough }.map { $0 + 1 } ?? count
+        }
+        for value in 0..<colors { kept[value] = false }
+        for rank in 0..<count { kept[value(atRank: rank)] = true }
+        for value in 0..<colors where !kept[value] { exponentials.base[value] = 0 }
+    }
+
+    private func value(atRank rank: Int) -> Int { Int(truncatingIfNeeded: ranking[rank] & 0xFFFF_FFFF) }
+
+    /// A float's bits so that unsigned order is numeric order; both zeros are one.
+    private func ascendingBits(_ x: Float) -> UInt32 {
+        let bits = (x + 0).bitPattern
+        return bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
+    }
+}
+
+/// ln x for x ≥ 1, by additions, multiplications and divisions alone, in one order: the C library's may differ between
+/// processors in the last bit. Relative error below 1e-15.
+func naturalLogarithm(_ x: Double) -> Double {
+    var (mantissa, exponent) = (x.significand, Double(x.exponent))
+    if mantissa > 2.0.squareRoot() { (mantissa, exponent) = (mantissa / 2, exponent + 1) }
+    // ln m = 2 artanh((m − 1) / (m + 1)) = 2 (s + s³/3 + s⁵/5 + …), |s| < 0.172
+    let s = (mantissa - 1) / (mantissa + 1)
+    var (power, sum) = (s, 0.0)
+    for k in stride(from: 1.0, through: 21, by: 2) {
+        sum += power / k
+        power *= s * s
+    }
+    return 2 * sum + exponent * 0x1.62e42fefa39efp-1
+}

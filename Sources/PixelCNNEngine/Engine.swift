@@ -1,0 +1,29 @@
+// The engine is a loaded model: weights packed for this processor, shared by every session. It computes nothing itself;
+// a SamplingSession steps images with it.
+
+import PixelCNNModel
+
+/// A model, ready to compute. Immutable, shared by threads.
+public final class Engine: Sendable {
+    /// The model's sizes.
+    public let hyperparameters: Hyperparameters
+    /// The instruction set in use; every one gives the same bits.
+    public let kernels: Kernels
+
+    let geometry: Geometry
+    let weights: PackedWeights
+    let normalizedValues: [Float]  // (d): (v − c) / c with c = (d − 1) / 2
+
+    /// Packs the model's weights; its file is not needed afterwards.
+    public init(model: Model, kernels: Kernels = .fastest) {
+        hyperparameters = model.hyperparameters
+        geometry = Geometry(model.hyperparameters)
+        self.kernels = kernels
+        weights = PackedWeights(model, kernels: kernels)
+        let centre = Float(model.hyperparameters.colors - 1) / 2
+        normalizedValues = (0..<model.hyperparameters.colors).map { (Float($0) - centre) / centre }
+    }
+
+    /// `avx512`, `avx2`, `neon` or `portable`.
+    public var instructionSet: String { kernels.name }
+}

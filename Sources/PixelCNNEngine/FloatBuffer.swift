@@ -1,0 +1,53 @@
+// Floats with a fixed place: zeroed, aligned to a cache line, freed with their owner. Everything the kernels touch lives
+// in one, allocated when a model is packed or an image is admitted, never in a step.
+
+final class FloatBuffer {
+    let base: UnsafeMutablePointer<Float>
+    let count: Int
+
+    /// `count` zeros.
+    init(count: Int) {
+        precondition(count >= 0)
+        self.count = count
+        let bytes = max(count, 1) * MemoryLayout<Float>.stride
+        base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+            .initializeMemory(as: Float.self, repeating: 0, count: max(count, 1))
+    }
+
+    convenience init(_ values: some Collection<Float>) {
+        self.init(count: values.count)
+        for (i, value) in values.enumerated() { base[i] = value }
+    }
+
+    deinit {
+        UnsafeMutableRawPointer(base).deallocate()
+    }
+
+    /// Sets every float to zero.
+    func clear() {
+        base.update(repeating: 0, count: count)
+    }
+}
+
+/// A buffer that is written while it is built and only read afterwards, so that threads may share it.
+struct ConstantFloats: @unchecked Sendable {
+    private let buffer: FloatBuffer
+
+    init(_ values: some Collection<Float>) {
+        buffer = FloatBuffer(values)
+    }
+
+    /// Builds `count` floats in place.
+    init(count: Int, initialize: (UnsafeMutablePointer<Float>) -> Void) {
+        buffer = FloatBuffer(count: count)
+        initialize(buffer.base)
+    }
+
+    var base: UnsafePointer<Float> { UnsafePointer(buffer.base) }
+    var count: Int { buffer.count }
+}
+
+extension Int {
+    /// This many floats in whole vectors of 16 lanes.
+    var roundedUpToLanes: Int { (self + Kernels.lanes - 1) / Kernels.lanes * Kernels.lanes }
+}

@@ -1,0 +1,172 @@
+// The horizontal stack and the output layers, for a batch of images, each at a pixel of its own. A pixel takes C passes,
+// one a value: pass c computes colour group c of every feature, from groups ≤ c, so each weight is used once a pixel.
+//
+// Only p columns to the left are ever read again; they live beside the current column, p + 1 columns in all, and shift by
+// one when a pixel begins. Buffers are block by block, (image, …) inside, so that a kernel call walks over the batch.
+
+/// The state of one pixel for each image of a batch. Owned by one thread.
+final class HorizontalStack {
+    private let weights: PackedWeights
+    private let kernels: Kernels
+    private let geometry: Geometry
+    private let capacity: Int
+
+    private let patches: FloatBuffer  // (image, context + C): the input pixels that in_conv sees
+    private let features: FloatBuffer  // (L + 1, image, p + 1, F): block inputs and the last output, left columns first
+    private let preactivations: FloatBuffer  // (L, image, C, pair)
+    private let gates: FloatBuffer  // (L, image, F)
+    private let sums: FloatBuffer  // (image, widest group in whole vectors): a product on its way to a group
+    private let hidden: FloatBuffer  // (image, hidden)
+    private let logits: FloatBuffer  // (image, d in whole vectors)
+
+    init(weights: PackedWeights, kernels: Kernels, geometry: Geometry, capacity: Int) {
+        (self.weights, self.kernels, self.geometry, self.capacity) = (weights, kernels, geometry, capacity)
+        let (blocks, filters) = (geometry.blocks, geometry.filters)
+        patches = FloatBuffer(count: capacity * geometry.patchCount)
+        features = FloatBuffer(count: (blocks + 1) * capacity * geometry.keptRows * filters)
+        preactivations = FloatBuffer(count: blocks * capacity * geometry.channels * geometry.pair)
+        gates = FloatBuffer(count: blocks * capacity * filters)
+        sums = FloatBuffer(count: capacity * max(geometry.group, geometry.hiddenGroup).roundedUpToLanes)
+        hidden = FloatBuffer(count: capacity * geometry.hidden)
+        logits = FloatBuffer(count: capacity * geometry.colors.roundedUpToLanes)
+    }
+
+    // MARK: - A pixel, in order: begin, then for each colour compute and set its value.
+
+    /// Image `slot` begins pixel (row, column): shifts its left columns and takes in what is known before any value.
+    func beginPixel(slot: Int, row: Int, column: Int, cache: RowCache) {
+        let filters = geometry.filters
+        for block in 0...geometry.blocks {
+            let columns = leftColumns(block)[slot]
+            if column == 0 {
+                columns.update(repeating: 0, count: geometry.padding * filters)
+            } else {
+                columns.update(from: columns + filters, count: geometry.padding * filters)
+            }
+        }
+        gatherPatch(slot: slot, row: row, column: column, cache: cache)
+        for block in 0..<geometry.blocks {
+            let (group, half) = (geometry.group, geometry.half)
+            let vertical = cache.toHorizontal(block: block, column: column)
+            for c in 0..<geometry.channels {
+                let pair = self.pair(block, c)[slot]
+                pair.update(from: vertical + c * group, count: group)
+                (pair + group).update(from: vertical + half + c * group, count: group)
+                (pair + 2 * group).update(repeating: 0, count: geometry.pair - 2 * group)
+            }
+        }
+    }
+
+    /// The taps left of the pixel, all blocks and colour groups, of the first `count` images.
+    func addLeftTaps(count: Int) {
+        for block in 0..<geometry.blocks {
+            kernels.accumulate(weights.blocks[block].left, leftColumns(block), into: pair(block, 0), count: count)
+        }
+    }
+
+    /// Colour group `c` of every layer, then the logits of channel c, of the first `count` images.
+    func computeGroup(_ c: Int, count: Int) {
+        inputConvolution(c, count)
+        for block in 0..<geometry.blocks {
+            let packed = weights.blocks[block]
+            let (input, pair) = (current(block), pair(block, c))
+            let (gate, group) = (gates(block) + c * geometry.group, geometry.group)
+            let residual = sumRows(of: group)
+            kernels.accumulate(packed.centre[c], input, into: pair, count: count)
+            kernels.gate(pair, pair + group, into: gate, channels: group, count: count)
+            copyGroup(c, of: input, to: residual, count)
+            kernels.accumulate(packed.projection[c], gates(block), into: residual, count: count)
+            kernels.normalize(residual, packed.horizontalNorm, into: current(block + 1) + c * group, count: count)
+        }
+        outputLayers(c, count)
+    }
+
+    /// Tells image `slot` the value of channel `c` at its pixel, normalised, which later groups see.
+    func setValue(_ normalized: Float, slot: Int, channel c: Int) {
+        patchRows[slot][geometry.patchContext + c] = normalized
+    }
+
+    /// Image `slot`'s logits (d) of the channel computed last.
+    func logits(slot: Int) -> UnsafePointer<Float> {
+        UnsafePointer(logitRows[slot])
+    }
+
+    /// Image `slot`'s in_conv output (F) at its pixel: the vertical stack's first input.
+    func inputFeatures(slot: Int) -> UnsafePointer<Float> {
+        UnsafePointer(current(0)[slot])
+    }
+
+    /// Moves an image's state to another slot, so that the images of a batch stay together.
+    func move(from source: Int, to destination: Int) {
+        for block in 0...geometry.blocks {
+            leftColumns(block)[destination].update(
+                from: leftColumns(block)[source], count: geometry.keptRows * geometry.filters)
+        }
+    }
+
+    // MARK: - Layers
+
+    /// h = v = relu(in_conv(x)), group c: the patch's context, and the pixel's channels before c.
+    private func inputConvolution(_ c: Int, _ count: Int) {
+        let sum = sumRows(of: geometry.group)
+        sum.fill(count, with: weights.input.biases[c].base, length: sum.stride)
+        kernels.accumulate(weights.input.groups[c], patchRows, into: sum, count: count)
+        kernels.rectify(sum, into: current(0) + c * geometry.group, channels: geometry.group, count: count)
+    }
+
+    /// logits = out_conv.2(relu(out_conv.0(h))), group c.
+    private func outputLayers(_ c: Int, _ count: Int) {
+        let output = weights.output
+        let sum = sumRows(of: geometry.hiddenGroup)
+        sum.fill(count, with: output.hiddenBiases[c].base, length: sum.stride)
+        kernels.accumulate(output.hidden[c], current(geometry.blocks), into: sum, count: count)
+        let hiddenRows = Rows(base: hidden.base, stride: geometry.hidden)
+        kernels.rectify(
+            sum, into: hiddenRows + c * geometry.hiddenGroup, channels: geometry.hiddenGroup, count: count)
+        logitRows.fill(count, with: output.logitBiases[c].base, length: logitRows.stride)
+        kernels.accumulate(output.logits[c], hiddenRows, into: logitRows, count: count)
+    }
+
+    /// The pixels that in_conv sees: three rows above, seven wide; three pixels left; room for the pixel itself.
+    private func gatherPatch(slot: Int, row: Int, column: Int, cache: RowCache) {
+        let (reach, channels) = (Geometry.inputReach, geometry.channels)
+        var patch = patchRows[slot]
+        for above in stride(from: reach, through: 1, by: -1) {
+            patch.update(from: cache.pixels(row: row - above, column: column - reach), count: 7 * channels)
+            patch += 7 * channels
+        }
+        patch.update(from: cache.pixels(row: row, column: column - reach), count: reach * channels)
+    }
+
+    private func copyGroup(_ c: Int, of source: Rows, to sum: Rows, _ count: Int) {
+        for slot in 0..<count {
+            sum[slot].update(from: source[slot] + c * geometry.group, count: geometry.group)
+        }
+    }
+
+    // MARK: - Where things are, as rows over the images
+
+    private var patchRows: Rows { Rows(base: patches.base, stride: geometry.patchCount) }
+    private var logitRows: Rows { Rows(base: logits.base, stride: geometry.colors.roundedUpToLanes) }
+
+    private func sumRows(of width: Int) -> Rows { Rows(base: sums.base, stride: width.roundedUpToLanes) }
+
+    /// Block `block`'s input at the p columns left of the pixel, (p, F), followed by the pixel's own.
+    private func leftColumns(_ block: Int) -> Rows {
+        let stride = geometry.keptRows * geometry.filters
+        return Rows(base: features.base + block * capacity * stride, stride: stride)
+    }
+
+    /// Block `block`'s input at the pixel, (F). `geometry.blocks` is the stack's output.
+    private func current(_ block: Int) -> Rows { leftColumns(block) + geometry.padding * geometry.filters }
+
+    private func gates(_ block: Int) -> Rows {
+        Rows(base: gates.base + block * capacity * geometry.filters, stride: geometry.filters)
+    }
+
+    /// Block `block`'s pre-activations of group c: tanh half, sigmoid half.
+    private func pair(_ block: Int, _ c: Int) -> Rows {
+        let stride = geometry.channels * geometry.pair
+        return Rows(base: preactivations.base + block * capacity * stride, stride: stride) + c * geometry.pair
+    }
+}

@@ -1,0 +1,42 @@
+// One image's work, and what comes of it. A request for n images is n of these: each depends on nothing but itself.
+
+/// What is to be done with one image.
+public struct ImageTask: Sendable {
+    /// Where the image's values come from.
+    public enum Source: Sendable {
+        /// Drawn from the model: image `index` under `seed` (sampling contract, version 1).
+        case sample(seed: UInt64, index: UInt64, parameters: SamplingParameters)
+        /// Given, (C, H, W): their log-probabilities are wanted.
+        case score(values: [UInt16])
+    }
+
+    /// Rows.
+    public let height: Int
+    /// Columns.
+    public let width: Int
+    /// Where the values come from.
+    public let source: Source
+
+    /// A task as given. Parameters must be valid, and given values C·H·W in number and below d.
+    public init(height: Int, width: Int, source: Source) {
+        (self.height, self.width, self.source) = (height, width, source)
+    }
+}
+
+/// What a finished task gives.
+public enum ImageResult: Sendable, Equatable {
+    /// Values 0 … d − 1, (C, H, W).
+    case values([UInt16])
+    /// Log-probabilities in nats, (C, H, W).
+    case logProbabilities([Float])
+}
+
+extension ImageResult {
+    /// C·H·W.
+    public var count: Int {
+        switch self {
+        case .values(let values): values.count
+        case .logProbabilities(let logProbabilities): logProbabilities.count
+        }
+    }
+}

@@ -1,0 +1,98 @@
+// The kernels of one instruction set. Chosen once, when an engine is made; every choice computes the same bits
+// (CPixelKernels/pixel_kernels.h has each kernel's shapes).
+
+import CPixelKernels
+
+/// The arithmetic of one instruction set. All of them give the same bits; only the speed differs.
+public struct Kernels: @unchecked Sendable {
+    /// Floats in a vector, on every instruction set.
+    static let lanes = Int(PIXEL_LANES)
+
+    /// A C table: constant, and valid for as long as the program runs.
+    let table: UnsafePointer<pixel_kernels>
+
+    /// Every instruction set that this processor can run, the fastest first; the last is `portable`.
+    public static let available: [Kernels] = {
+        var kernels: [Kernels] = []
+        while let table = pixel_kernels_available(kernels.count) { kernels.append(Kernels(table: table)) }
+        return kernels
+    }()
+
+    /// The fastest that this processor can run.
+    public static var fastest: Kernels { available[0] }
+
+    /// `avx512`, `avx2`, `neon` or `portable`.
+    public var name: String { String(cString: table.pointee.name) }
+
+    /// The instruction set of that name, or the fastest for nil.
+    /// - Throws: ``UnavailableInstructionSet`` where there is none or this processor lacks it.
+    public static func named(_ name: String?) throws(UnavailableInstructionSet) -> Kernels {
+        guard let name else { return fastest }
+        guard let kernels = available.first(where: { $0.name == name }) else {
+            throw UnavailableInstructionSet(name: name, available: available.map(\.name))
+        }
+        return kernels
+    }
+
+    /// Sets the calling thread's rounding to nearest and keeps denormals: the state that the reproducibility contract
+    /// is written for. Every thread that computes calls it once.
+    public static func resetFloatState() {
+        pixel_kernels_reset_float_state()
+    }
+}
+
+/// An instruction set was asked for that this processor, or this build, does not have.
+public struct UnavailableInstructionSet: Error, CustomStringConvertible {
+    /// What was asked for.
+    public let name: String
+    /// What there is.
+    public let available: [String]
+
+    /// One line for a person.
+    public var description: String {
+        "instruction set \"\(name)\" is not available here; this processor runs \(available.joined(separator: ", "))"
+    }
+}
+
+/// Consecutive rows of floats: `base` is the first, the next is `stride` floats further.
+struct Rows {
+    var base: UnsafeMutablePointer<Float>
+    var stride: Int
+
+    static func + (rows: Rows, offset: Int) -> Rows { Rows(base: rows.base + offset, stride: rows.stride) }
+
+    subscript(row: Int) -> UnsafeMutablePointer<Float> { base + row * stride }
+
+    /// Copies the first `length` floats of `source` into each of the first `count` rows.
+    func fill(_ count: Int, with source: UnsafePointer<Float>, length: Int) {
+        for row in 0..<count { self[row].update(from: source, count: length) }
+    }
+}
+
+extension Kernels {
+    /// y[j] += matrix · x[j] for `count` rows j. Rows of y have room for whole vectors.
+    @inline(__always)
+    func accumulate(_ matrix: PackedMatrix, _ x: Rows, into y: Rows, count: Int) {
+        table.pointee.accumulate(
+            matrix.weights.base, matrix.depth, matrix.vectors, x.base, x.stride, y.base, y.stride, count)
+    }
+
+    /// y = tanh(a) · σ(b), `channels` of each of `count` rows. a and b have the stride of a.
+    @inline(__always)
+    func gate(_ a: Rows, _ b: Rows, into y: Rows, channels: Int, count: Int) {
+        table.pointee.gate(a.base, b.base, a.stride, y.base, y.stride, channels, count)
+    }
+
+    /// Layer norm over the channels of one colour group, `count` rows.
+    @inline(__always)
+    func normalize(_ x: Rows, _ norm: PackedNorm, into y: Rows, count: Int) {
+        table.pointee.normalize(
+            x.base, x.stride, norm.weight.base, norm.bias.base, y.base, y.stride, norm.weight.count, count)
+    }
+
+    /// y = max(x, 0), `channels` of each of `count` rows.
+    @inline(__always)
+    func rectify(_ x: Rows, into y: Rows, channels: Int, count: Int) {
+        table.pointee.rectify(x.base, x.stride, y.base, y.stride, channels, count)
+    }
+}

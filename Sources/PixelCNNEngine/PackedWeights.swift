@@ -1,0 +1,157 @@
+// A model's weights, laid out for the engine. Masked entries are dropped (a colour group reads only the groups that it
+// may see), the even and odd rows of `h_conv` become a tanh half and a sigmoid half, and outputs are grouped by colour,
+// because one colour group is computed a value. Layout changes here, once, at load, and nowhere else.
+
+import PixelCNNModel
+
+/// All weights of a model, packed for one instruction set. Immutable.
+struct PackedWeights: Sendable {
+    let input: PackedInput
+    let blocks: [PackedBlock]
+    let output: PackedOutput
+
+    init(_ model: Model, kernels: Kernels) {
+        let packer = Packer(model: model, kernels: kernels)
+        input = PackedInput(packer)
+        blocks = (0..<model.hyperparameters.blocks).map { PackedBlock(packer, index: $0) }
+        output = PackedOutput(packer)
+    }
+}
+
+/// `in_conv.0`: for each colour group, a matrix over the patch that the group may see (see ``Geometry/patchCount``).
+struct PackedInput: Sendable {
+    let groups: [PackedMatrix]  // [C] × (g, above + left + earlier channels of the pixel)
+    let biases: [ConstantFloats]  // [C] × (g, whole vectors)
+
+    init(_ packer: Packer) {
+        let (geometry, weight) = (packer.geometry, packer.floats("in_conv.0.weight"))  // (F, C, 7, 7)
+        let (channels, group) = (geometry.channels, geometry.group)
+        // The patch lists channels innermost, so that it is copied from a channels-last image in a few runs.
+        groups = (0..<channels).map { c in
+            packer.matrix(lanes: group, depth: geometry.patchContext + c) { lane, k in
+                let (tap, channel) = (k / channels, k % channels)
+                return weight[((c * group + lane) * channels + channel) * 49 + tap]
+            }
+        }
+        biases = packer.biases("in_conv.0.bias", group: group)
+    }
+}
+
+/// One gated block.
+struct PackedBlock: Sendable {
+    let vertical: [PackedMatrix]  // [kernel row, top to bottom] × (2F, k·F)
+    /// `v1toh` and `v2toh` by *input* group: group j feeds the outputs of groups ≥ j, so lanes start at group j.
+    let verticalToTanh: [PackedMatrix]  // [C] × (F − j·g, g)
+    let verticalToSigmoid: [PackedMatrix]  // [C] × (F − j·g, g)
+    let left: PackedMatrix  // (C · pair, p·F): the taps left of the pixel, for all groups at once
+    let centre: [PackedMatrix]  // [C] × (pair, groups that may be seen · g)
+    let projection: [PackedMatrix]  // `htoh`: [C] × (g, (c + 1)·g)
+    let verticalNorm: PackedNorm
+    let horizontalNorm: PackedNorm
+
+    init(_ packer: Packer, index: Int) {
+        let geometry = packer.geometry
+        let (filters, group, padding) = (geometry.filters, geometry.group, geometry.padding)
+        let (kernel, channels, pair) = (geometry.kernelSize, geometry.channels, geometry.pair)
+        let name = "gated_layers.\(index)."
+        let isFirst = index == 0  // type A
+
+        let kernelRows = isFirst ? padding : padding + 1
+        let vConv = packer.floats(name + "v_conv.weight")  // (2F, F, kernelRows, k)
+        vertical = (0..<kernelRows).map { row in
+            packer.matrix(lanes: 2 * filters, depth: kernel * filters) { lane, k in
+                vConv[((lane * filters + k % filters) * kernelRows + row) * kernel + k / filters]
+            }
+        }
+        let toTanh = packer.floats(name + "v1toh.weight")  // (F, F, 1, 1)
+        let toSigmoid = packer.floats(name + "v2toh.weight")
+        func fromGroup(_ weight: [Float], _ j: Int) -> PackedMatrix {
+            packer.matrix(lanes: filters - j * group, depth: group) { lane, k in
+                weight[(j * group + lane) * filters + j * group + k]
+            }
+        }
+        verticalToTanh = (0..<channels).map { fromGroup(toTanh, $0) }
+        verticalToSigmoid = (0..<channels).map { fromGroup(toSigmoid, $0) }
+
+        // A group's pair is its tanh half, then its sigmoid half; in the file they are even and odd rows.
+        let hConv = packer.floats(name + "h_conv.weight")  // (2F, F, 1, k)
+        func horizontal(_ c: Int, _ lane: Int, _ input: Int, tap: Int) -> Float {
+            let row = lane < group ? 2 * (c * group + lane) : 2 * (c * group + lane - group) + 1
+            return hConv[(row * filters + input) * kernel + tap]
+        }
+        left = packer.matrix(lanes: channels * pair, depth: padding * filters) { lane, k in
+            lane % pair < 2 * group ? horizontal(lane / pair, lane % pair, k % filters, tap: k / filters) : 0
+        }
+        centre = (0..<channels).map { c in
+            packer.matrix(lanes: 2 * group, depth: (isFirst ? c : c + 1) * group) { lane, k in
+                horizontal(c, lane, k, tap: padding)
+            }
+        }
+        let htoh = packer.floats(name + "htoh.weight")  // (F, F, 1, 1)
+        projection = (0..<channels).map { c in
+            packer.matrix(lanes: group, depth: (c + 1) * group) { lane, k in htoh[(c * group + lane) * filters + k] }
+        }
+        verticalNorm = PackedNorm(packer, name: "v_norm_layers.\(index)")
+        horizontalNorm = PackedNorm(packer, name: "h_norm_layers.\(index)")
+    }
+}
+
+/// The weight and bias of a layer norm, shared by the colour groups.
+struct PackedNorm: Sendable {
+    let weight: ConstantFloats  // (g)
+    let bias: ConstantFloats  // (g)
+
+    init(_ packer: Packer, name: String) {
+        weight = ConstantFloats(packer.floats(name + ".weight"))
+        bias = ConstantFloats(packer.floats(name + ".bias"))
+    }
+}
+
+/// `out_conv`: two layers for each colour group.
+struct PackedOutput: Sendable {
+    let hidden: [PackedMatrix]  // [C] × (hidden / C, (c + 1)·g)
+    let hiddenBiases: [ConstantFloats]  // [C] × (hidden / C, whole vectors)
+    let logits: [PackedMatrix]  // [C] × (d, (c + 1) · hidden / C)
+    let logitBiases: [ConstantFloats]  // [C] × (d, whole vectors)
+
+    init(_ packer: Packer) {
+        let geometry = packer.geometry
+        let (first, last) = (packer.floats("out_conv.0.weight"), packer.floats("out_conv.2.weight"))
+        let (filters, hiddenCount) = (geometry.filters, geometry.hidden)
+        let (group, hiddenGroup, colors) = (geometry.group, geometry.hiddenGroup, geometry.colors)
+        hidden = (0..<geometry.channels).map { c in
+            packer.matrix(lanes: hiddenGroup, depth: (c + 1) * group) { lane, k in
+                first[(c * hiddenGroup + lane) * filters + k]
+            }
+        }
+        logits = (0..<geometry.channels).map { c in
+            packer.matrix(lanes: colors, depth: (c + 1) * hiddenGroup) { lane, k in
+                last[(c * colors + lane) * hiddenCount + k]
+            }
+        }
+        hiddenBiases = packer.biases("out_conv.0.bias", group: hiddenGroup)
+        logitBiases = packer.biases("out_conv.2.bias", group: colors)
+    }
+}
+
+/// What packing needs of a model; one tensor is read at a time, so that little of the file is in memory at once.
+struct Packer {
+    let model: Model
+    let kernels: Kernels
+    var geometry: Geometry { Geometry(model.hyperparameters) }
+
+    func floats(_ name: String) -> [Float] { model[name].floats() }
+
+    func matrix(lanes: Int, depth: Int, weight: (_ lane: Int, _ k: Int) -> Float) -> PackedMatrix {
+        PackedMatrix(kernels: kernels, lanes: lanes, depth: depth, weight: weight)
+    }
+
+    /// A bias by colour group, each padded with zeros to whole vectors.
+    func biases(_ name: String, group: Int) -> [ConstantFloats] {
+        let bias = floats(name)
+        return stride(from: 0, to: bias.count, by: group).map { start in
+            ConstantFloats(
+                bias[start..<start + group] + Array(repeating: 0, count: group.roundedUpToLanes - group))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// What one image in flight remembers of the rows above the pixel being computed. Only the last rows of each layer are
+// ever read again, so the size does not depend on the image's height: about 1 MB for the published network at 32 columns.
+
+/// One image's activation rows. Owned by one session at a time.
+final class RowCache {
+    let width: Int
+    let geometry: Geometry
+
+    /// Normalised pixels of the current row and the three above: (4, W + 6, C), row r at r % 4, zero beside the image.
+    private let pixels: FloatBuffer
+    /// The vertical input of each block, current row and p above: (L, p + 1, W + 2p, F), row r at r % (p + 1), zero
+    /// beside the image. Block 0's is `in_conv`'s output, which the horizontal stack finishes pixel by pixel.
+    private let rows: FloatBuffer
+    /// `v1toh` and `v2toh` of the current row: (L, W, 2 · half), the initial accumulators of the horizontal stack.
+    private let toHorizontal: FloatBuffer
+
+    private static let pixelRows = Geometry.inputReach + 1
+    private var pixelStride: Int { (width + 2 * Geometry.inputReach) * geometry.channels }
+    private var rowStride: Int { (width + 2 * geometry.padding) * geometry.filters }
+
+    init(geometry: Geometry, width: Int) {
+        self.width = width
+        self.geometry = geometry
+        pixels = FloatBuffer(count: Self.pixelRows * (width + 2 * Geometry.inputReach) * geometry.channels)
+        rows = FloatBuffer(
+            count: geometry.blocks * geometry.keptRows * (width + 2 * geometry.padding) * geometry.filters)
+        toHorizontal = FloatBuffer(count: geometry.blocks * width * 2 * geometry.half)
+    }
+
+    /// Normalised pixels of row `row` from `column` on, channels innermost; columns −3 … W + 2 exist.
+    func pixels(row: Int, column: Int) -> UnsafeMutablePointer<Float> {
+        let slot = (row + Self.pixelRows) % Self.pixelRows
+        return pixels.base + slot * pixelStride + (column + Geometry.inputReach) * geometry.channels
+    }
+
+    /// Block `block`'s vertical input at row `row` from `column` on, (column, F); columns −p … W + p − 1 exist.
+    func verticalInput(block: Int, row: Int, column: Int) -> UnsafeMutablePointer<Float> {
+        rows.base + (block * geometry.keptRows + row % geometry.keptRows) * rowStride
+            + (column + geometry.padding) * geometry.filters
+    }
+
+    /// Block `block`'s vertical share of the horizontal pre-activations at `column`: tanh half, sigmoid half.
+    func toHorizontal(block: Int, column: Int) -> UnsafeMutablePointer<Float> {
+        toHorizontal.base + (block * width + column) * 2 * geometry.half
+    }
+}

@@ -1,0 +1,46 @@
+// Runs of a session that tests ask for again and again.
+
+import PixelCNNModel
+
+@testable import PixelCNNEngine
+
+extension Engine {
+    /// Teacher-forced logits of an image, (d, C, H, W).
+    func logits(_ values: [UInt16], height: Int, width: Int) -> [Float] {
+        let (channels, colors) = (hyperparameters.channels, hyperparameters.colors)
+        var logits = [Float](repeating: .nan, count: colors * channels * height * width)
+        let session = SamplingSession(engine: self, capacity: 1)
+        session.inspectLogits = { _, row, column, c, computed in
+            for v in 0..<colors {
+                logits[((v * channels + c) * height + row) * width + column] = computed[v]
+            }
+        }
+        session.add(ImageTask(height: height, width: width, source: .score(values: values)), tag: 0)
+        while session.count > 0 { session.step { _, _ in } }
+        return logits
+    }
+
+    /// Results of tasks computed in one session, in order.
+    func run(_ tasks: [ImageTask]) -> [ImageResult] {
+        let session = SamplingSession(engine: self, capacity: tasks.count)
+        for (tag, task) in tasks.enumerated() { session.add(task, tag: tag) }
+        var results: [Int: ImageResult] = [:]
+        while session.count > 0 { session.step { results[$0] = $1 } }
+        return tasks.indices.compactMap { results[$0] }
+    }
+
+    /// Images first ..< first + count of `seed` at the model's own size, drawn in one session.
+    func sample(
+        _ count: Int, seed: UInt64, first: UInt64 = 0, parameters: SamplingParameters = SamplingParameters()
+    ) -> [[UInt16]] {
+        let tasks = (0..<count).map { i in
+            ImageTask(
+                height: hyperparameters.height, width: hyperparameters.width,
+                source: .sample(seed: seed, index: first + UInt64(i), parameters: parameters))
+        }
+        return run(tasks).map { result in
+            guard case .values(let values) = result else { return [] }
+            return values
+        }
+    }
+}

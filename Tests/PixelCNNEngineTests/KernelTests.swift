@@ -1,0 +1,138 @@
+// Every instruction set of this processor against the portable one, bit for bit, and the portable one against libm.
+
+import CPixelKernels
+import Foundation
+import TestSupport
+import Testing
+
+@testable import PixelCNNEngine
+
+@Suite struct KernelTests {
+    static let portable = Kernels.available[Kernels.available.count - 1]
+
+    private func random(_ count: Int, _ range: ClosedRange<Float> = -3...3, seed: UInt64 = 1) -> [Float] {
+        var generator = SplitMix(seed: seed)
+        return (0..<count).map { _ in Float.random(in: range, using: &generator) }
+    }
+
+    @Test func runsEveryInstructionSetOfThisProcessor() throws {
+        let names = Kernels.available.map(\.name)
+        print("instruction sets compared: \(names.joined(separator: ", "))")
+        #expect(names.last == "portable")
+        let flags = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        #if arch(x86_64)
+            #expect(names.contains("avx512") == flags.contains("avx512vl"))
+            #expect(names.contains("avx2") == flags.contains("avx2"))
+        #elseif arch(arm64)
+            #expect(names.contains("neon"))
+        #endif
+    }
+
+    @Test func refusesAnUnknownInstructionSetByName() {
+        let error = #expect(throws: UnavailableInstructionSet.self) { try Kernels.named("mmx") }
+        #expect(error?.description.contains("\"mmx\"") == true)
+    }
+
+    @Test(arguments: Kernels.available.map(\.name))
+    func accumulatesTheSameBitsInEveryTile(_ name: String) throws {
+        let kernels = try Kernels.named(name)
+        for lanes in [1, 16, 17, 40, 80, 96, 120, 128, 240] {
+            for (depth, columns) in [(1, 1), (3, 2), (40, 5), (7, 17), (72, 64)] {
+                let weights = random(lanes * depth, seed: 2)
+                func result(_ kernels: Kernels) -> [Float] {
+                    let matrix = PackedMatrix(kernels: kernels, lanes: lanes, depth: depth) { weights[$0 * depth + $1] }
+                    let stride = lanes.roundedUpToLanes + 3
+                    let (x, y) = (FloatBuffer(random(columns * depth, seed: 3)), FloatBuffer(random(columns * stride)))
+                    kernels.accumulate(
+                        matrix, Rows(base: x.base, stride: depth), into: Rows(base: y.base, stride: stride),
+                        count: columns)
+                    return Array(UnsafeBufferPointer(start: y.base, count: y.count))
+                }
+                #expect(result(kernels).map(\.bitPattern) == result(Self.portable).map(\.bitPattern))
+            }
+        }
+    }
+
+    @Test func accumulatesInOrderFromTheInitialValue() {
+        let (lanes, depth) = (18, 9)
+        let (weights, x, start) = (
+            random(lanes * depth, seed: 2), random(depth, seed: 3), random(lanes.roundedUpToLanes)
+        )
+        for kernels in Kernels.available {
+            let matrix = PackedMatrix(kernels: kernels, lanes: lanes, depth: depth) { weights[$0 * depth + $1] }
+            let (xs, y) = (FloatBuffer(x), FloatBuffer(start))
+            kernels.accumulate(matrix, Rows(base: xs.base, stride: 0), into: Rows(base: y.base, stride: 0), count: 1)
+            for lane in 0..<lanes {
+                var sum = start[lane]
+                for k in 0..<depth { sum.addProduct(weights[lane * depth + k], x[k]) }
+                #expect(y.base[lane] == sum, "\(kernels.name), lane \(lane)")
+            }
+        }
+    }
+
+    @Test(arguments: Kernels.available.map(\.name))
+    func elementwiseKernelsGiveTheSameBits(_ name: String) throws {
+        let kernels = try Kernels.named(name)
+        for count in [1, 4, 15, 16, 17, 40, 120] {
+            let (a, b, columns) = (random(3 * count, -30...30, seed: 5), random(3 * count, -90...90, seed: 6), 3)
+            func result(_ kernels: Kernels) -> [[UInt32]] {
+                let table = kernels.table.pointee
+                var outputs = (0..<4).map { _ in [Float](repeating: 9, count: columns * count + 32) }
+                table.gate(a, b, count, &outputs[0], count, count, columns)
+                table.normalize(
+                    a, count, Array(b[0..<count]), Array(b[count..<2 * count]), &outputs[1], count, count, columns)
+                table.rectify(a, count, &outputs[2], count, count, columns)
+                table.exponentials(a, count, table.maximum(a, count), 0.7, &outputs[3])
+                let total = table.prefix_sums(outputs[3], count, &outputs[3])
+                return outputs.map { $0.map(\.bitPattern) } + [[table.maximum(a, count).bitPattern, total.bitPattern]]
+            }
+            #expect(result(kernels) == result(Self.portable), "\(count) channels")
+        }
+    }
+
+    @Test func gateIsTanhTimesSigmoid() {
+        let wide = (0..<4000).map { Float($0 - 2000) / 100 }
+        let narrow = (0..<4000).map { Float($0 - 2000) * 1e-6 }
+        let a = wide + narrow
+        let b = random(a.count, -100...100, seed: 8)
+        for kernels in Kernels.available {
+            var y = [Float](repeating: 0, count: a.count)
+            kernels.table.pointee.gate(a, b, a.count, &y, a.count, a.count, 1)
+            for i in a.indices {
+                let exact: Double = tanh(Double(a[i])) / (1 + exp(-Double(b[i])))
+                // Relative, for a norm follows that small gates matter to; below 1e-29 the product may be zero.
+                let error: Double = abs(Double(y[i]) - exact)
+                #expect(error <= 1e-6 * abs(exact) + 1e-29, "tanh(\(a[i])) σ(\(b[i]))")
+            }
+        }
+    }
+
+    @Test func normIsPyTorchsLayerNorm() {
+        let (count, columns) = (40, 6)
+        let (x, w, b) = (random(count * columns, -3...5), random(count, seed: 2), random(count, seed: 3))
+        for kernels in Kernels.available {
+            var y = [Float](repeating: 0, count: x.count)
+            kernels.table.pointee.normalize(x, count, w, b, &y, count, count, columns)
+            for j in 0..<columns {
+                let row = x[j * count..<(j + 1) * count].map(Double.init)
+                let mean = row.reduce(0, +) / Double(count)
+                let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)
+                for i in 0..<count {
+                    let scaled: Double = (row[i] - mean) / (variance + 1e-5).squareRoot()
+                    let exact: Double = scaled * Double(w[i]) + Double(b[i])
+                    #expect(abs(Double(y[j * count + i]) - exact) < 2e-6)
+                }
+            }
+        }
+    }
+
+    @Test func exponentialsVanishFarBelowTheMaximum() {
+        let x: [Float] = [0, -1, -86.9, -87.1, -1000, -.infinity]
+        for kernels in Kernels.available {
+            var y = [Float](repeating: 9, count: 16)
+            kernels.table.pointee.exponentials(x, x.count, 0, 1, &y)
+            for i in 0..<3 { #expect(abs(Double(y[i]) / exp(Double(x[i])) - 1) < 2e-7) }
+            #expect(y[3...].allSatisfy { $0 == 0 })
+        }
+    }
+}

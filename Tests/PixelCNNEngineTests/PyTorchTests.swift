@@ -1,0 +1,71 @@
+// What needs PyTorch itself: the published size, every file form, and samples drawn again from PyTorch's probabilities.
+
+import Foundation
+import ImageFormats
+import PixelCNNModel
+import PixelCNNReference
+import TestSupport
+import Testing
+
+@testable import PixelCNNEngine
+
+@Suite(.enabled(if: PyTorch.isAvailable, Comment(rawValue: PyTorch.absence)))
+struct PyTorchTests {
+    @Test func everyFormOfEveryFixtureGivesPyTorchsLogits() throws {
+        let folder = try TemporaryFolder()
+        let made = try PyTorch.run(["../Fixtures/make_fixtures.py", "--all", folder.url.path])
+        try #require(made.status == 0, "\(made.output)")
+        for name in ["tiny", "wide-kernel", "gray", "default"] {
+            var answers: [[UInt32]] = []
+            for ending in [".pt", "-state.pt", ".safetensors"] {
+                let fixture = try Fixture(name, file: name + ending, folder: folder.url)
+                let (image, expected) = (fixture.images[0], fixture.logits[0])
+                let bound = logitTolerance(expected)
+                let engine = Engine(model: fixture.model)
+                let incremental = engine.logits(image, height: fixture.height, width: fixture.width)
+                answers.append(incremental.map(\.bitPattern))
+                let difference = largestDifference(incremental, expected)
+                #expect(difference <= bound, "\(name)\(ending)")
+                guard ending == ".pt" else { continue }
+                let whole = ReferenceNetwork(model: fixture.model)
+                    .logits(image, height: fixture.height, width: fixture.width)
+                let (wholeDifference, between) = (
+                    largestDifference(whole, expected), largestDifference(whole, incremental)
+                )
+                print(
+                    "\(name): incremental – PyTorch \(difference), whole image – PyTorch \(wholeDifference), "
+                        + "incremental – whole image \(between), bound \(bound)")
+                #expect(wholeDifference <= bound && between <= bound)
+            }
+            #expect(answers.allSatisfy { $0 == answers[0] }, "\(name): one model, three forms, other bits")
+        }
+    }
+
+    @Test(arguments: [
+        (SamplingParameters(), [String]()),
+        (
+            SamplingParameters(temperature: 0.7, topK: 5, topP: 0.9),
+            ["--temperature", "0.7", "--top-k", "5", "--top-p", "0.9"]
+        ),
+    ])
+    func pyTorchsProbabilitiesGiveBackTheSamples(_ parameters: SamplingParameters, _ options: [String]) throws {
+        let folder = try TemporaryFolder()
+        let engine = Engine(model: try Fixture("tiny").model)
+        let (seed, first, count) = (123_456_789_012 as UInt64, 5_000_000_000 as UInt64, 8)
+        let tasks = (0..<count).map { i in
+            ImageTask(
+                height: 8, width: 8, source: .sample(seed: seed, index: first + UInt64(i), parameters: parameters))
+        }
+        let values = engine.run(tasks).flatMap { result -> [UInt8] in
+            guard case .values(let values) = result else { return [] }
+            return values.map(UInt8.init)
+        }
+        let file = URL(filePath: folder.path("samples.npy"))
+        try Data(NPYArray.encode(values, shape: [count, 3, 8, 8])).write(to: file)
+        let model = Fixture.folder.appending(path: "tiny.pt").path
+        let check = try PyTorch.run(
+            ["check_samples.py", model, file.path, "--seed", "\(seed)", "--first-index", "\(first)"] + options)
+        print(check.output)
+        #expect(check.status == 0, "\(check.output)")
+    }
+}
