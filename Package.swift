@@ -36,6 +36,8 @@ let package = Package(
         .target(name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest"], swiftSettings: settings),
         .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
         .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
+        .target(
+            name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", collections], swiftSettings: settings),
 
         // The programs.
         .executableTarget(
@@ -58,6 +60,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "PixelCNNReferenceTests", dependencies: ["PixelCNNReference", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "PixelCNNSchedulerTests", dependencies: ["PixelCNNScheduler", "TestSupport"],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

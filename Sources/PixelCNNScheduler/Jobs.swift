@@ -1,0 +1,74 @@
+// What can be asked of the scheduler. A job is all images of one request; each image is computed on its own.
+
+import PixelCNNEngine
+
+/// Images to draw: `count` of them, numbered from `firstIndex`.
+public struct SamplingJob: Sendable {
+    /// Images, ≥ 1.
+    public var count: Int
+    /// The seed that all of them share.
+    public var seed: UInt64
+    /// The index of the first image; `firstIndex + count` ≤ 2⁶⁴.
+    public var firstIndex: UInt64
+    /// Rows.
+    public var height: Int
+    /// Columns.
+    public var width: Int
+    /// How values are drawn; must be valid for the model.
+    public var parameters: SamplingParameters
+
+    /// A job as given; nothing is checked here.
+    public init(
+        count: Int, seed: UInt64, firstIndex: UInt64 = 0, height: Int, width: Int,
+        parameters: SamplingParameters = SamplingParameters()
+    ) {
+        (self.count, self.seed, self.firstIndex) = (count, seed, firstIndex)
+        (self.height, self.width, self.parameters) = (height, width, parameters)
+    }
+}
+
+/// Images whose log-probabilities are wanted.
+public struct ScoringJob: Sendable {
+    /// Values 0 … d − 1, (count, C, height, width).
+    public var values: [UInt16]
+    /// Images, ≥ 1.
+    public var count: Int
+    /// Rows.
+    public var height: Int
+    /// Columns.
+    public var width: Int
+
+    /// A job as given; nothing is checked here.
+    public init(values: [UInt16], count: Int, height: Int, width: Int) {
+        (self.values, self.count, self.height, self.width) = (values, count, height, width)
+    }
+}
+
+/// Why a job was not done.
+public enum SchedulerError: Error, Equatable {
+    /// The queue has no room for the job's images now; it should have in about that time.
+    case queueFull(retryAfterSeconds: Int)
+    /// The scheduler has stopped.
+    case stopped
+}
+
+/// What the scheduler is doing.
+public struct SchedulerStatus: Sendable, Equatable {
+    /// Requests with an image in flight, or all images done but some.
+    public var requestsInFlight = 0
+    /// Requests none of whose images is in flight yet.
+    public var requestsQueued = 0
+    /// Images being computed.
+    public var imagesInFlight = 0
+    /// Images waiting.
+    public var imagesQueued = 0
+    /// Images finished since the start.
+    public var imagesCompleted: UInt64 = 0
+    /// Values (C·H·W an image) of the images finished since the start.
+    public var valuesDrawn: UInt64 = 0
+    /// Worker threads.
+    public var threads = 0
+
+    /// All zero.
+    public init() {}
+}

@@ -1,0 +1,83 @@
+// The one owner of compute: a fixed pool of threads that steps all images in flight. Callers wait without holding a
+// thread; a caller that is cancelled frees its images at the next step.
+
+import PixelCNNEngine
+
+/// Runs jobs on the project's own threads. Shared by all requests.
+public final class Scheduler: Sendable {
+    /// The most images that one thread steps together: past it a step only gets longer, not cheaper an image.
+    private static let imagesPerThread = 64
+
+    private let engine: Engine
+    private let queue: JobQueue
+    private let threads: [ComputeThread]
+
+    /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are refused.
+    public init(engine: Engine, threads: Int, maximumQueuedImages: Int) {
+        precondition(threads > 0)
+        let queue = JobQueue(threads: threads, maximumQueuedImages: maximumQueuedImages)
+        (self.engine, self.queue) = (engine, queue)
+        self.threads = (0..<threads).map { i in
+            ComputeThread(name: "compute-\(i)") {
+                Worker(engine: engine, queue: queue, capacity: Scheduler.imagesPerThread).run()
+            }
+        }
+    }
+
+    /// What is going on now.
+    public var status: SchedulerStatus { queue.status }
+
+    /// Draws images: values 0 … d − 1, (count, C, H, W).
+    /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
+    public func sample(_ job: SamplingJob) async throws -> [UInt16] {
+        let results = try await run(
+            Job(count: job.count) { i in
+                ImageTask(
+                    height: job.height, width: job.width,
+                    source: .sample(seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters))
+            })
+        return results.flatMap { result -> [UInt16] in
+            guard case .values(let values) = result else { return [] }
+            return values
+        }
+    }
+
+    /// Scores images: log-probabilities in nats, (count, C, H, W).
+    /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
+    public func score(_ job: ScoringJob) async throws -> [Float] {
+        let size = job.values.count / job.count
+        let results = try await run(
+            Job(count: job.count) { i in
+                ImageTask(
+                    height: job.height, width: job.width,
+                    source: .score(values: Array(job.values[i * size..<(i + 1) * size])))
+            })
+        return results.flatMap { result -> [Float] in
+            guard case .logProbabilities(let logProbabilities) = result else { return [] }
+            return logProbabilities
+        }
+    }
+
+    /// Touches every weight once, so that the first request finds them in memory.
+    public func warmUp() async throws {
+        _ = try await sample(SamplingJob(count: status.threads, seed: 0, height: 2, width: 2))
+    }
+
+    /// Ends the workers within a step; jobs that have not ended throw ``SchedulerError/stopped``.
+    public func stop() async {
+        for job in queue.stop() { job.fail(SchedulerError.stopped) }
+        for thread in threads { thread.join() }
+    }
+
+    private func run(_ job: Job) async throws -> [ImageResult] {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { waiter in
+                guard job.start(waiter) else { return }
+                do { try queue.admit(job) } catch { job.fail(error) }
+            }
+        } onCancel: {
+            job.fail(CancellationError())
+            queue.remove(job)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+// The loop of one compute thread: take a share of what waits, step everything one pixel, hand out what is finished.
+// Images join and leave between steps (continuous batching).
+
+import PixelCNNEngine
+
+/// One thread's session and the images in it.
+final class Worker {
+    private let queue: JobQueue
+    private let session: SamplingSession
+    private var images: [Int: PendingImage] = [:]  // by tag
+    private var nextTag = 0
+
+    init(engine: Engine, queue: JobQueue, capacity: Int) {
+        self.queue = queue
+        session = SamplingSession(engine: engine, capacity: capacity)
+    }
+
+    /// Works until the queue stops.
+    func run() {
+        Kernels.resetFloatState()
+        defer { for image in images.values { image.job.fail(SchedulerError.stopped) } }
+        while !queue.shouldStop {
+            for image in queue.take(load: session.count, capacity: session.capacity) { add(image) }
+            if session.count > 0 {
+                step()
+            } else if !queue.waitForImages() {
+                return
+            }
+        }
+    }
+
+    private func add(_ image: PendingImage) {
+        images[nextTag] = image
+        session.add(image.job.task(image.image), tag: nextTag)
+        nextTag += 1
+    }
+
+    private func step() {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var left: [PendingImage] = []
+        var finished: [(PendingImage, ImageResult)] = []
+        session.removeAll { tag in
+            guard let image = images[tag], image.job.isEnded else { return false }
+            left.append(image)
+            images[tag] = nil
+            return true
+        }
+        session.step { tag, result in
+            if let image = images.removeValue(forKey: tag) { finished.append((image, result)) }
+        }
+        let values = finished.reduce(0) { $0 + $1.1.count }
+        // Counts first: a caller that has its answer sees it counted.
+        queue.didLeave(
+            left + finished.map(\.0), completed: finished.count, values: values, seconds: (clock.now - start).seconds)
+        for (image, result) in finished { image.job.finish(image: image.image, result: result) }
+    }
+}
+
+extension Duration {
+    /// This duration in seconds.
+    var seconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}

@@ -1,0 +1,114 @@
+import PixelCNNEngine
+import PixelCNNModel
+import PixelCNNScheduler
+import TestSupport
+import Testing
+
+@Suite struct SchedulerTests {
+    private let engine = Engine(model: SmallModels.colour)
+
+    private func scheduler(threads: Int = 2, maximumQueuedImages: Int = 1000) -> Scheduler {
+        Scheduler(engine: engine, threads: threads, maximumQueuedImages: maximumQueuedImages)
+    }
+
+    private func job(_ count: Int, seed: UInt64 = 1, first: UInt64 = 0, height: Int = 5) -> SamplingJob {
+        SamplingJob(count: count, seed: seed, firstIndex: first, height: height, width: 4)
+    }
+
+    @Test func samplesAreTheSameForEveryThreadCountAndSplit() async throws {
+        let size = 3 * 5 * 4
+        var answers: [[UInt16]] = []
+        for threads in [1, 2, 3] {
+            let scheduler = scheduler(threads: threads)
+            answers.append(try await scheduler.sample(job(64)))
+            let seven = try await scheduler.sample(job(7))
+            let last = try await scheduler.sample(job(1, first: 63))
+            #expect(seven == Array(answers[0][..<(7 * size)]))
+            #expect(last == Array(answers[0][(63 * size)...]))
+            await scheduler.stop()
+        }
+        #expect(answers.allSatisfy { $0 == answers[0] })
+    }
+
+    @Test func concurrentRequestsGetTheirOwnImages() async throws {
+        let scheduler = scheduler()
+        var alone: [[UInt16]] = []
+        for seed in 0..<20 as Range<UInt64> { alone.append(try await scheduler.sample(job(3, seed: seed))) }
+        let together = try await withThrowingTaskGroup(of: (Int, [UInt16]).self) { group in
+            for seed in 0..<20 { group.addTask { (seed, try await scheduler.sample(job(3, seed: UInt64(seed)))) } }
+            return try await group.reduce(into: [Int: [UInt16]]()) { $0[$1.0] = $1.1 }
+        }
+        for seed in 0..<20 { #expect(together[seed] == alone[seed]) }
+        await scheduler.stop()
+    }
+
+    @Test func scoresComeBackInOrder() async throws {
+        let scheduler = scheduler()
+        let images = (0..<5).map { SmallModels.image(for: SmallModels.colour, seed: $0) }
+        let together = try await scheduler.score(
+            ScoringJob(values: images.flatMap { $0 }, count: 5, height: 5, width: 4))
+        var alone: [Float] = []
+        for image in images {
+            alone += try await scheduler.score(ScoringJob(values: image, count: 1, height: 5, width: 4))
+        }
+        #expect(together == alone && together.allSatisfy { $0 < 0 })
+        await scheduler.stop()
+    }
+
+    @Test func aCancelledRequestFreesItsImages() async throws {
+        let scheduler = scheduler()
+        let task = Task { try await scheduler.sample(job(40, height: 100_000)) }
+        while scheduler.status.imagesInFlight < 40 { try await Task.sleep(for: .milliseconds(1)) }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        // Another request is served at once, and nothing of the first is left.
+        _ = try await scheduler.sample(job(2))
+        while scheduler.status.imagesInFlight > 0 { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(scheduler.status.requestsInFlight == 0 && scheduler.status.imagesQueued == 0)
+        await scheduler.stop()
+    }
+
+    @Test func aTaskCancelledBeforeItAsksIsNotComputed() async throws {
+        let scheduler = scheduler()
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return try await scheduler.sample(job(1))
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(scheduler.status.imagesCompleted == 0)
+        await scheduler.stop()
+    }
+
+    @Test func aFullQueueRefusesAndSaysWhenToComeBack() async throws {
+        // One worker takes 64 images; 40 more fill the queue.
+        let scheduler = scheduler(threads: 1, maximumQueuedImages: 50)
+        let running = Task { try await scheduler.sample(job(104, height: 100_000)) }
+        while scheduler.status.imagesQueued != 40 { try await Task.sleep(for: .milliseconds(1)) }
+        let error = await #expect(throws: SchedulerError.self) { try await scheduler.sample(job(11)) }
+        guard case .queueFull(let seconds) = error else { Issue.record("\(String(describing: error))"); return }
+        #expect((1...60).contains(seconds))
+        running.cancel()
+        _ = try? await running.value
+        #expect(try await scheduler.sample(job(11)).count == 11 * 60)
+        await scheduler.stop()
+    }
+
+    @Test func stoppingEndsWhatRunsAndRefusesWhatComes() async throws {
+        let scheduler = scheduler()
+        let task = Task { try await scheduler.sample(job(200, height: 100_000)) }
+        while scheduler.status.imagesInFlight == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        await scheduler.stop()
+        await #expect(throws: SchedulerError.stopped) { try await task.value }
+        await #expect(throws: SchedulerError.stopped) { try await scheduler.sample(job(1)) }
+    }
+
+    @Test func statusCountsImagesAndValues() async throws {
+        let scheduler = scheduler()
+        _ = try await scheduler.sample(job(5))
+        let status = scheduler.status
+        #expect(status.imagesCompleted == 5 && status.valuesDrawn == 5 * 60 && status.threads == 2)
+        #expect(status.imagesInFlight == 0 && status.requestsInFlight == 0)
+        await scheduler.stop()
+    }
+}
