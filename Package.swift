@@ -9,15 +9,32 @@ let settings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "pixelcnnd",
     products: [
+        .executable(name: "pixelcnnd", targets: ["pixelcnnd"]),
+        .executable(name: "pixelcnn", targets: ["pixelcnn"]),
         .executable(name: "pixelcnn-train", targets: ["pixelcnn-train"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         // Without its traits Hummingbird leaves out swift-configuration and full Foundation.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     ],
@@ -26,11 +43,13 @@ let package = Package(
         .target(name: "CPixelKernels", linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMessageDigest", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Leaves: depend on no layer of ours.
         .target(name: "AtomicFiles", swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
+        .target(name: "PixelCNNAPI", swiftSettings: settings),
 
         // The network, from file to service.
         .target(name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest"], swiftSettings: settings),
@@ -38,8 +57,24 @@ let package = Package(
         .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
         .target(
             name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", collections], swiftSettings: settings),
+        .target(
+            name: "PixelCNNServer",
+            dependencies: [
+                "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNScheduler", httpTypes, hummingbird,
+                hummingbirdCore, logging, nioCore, nioExtras, nioHTTP1, nioHTTPTypes, nioPosix, serviceLifecycle,
+            ], swiftSettings: settings),
 
         // The programs.
+        .executableTarget(
+            name: "pixelcnnd",
+            dependencies: [
+                "PixelCNNAPI", "PixelCNNEngine", "PixelCNNModel", "PixelCNNScheduler", "PixelCNNServer", "CSystemd",
+                argumentParser, logging, nioCore, serviceLifecycle, unixSignals,
+            ], swiftSettings: settings),
+        .executableTarget(
+            name: "pixelcnn",
+            dependencies: ["AtomicFiles", "ImageFormats", "PixelCNNAPI", argumentParser, nioCore, nioPosix, nioHTTP1],
+            swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),
 
@@ -63,6 +98,18 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "PixelCNNSchedulerTests", dependencies: ["PixelCNNScheduler", "TestSupport"],
+            swiftSettings: settings),
+        .target(name: "ServerTestSupport", path: "Tests/ServerTestSupport", swiftSettings: settings),
+        .testTarget(name: "PixelCNNAPITests", dependencies: ["PixelCNNAPI"], swiftSettings: settings),
+        .testTarget(
+            name: "PixelCNNServerTests",
+            dependencies: [
+                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "ImageFormats", "PixelCNNScheduler", logging,
+                nioCore, nioPosix, serviceLifecycle,
+            ], swiftSettings: settings),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "ImageFormats"],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

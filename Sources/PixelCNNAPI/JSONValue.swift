@@ -1,0 +1,72 @@
+// The JSON values of requests. Numbers keep their literal text, because a seed is any integer below 2⁶⁴ and a detour
+// through Double would change it; objects keep their members in order, because an error names the first bad one.
+
+/// One JSON value, as read by ``JSONValue/init(parsing:)``.
+public enum JSONValue: Sendable, Equatable {
+    /// A member of an object.
+    public struct Member: Sendable, Equatable {
+        /// The member's name, unescaped.
+        public let name: String
+        /// The member's value.
+        public let value: JSONValue
+    }
+
+    /// `null`
+    case null
+    /// `true` or `false`
+    case bool(Bool)
+    /// A number, as the text that stood in the document.
+    case number(String)
+    /// A string, unescaped.
+    case string(String)
+    /// An array.
+    case array([JSONValue])
+    /// An object; its names are unique.
+    case object([Member])
+
+    /// The value's kind, and for short scalars the value too, for error messages: `the string "x"`, `true`, `an array`.
+    public var summary: String {
+        switch self {
+        case .null: "null"
+        case .bool(let value): value ? "true" : "false"
+        case .number(let text): Self.shortened(text)
+        case .string(let text): "the string \"\(Self.shortened(text))\""
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+
+    /// At most forty characters of `text`: a message is one line, whatever the request holds.
+    static func shortened(_ text: String) -> String {
+        let printable = String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 ? "?" : $0 }))
+        return printable.count <= 40 ? printable : printable.prefix(40) + "…"
+    }
+}
+
+/// Why a text is not a JSON value; `offset` counts bytes from the start.
+public enum JSONError: Error, Equatable, CustomStringConvertible {
+    /// The text ends inside a value.
+    case unexpectedEnd
+    /// A byte that cannot stand there.
+    case unexpectedByte(offset: Int, expected: String)
+    /// Something other than white space follows the value.
+    case trailingBytes(offset: Int)
+    /// An object names a member twice.
+    case duplicateName(String)
+    /// Arrays and objects nest deeper than allowed.
+    case tooDeep(limit: Int)
+    /// A string is not valid UTF-8, or escapes half a surrogate pair.
+    case invalidString(offset: Int)
+
+    /// One line for a person.
+    public var description: String {
+        switch self {
+        case .unexpectedEnd: "the JSON text ends too early"
+        case .unexpectedByte(let offset, let expected): "at byte \(offset) of the JSON text, expected \(expected)"
+        case .trailingBytes(let offset): "something follows the JSON value at byte \(offset)"
+        case .duplicateName(let name): "the field \"\(JSONValue.shortened(name))\" is given twice"
+        case .tooDeep(let limit): "the JSON text nests deeper than \(limit) levels"
+        case .invalidString(let offset): "the JSON string at byte \(offset) is not valid Unicode"
+        }
+    }
+}

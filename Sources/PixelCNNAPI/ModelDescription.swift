@@ -1,0 +1,79 @@
+// What `GET /v1/model` answers. It is also all that the routes know of the model: they never see a tensor.
+
+/// The served model, its file and the machine's way of running it.
+public struct ModelDescription: Sendable, Equatable, Codable {
+    /// Channels of an image (C).
+    public var channels: Int
+    /// Rows of an image (H), unless a request says otherwise.
+    public var height: Int
+    /// Columns of an image (W), unless a request says otherwise.
+    public var width: Int
+    /// Values that a channel can take (d).
+    public var colors: Int
+    /// Gated blocks (L).
+    public var blocks: Int
+    /// Feature channels (F).
+    public var filters: Int
+    /// Kernel size of the gated blocks (k).
+    public var kernelSize: Int
+    /// Width between the two output layers.
+    public var hidden: Int
+    /// Number of parameters.
+    public var parameters: Int
+    /// Number of classes; 0 for an unconditional model.
+    public var labels: Int
+    /// Path of the file.
+    public var file: String
+    /// Size of the file, in bytes.
+    public var bytes: Int
+    /// Format of the file, such as `safetensors`.
+    public var format: String
+    /// SHA-256 of the file, in lower-case hexadecimal.
+    public var sha256: String
+    /// What the loader found odd, yet harmless.
+    public var warnings: [String]
+    /// The instruction set that the kernels use.
+    public var instructionSet: String
+    /// Number of compute threads.
+    public var threads: Int
+    /// Version of the daemon.
+    public var version: String
+
+    /// A description, field by field.
+    public init(
+        channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
+        parameters: Int, labels: Int = 0, file: String, bytes: Int, format: String, sha256: String,
+        warnings: [String] = [], instructionSet: String, threads: Int, version: String = Version.current
+    ) {
+        self.channels = channels
+        self.height = height
+        self.width = width
+        self.colors = colors
+        self.blocks = blocks
+        self.filters = filters
+        self.kernelSize = kernelSize
+        self.hidden = hidden
+        self.parameters = parameters
+        self.labels = labels
+        self.file = file
+        self.bytes = bytes
+        self.format = format
+        self.sha256 = sha256
+        self.warnings = warnings
+        self.instructionSet = instructionSet
+        self.threads = threads
+        self.version = version
+    }
+
+    /// Whether a PNG can show the model's images: grey or RGB, at most eight bits a channel.
+    public var isShownAsPNG: Bool { (self.channels == 1 || self.channels == 3) && self.colors <= 256 }
+
+    enum CodingKeys: String, CodingKey {
+        case channels, height, width, filters, hidden, parameters, labels, file, bytes, format, sha256, warnings
+        case threads, version
+        case colors = "n_colors"
+        case blocks = "n_blocks"
+        case kernelSize = "kernel_size"
+        case instructionSet = "instruction_set"
+    }
+}

@@ -1,0 +1,27 @@
+// An error as RFC 9457 has it. `type` stays `about:blank`: the HTTP status says the kind, `detail` and `field` the rest.
+
+/// The body of every error answer, `application/problem+json`.
+public struct Problem: Sendable, Equatable, Codable, Error, CustomStringConvertible {
+    /// A URI for the kind of problem; `about:blank` where the status says it all.
+    public var type: String
+    /// The status's own words.
+    public var title: String
+    /// The HTTP status.
+    public var status: Int
+    /// What is wrong here: what was found, what is allowed.
+    public var detail: String
+    /// The field of the request at fault, where it is one.
+    public var field: String?
+
+    /// A problem of type `about:blank`.
+    public init(status: Int, title: String, detail: String, field: String? = nil) {
+        self.type = "about:blank"
+        self.title = title
+        self.status = status
+        self.detail = detail
+        self.field = field
+    }
+
+    /// The detail, for a person.
+    public var description: String { self.detail }
+}

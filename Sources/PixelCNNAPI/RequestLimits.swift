@@ -1,0 +1,52 @@
+// The most that one request may ask for. They bound the memory that a request can claim before it is queued: two bytes
+// a value, so 128 MiB by default.
+
+/// Upper bounds on a single request.
+public struct RequestLimits: Sendable, Equatable {
+    /// The most images of one request.
+    public var maximumImages: Int
+    /// The most rows, and the most columns, of an image.
+    public var maximumSide: Int
+    /// The most values (images × channels × rows × columns) of one request.
+    public var maximumValues: Int
+    /// The most bytes of a request body.
+    public var maximumBodyBytes: Int
+
+    /// Limits for one request; the body bound leaves room for eight-byte integers of a full-sized score request.
+    public init(
+        maximumImages: Int = 4096, maximumSide: Int = 1024, maximumValues: Int = 1 << 26,
+        maximumBodyBytes: Int = 64 << 20
+    ) {
+        self.maximumImages = maximumImages
+        self.maximumSide = maximumSide
+        self.maximumValues = maximumValues
+        self.maximumBodyBytes = maximumBodyBytes
+    }
+
+    /// Checks the shape of a batch of images.
+    ///
+    /// - Throws: ``RequestError/outOfRange(field:found:allowed:)`` naming `n`, `height` or `width`.
+    public func check(count: Int, channels: Int, height: Int, width: Int) throws(RequestError) {
+        try Self.check("n", count, in: 1...self.maximumImages)
+        try Self.check("height", height, in: 1...self.maximumSide)
+        try Self.check("width", width, in: 1...self.maximumSide)
+        let factors = [channels, height, width]
+        var values = count
+        for factor in factors {
+            let (product, overflow) = values.multipliedReportingOverflow(by: factor)
+            guard !overflow, product <= self.maximumValues else {
+                throw .outOfRange(
+                    field: "n", found: "\(count) images of \(channels) × \(height) × \(width) values",
+                    allowed: "at most \(self.maximumValues) values in one request")
+            }
+            values = product
+        }
+    }
+
+    static func check(_ field: String, _ value: Int, in range: ClosedRange<Int>) throws(RequestError) {
+        guard range.contains(value) else {
+            throw .outOfRange(
+                field: field, found: "\(value)", allowed: "\(range.lowerBound)…\(range.upperBound)")
+        }
+    }
+}

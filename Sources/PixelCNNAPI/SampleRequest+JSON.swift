@@ -1,0 +1,99 @@
+// Reading and writing a SampleRequest as JSON. Reading is strict: a misspelt field must not silently give other images
+// than were meant. Integers go from text to UInt64 directly, so that seeds up to 2⁶⁴ − 1 keep every bit.
+
+extension SampleRequest {
+    private static let knownFields = [
+        "n", "seed", "first_index", "height", "width", "temperature", "top_k", "top_p", "columns",
+    ]
+    /// Names that the protocol reserves and this version refuses.
+    private static let reservedFields = ["label", "given", "deadline_ms", "stream_rows", "format"]
+
+    /// Reads a request body; an empty one is a request with every default.
+    ///
+    /// - Throws: ``RequestError``, naming the field at fault. Ranges that depend on a model are left to
+    ///   ``validate(against:limits:)``.
+    public init(json body: [UInt8]) throws(RequestError) {
+        self.init()
+        if body.isEmpty { return }
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: body)
+        } catch {
+            throw .malformedBody("\(error)")
+        }
+        guard case .object(let members) = value else {
+            throw .malformedBody("the body must be a JSON object; found \(value.summary)")
+        }
+        for member in members {
+            try self.set(member.name, to: member.value)
+        }
+    }
+
+    private mutating func set(_ field: String, to value: JSONValue) throws(RequestError) {
+        switch field {
+        case "n": self.n = try value.integer(field)
+        case "seed": self.seed = try value.unsigned64(field)
+        case "first_index": self.firstIndex = try value.unsigned64(field)
+        case "height": self.height = try value.integer(field)
+        case "width": self.width = try value.integer(field)
+        case "temperature": self.temperature = try value.double(field)
+        case "top_k": self.topK = try value.integer(field)
+        case "top_p": self.topP = try value.double(field)
+        case "columns": self.columns = try value.integer(field)
+        case _ where Self.reservedFields.contains(field): throw .unsupportedField(field)
+        default: throw .unknownField(JSONValue.shortened(field), known: Self.knownFields)
+        }
+    }
+
+    /// The request as JSON; fields that hold their default are left out.
+    public var json: [UInt8] {
+        var members = ["\"n\":\(self.n)"]
+        if let seed { members.append("\"seed\":\(seed)") }
+        if self.firstIndex != 0 { members.append("\"first_index\":\(self.firstIndex)") }
+        if let height { members.append("\"height\":\(height)") }
+        if let width { members.append("\"width\":\(width)") }
+        if self.temperature != 1 { members.append("\"temperature\":\(self.temperature)") }
+        if let topK { members.append("\"top_k\":\(topK)") }
+        if let topP { members.append("\"top_p\":\(topP)") }
+        if let columns { members.append("\"columns\":\(columns)") }
+        return Array("{\(members.joined(separator: ","))}".utf8)
+    }
+}
+
+extension JSONValue {
+    fileprivate func integer(_ field: String) throws(RequestError) -> Int {
+        guard case .number(let text) = self, Self.isInteger(text) else {
+            throw .wrongType(field: field, expected: "an integer", found: self.summary)
+        }
+        guard let value = Int(text) else {
+            throw .outOfRange(field: field, found: self.summary, allowed: "an integer below 2⁶³")
+        }
+        return value
+    }
+
+    /// An integer, or a decimal string for writers whose numbers stop at 2⁵³.
+    fileprivate func unsigned64(_ field: String) throws(RequestError) -> UInt64 {
+        let text: String
+        switch self {
+        case .number(let number) where Self.isInteger(number): text = number
+        case .string(let string) where Self.isInteger(string): text = string
+        default: throw .wrongType(field: field, expected: "an integer or a decimal string", found: self.summary)
+        }
+        guard let value = UInt64(text) else {
+            throw .outOfRange(field: field, found: self.summary, allowed: "0…18446744073709551615")
+        }
+        return value
+    }
+
+    fileprivate func double(_ field: String) throws(RequestError) -> Double {
+        guard case .number(let text) = self, let value = Double(text) else {
+            throw .wrongType(field: field, expected: "a number", found: self.summary)
+        }
+        return value
+    }
+
+    private static func isInteger(_ text: String) -> Bool {
+        let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
+        return !digits.isEmpty && digits.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+    }
+}

@@ -1,0 +1,32 @@
+// The ranges of a SampleRequest, some of which only the model knows. Nothing past this point needs to check them again.
+
+extension SampleRequest {
+    /// Checks every range.
+    ///
+    /// - Parameters:
+    ///   - model: the model that will answer; it bounds `top_k` and gives the default height and width.
+    ///   - limits: the most that one request may ask for.
+    /// - Throws: ``RequestError/outOfRange(field:found:allowed:)``.
+    public func validate(against model: ModelDescription, limits: RequestLimits) throws(RequestError) {
+        try limits.check(
+            count: self.n, channels: model.channels, height: self.height ?? model.height,
+            width: self.width ?? model.width)
+        // n ≥ 1 here, and the last index itself must be representable.
+        guard !self.firstIndex.addingReportingOverflow(UInt64(self.n - 1)).overflow else {
+            throw .outOfRange(
+                field: "first_index", found: "\(self.firstIndex) with n \(self.n)",
+                allowed: "first_index + n at most 2⁶⁴")
+        }
+        guard self.temperature == 0 || 0.01...100 ~= self.temperature else {
+            throw .outOfRange(field: "temperature", found: "\(self.temperature)", allowed: "0, or 0.01…100")
+        }
+        if let topK { try RequestLimits.check("top_k", topK, in: 1...model.colors) }
+        // The engine computes in Float, where a tiny p would become zero.
+        if let topP, !(Float(topP) > 0 && topP <= 1) {
+            throw .outOfRange(field: "top_p", found: "\(topP)", allowed: "above 0, at most 1")
+        }
+        if let columns, columns < 1 {
+            throw .outOfRange(field: "columns", found: "\(columns)", allowed: "1 or more")
+        }
+    }
+}

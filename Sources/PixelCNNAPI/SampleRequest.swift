@@ -1,0 +1,48 @@
+// What `POST /v1/samples` takes. The client writes it, the daemon reads it; both use this one type. Reading (types and
+// names) and validation (ranges, against a model) are separate, as 400 and 422 are.
+
+/// A request for samples; every field has a default.
+public struct SampleRequest: Sendable, Equatable {
+    /// How many images.
+    public var n: Int
+    /// The seed; drawn by the daemon where nil, and then below 2⁵³.
+    public var seed: UInt64?
+    /// The index of the first image under the seed; image i of the answer has index `firstIndex + i`.
+    public var firstIndex: UInt64
+    /// Rows of an image; the model's where nil.
+    public var height: Int?
+    /// Columns of an image; the model's where nil.
+    public var width: Int?
+    /// The temperature: 0 (the most probable value) or 0.01…100.
+    public var temperature: Double
+    /// Draw from the k most probable values only.
+    public var topK: Int?
+    /// Draw from the most probable values whose probabilities sum to p only.
+    public var topP: Double?
+    /// Images in a row of the PNG grid; ⌈√n⌉ where nil.
+    public var columns: Int?
+
+    /// A request with the protocol's defaults.
+    public init(
+        n: Int = 1, seed: UInt64? = nil, firstIndex: UInt64 = 0, height: Int? = nil, width: Int? = nil,
+        temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, columns: Int? = nil
+    ) {
+        self.n = n
+        self.seed = seed
+        self.firstIndex = firstIndex
+        self.height = height
+        self.width = width
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.columns = columns
+    }
+
+    /// Seeds drawn for a caller stay below this, so that every JSON reader keeps them exactly.
+    public static let drawnSeedLimit: UInt64 = 1 << 53
+
+    /// A seed for a caller who named none.
+    public static func drawSeed() -> UInt64 {
+        UInt64.random(in: 0..<Self.drawnSeedLimit)
+    }
+}

@@ -1,0 +1,32 @@
+// What `POST /v1/score` answers as JSON. The daemon computes it from log-probabilities, and so does the client when it
+// asked for those: one definition of bits per dimension, −mean(log p) / ln 2, summed in Double in the order of storage.
+
+import Foundation
+
+/// How well the model predicts each image.
+public struct ScoreResponse: Sendable, Equatable, Codable {
+    /// Bits per dimension of each image, in the order of the request.
+    public var bitsPerDimension: [Double]
+    /// Their mean.
+    public var meanBitsPerDimension: Double
+
+    /// Sums up log-probabilities.
+    ///
+    /// - Parameters:
+    ///   - logProbabilities: nats, `count` images of equally many values each.
+    ///   - count: number of images, at least 1; divides the number of values.
+    public init(logProbabilities: [Float], count: Int) {
+        precondition(count > 0 && logProbabilities.count.isMultiple(of: count), "values of whole images")
+        let size = logProbabilities.count / count
+        self.bitsPerDimension = (0..<count).map { image in
+            let sum = logProbabilities[image * size..<(image + 1) * size].reduce(0.0) { $0 + Double($1) }
+            return size == 0 ? 0 : -sum / Double(size) / log(2.0)
+        }
+        self.meanBitsPerDimension = self.bitsPerDimension.reduce(0, +) / Double(count)
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case bitsPerDimension = "bits_per_dim"
+        case meanBitsPerDimension = "mean_bits_per_dim"
+    }
+}

@@ -1,0 +1,76 @@
+// What `GET /v1/status` answers: what is in flight, what waits, and what has been done since the start.
+
+/// The daemon's state at one moment.
+public struct StatusDescription: Sendable, Equatable, Codable {
+    /// Whether requests are taken.
+    public enum State: String, Sendable, Codable {
+        /// The model is being loaded, verified or warmed up.
+        case loading
+        /// Requests are answered.
+        case ready
+        /// Running requests are finished; new ones are refused.
+        case draining
+    }
+
+    /// Whether requests are taken.
+    public var state: State
+    /// Requests being computed.
+    public var requestsInFlight: Int
+    /// Requests waiting.
+    public var requestsQueued: Int
+    /// Images being computed.
+    public var imagesInFlight: Int
+    /// Images waiting.
+    public var imagesQueued: Int
+    /// Images finished since the start.
+    public var imagesCompleted: UInt64
+    /// Values drawn since the start.
+    public var valuesDrawn: UInt64
+    /// Images a second, averaged since the start.
+    public var meanImagesPerSecond: Double
+    /// Values a second, averaged since the start.
+    public var meanValuesPerSecond: Double
+    /// Number of compute threads.
+    public var threads: Int
+    /// Seconds since the start.
+    public var uptimeSeconds: Double
+    /// Process identifier of the daemon.
+    public var processIdentifier: Int
+    /// Version of the daemon.
+    public var version: String
+
+    /// A status; the rates follow from the counters and the uptime.
+    public init(
+        state: State, requestsInFlight: Int, requestsQueued: Int, imagesInFlight: Int, imagesQueued: Int,
+        imagesCompleted: UInt64, valuesDrawn: UInt64, threads: Int, uptimeSeconds: Double, processIdentifier: Int,
+        version: String = Version.current
+    ) {
+        self.state = state
+        self.requestsInFlight = requestsInFlight
+        self.requestsQueued = requestsQueued
+        self.imagesInFlight = imagesInFlight
+        self.imagesQueued = imagesQueued
+        self.imagesCompleted = imagesCompleted
+        self.valuesDrawn = valuesDrawn
+        self.meanImagesPerSecond = uptimeSeconds > 0 ? Double(imagesCompleted) / uptimeSeconds : 0
+        self.meanValuesPerSecond = uptimeSeconds > 0 ? Double(valuesDrawn) / uptimeSeconds : 0
+        self.threads = threads
+        self.uptimeSeconds = uptimeSeconds
+        self.processIdentifier = processIdentifier
+        self.version = version
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case state, threads, version
+        case requestsInFlight = "requests_in_flight"
+        case requestsQueued = "requests_queued"
+        case imagesInFlight = "images_in_flight"
+        case imagesQueued = "images_queued"
+        case imagesCompleted = "images_completed"
+        case valuesDrawn = "values_drawn"
+        case meanImagesPerSecond = "mean_images_per_second"
+        case meanValuesPerSecond = "mean_values_per_second"
+        case uptimeSeconds = "uptime_seconds"
+        case processIdentifier = "pid"
+    }
+}

@@ -1,0 +1,18 @@
+// What the routes need of the scheduler, and no more. With it the routes are tested against a backend that is full,
+// slow or stopped on purpose, which a real scheduler is only by chance.
+
+public import PixelCNNScheduler
+
+/// Draws and scores images.
+public protocol ComputeBackend: Sendable {
+    /// Counters at this moment.
+    var status: SchedulerStatus { get }
+
+    /// Draws images; the values are (count, C, height, width), each 0…d−1. Cancelling the task frees the images.
+    func sample(_ job: SamplingJob) async throws -> [UInt16]
+
+    /// Log-probabilities in nats, (count, C, height, width).
+    func score(_ job: ScoringJob) async throws -> [Float]
+}
+
+extension Scheduler: ComputeBackend {}

@@ -1,0 +1,39 @@
+// Answers `Expect: 100-continue`, which curl sends with bodies past 1 MiB and then waits a second for. Bodies announced
+// too long get no invitation: their final answer is 413.
+
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+
+final class ContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let maximumBodyBytes: Int
+    /// Requests whose answer is not finished. An interim answer in the middle of another answer would corrupt it.
+    private var unanswered = 0
+
+    init(maximumBodyBytes: Int) {
+        self.maximumBodyBytes = maximumBodyBytes
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .head(let head) = self.unwrapInboundIn(data) {
+            let length = head.headerFields[.contentLength].flatMap { Int($0) } ?? 0
+            if self.unanswered == 0, length <= self.maximumBodyBytes,
+                head.headerFields[.expect]?.lowercased() == "100-continue"
+            {
+                context.writeAndFlush(self.wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+            }
+            self.unanswered += 1
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = self.unwrapOutboundIn(data) { self.unanswered -= 1 }
+        context.write(data, promise: promise)
+    }
+}

@@ -1,0 +1,29 @@
+// GET /v1/model and GET /v1/status: what is served, and how it is doing.
+
+import Foundation
+import Hummingbird
+import PixelCNNAPI
+
+struct ModelRoute {
+    let state: ServerState
+
+    func describeModel(_ request: Request, context: ServerContext) throws -> Response {
+        try request.refuseQuery()
+        let type = try request.headers.negotiate([MediaTypeName.json])
+        return Response(bytes: try JSONCoding.encode(self.state.model), type: type)
+    }
+
+    func describeStatus(_ request: Request, context: ServerContext) throws -> Response {
+        try request.refuseQuery()
+        let type = try request.headers.negotiate([MediaTypeName.json])
+        let status = self.state.backend.status
+        let description = StatusDescription(
+            state: self.state.currentPhase, requestsInFlight: status.requestsInFlight,
+            requestsQueued: status.requestsQueued, imagesInFlight: status.imagesInFlight,
+            imagesQueued: status.imagesQueued, imagesCompleted: status.imagesCompleted,
+            valuesDrawn: status.valuesDrawn, threads: status.threads,
+            uptimeSeconds: (self.state.uptime / .milliseconds(1)).rounded() / 1000,
+            processIdentifier: Int(getpid()))
+        return Response(bytes: try JSONCoding.encode(description), type: type)
+    }
+}

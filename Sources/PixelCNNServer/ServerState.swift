@@ -1,0 +1,35 @@
+// What all routes share: the model's description, the compute backend, the limits, and whether requests are taken.
+
+public import PixelCNNAPI
+import Synchronization
+
+/// The state behind the routes.
+public final class ServerState: Sendable {
+    /// The served model.
+    public let model: ModelDescription
+    /// The most that one request may ask for.
+    public let limits: RequestLimits
+
+    let backend: any ComputeBackend
+    private let start = ContinuousClock.now
+    private let phase = Mutex(StatusDescription.State.loading)
+
+    /// A state that is still loading.
+    public init(model: ModelDescription, backend: any ComputeBackend, limits: RequestLimits = .init()) {
+        self.model = model
+        self.backend = backend
+        self.limits = limits
+    }
+
+    /// Whether requests are taken.
+    public var currentPhase: StatusDescription.State { self.phase.withLock { $0 } }
+
+    /// Moves on; a phase is never taken back.
+    func enter(_ next: StatusDescription.State) {
+        self.phase.withLock { phase in
+            if phase != .draining { phase = next }
+        }
+    }
+
+    var uptime: Duration { ContinuousClock.now - self.start }
+}

@@ -1,0 +1,112 @@
+// Serves HTTP/1.1 on a listening descriptor, as a swift-service-lifecycle service. Hummingbird's own server binds paths
+// itself, and would unlink a live daemon's socket; so the descriptor goes to NIO here, with Hummingbird's connection
+// handling. Where the descriptor comes from makes no difference past `ListeningSocket`.
+
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+import NIOExtras
+import NIOHTTPTypes
+import NIOPosix
+public import ServiceLifecycle
+
+/// The HTTP server of the daemon.
+public struct UnixSocketServer: Service {
+    typealias Connection = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+    /// How long connections that are accepted, or wait to be, have to send their request once a shutdown begins.
+    static let drainGrace = Duration.milliseconds(200)
+    /// Connections that send nothing are closed after this.
+    static let idleTimeout = TimeAmount.seconds(60)
+
+    private let socket: ListeningSocket
+    private let state: ServerState
+    private let logger: Logger
+    private let onReady: @Sendable () -> Void
+    private let onDraining: @Sendable () -> Void
+
+    /// A server that starts with ``run()``.
+    ///
+    /// - Parameters:
+    ///   - socket: where to listen; released when the server has stopped.
+    ///   - state: what the routes answer from.
+    ///   - logger: gets a line for each request.
+    ///   - onReady: called once connections are accepted.
+    ///   - onDraining: called once a graceful shutdown begins.
+    public init(
+        socket: ListeningSocket, state: ServerState, logger: Logger, onReady: @Sendable @escaping () -> Void = {},
+        onDraining: @Sendable @escaping () -> Void = {}
+    ) {
+        self.socket = socket
+        self.state = state
+        self.logger = logger
+        self.onReady = onReady
+        self.onDraining = onDraining
+    }
+
+    /// Serves until a graceful shutdown has drained, or the task is cancelled.
+    public func run() async throws {
+        defer { self.socket.release() }
+        let group = MultiThreadedEventLoopGroup.singleton
+        let quiescing = ServerQuiescingHelper(group: group)
+        let http = self.makeHTTPChannel()
+        let descriptor = self.socket.takeDescriptor()
+        let server = try await ServerBootstrap(group: group)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // NIO has listened again by now, with a backlog of 128 for descriptors that it did not bind.
+                    ListeningSocket.setBacklog(of: descriptor)
+                    try channel.pipeline.syncOperations.addHandler(
+                        quiescing.makeServerChannelHandler(channel: channel))
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .bind(descriptor) { child in
+                http.setup(channel: child, logger: self.logger)
+            }
+        try await withGracefulShutdownHandler {
+            self.state.enter(.ready)
+            self.onReady()
+            try await self.serve(server, http)
+        } onGracefulShutdown: {
+            Task { await self.drain(quiescing) }
+        }
+    }
+
+    /// Accepts connections until the listening channel closes, then waits for those still open.
+    private func serve(_ server: NIOAsyncChannel<Connection, Never>, _ http: HTTP1Channel) async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            try await server.executeThenClose { connections in
+                for try await connection in connections {
+                    group.addTask { await http.handle(value: connection, logger: self.logger) }
+                }
+            }
+        }
+    }
+
+    /// Nobody new can connect once the path is gone. Quiescing closes connections whose request is not read yet, so
+    /// those that are on their way get a moment first.
+    private func drain(_ quiescing: ServerQuiescingHelper) async {
+        self.state.enter(.draining)
+        self.onDraining()
+        self.socket.removePath()
+        try? await Task.sleep(for: Self.drainGrace)
+        quiescing.initiateShutdown(promise: nil)
+    }
+
+    private func makeHTTPChannel() -> HTTP1Channel {
+        let responder = Routes.responder(for: self.state)
+        let maximumBodyBytes = self.state.limits.maximumBodyBytes
+        return HTTP1Channel(
+            responder: { request, writer, channel in
+                let context = ServerContext(source: .init(channel: channel, logger: self.logger))
+                let response = try await responder.respond(to: request, context: context)
+                try await writer.write(response: response.head, body: response.body)
+            },
+            configuration: .init(
+                additionalChannelHandlers: [ContinueHandler(maximumBodyBytes: maximumBodyBytes), ConnectionWatch()],
+                idleTimeout: Self.idleTimeout))
+    }
+}

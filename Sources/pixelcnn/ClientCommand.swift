@@ -1,0 +1,32 @@
+// pixelcnn, the client: asks the daemon on its Unix socket, writes what it answers. It knows the protocol and the image
+// formats only.
+
+import ArgumentParser
+import PixelCNNAPI
+
+@main
+struct ClientCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pixelcnn",
+        abstract: "Draws and scores images with a running pixelcnnd.",
+        discussion: """
+            The daemon is looked for at --socket, else $PIXELCNN_SOCKET, else $XDG_RUNTIME_DIR/pixelcnn.sock, else \
+            /run/pixelcnn/pixelcnn.sock.
+
+            EXAMPLES
+              pixelcnn sample -n 36 --seed 0 --columns 6 -o grid.png
+              pixelcnn score images.npy
+              pixelcnn status
+
+            EXIT STATUS
+              64  wrong usage, or a request that the daemon refuses
+              65  the input is not what it must be
+              66  no such file
+              69  the daemon is not reachable
+              73  the output cannot be written
+              75  the daemon is busy: try later
+            """,
+        version: "pixelcnn \(Version.current)",
+        subcommands: [SampleCommand.self, ScoreCommand.self, ModelCommand.self, StatusCommand.self]
+    )
+}

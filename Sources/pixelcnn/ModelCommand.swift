@@ -1,0 +1,50 @@
+// `pixelcnn model`: what the daemon serves.
+
+import ArgumentParser
+import PixelCNNAPI
+
+struct ModelCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "model",
+        abstract: "Describes the served model.",
+        discussion: """
+            EXAMPLES
+              pixelcnn model
+              pixelcnn model --json | jq -r .sha256
+            """
+    )
+
+    @Flag(help: "Print the daemon's JSON.")
+    var json = false
+
+    @OptionGroup
+    var connection: ConnectionOptions
+
+    func run() async throws {
+        try await Failure.reporting {
+            let client = try self.connection.client()
+            let answer = try await client.send(.GET, Endpoint.model, accept: MediaTypeName.json)
+            if self.json { return try Output.write(answer.body, to: "-") }
+            print(Self.table(try client.decode(ModelDescription.self, answer)))
+        }
+    }
+
+    static func table(_ model: ModelDescription) -> String {
+        var rows = [
+            ("file", model.file),
+            ("format", model.format),
+            ("bytes", "\(model.bytes)"),
+            ("sha256", model.sha256),
+            ("images", "\(model.channels) × \(model.height) × \(model.width), \(model.colors) values"),
+            ("labels", model.labels == 0 ? "none" : "\(model.labels)"),
+            ("blocks", "\(model.blocks), kernel \(model.kernelSize)"),
+            ("filters", "\(model.filters), hidden \(model.hidden)"),
+            ("parameters", "\(model.parameters)"),
+            ("instruction set", model.instructionSet),
+            ("threads", "\(model.threads)"),
+            ("daemon", model.version),
+        ]
+        rows += model.warnings.map { ("warning", $0) }
+        return Table.format(rows)
+    }
+}

@@ -1,0 +1,101 @@
+// From settings to a served socket, and back to a clean exit.
+
+import Logging
+import PixelCNNAPI
+import PixelCNNEngine
+import PixelCNNModel
+import PixelCNNScheduler
+import PixelCNNServer
+import ServiceLifecycle
+import UnixSignals
+
+enum Daemon {
+    /// Requests that are being computed when a shutdown begins get this long to finish.
+    static let maximumDrain = Duration.seconds(30)
+
+    /// Loads and verifies the model.
+    static func loadModel(_ settings: Settings) throws(Failure) -> Model {
+        guard let path = settings.model ?? BundledModel.find() else {
+            throw Failure(
+                .noInput, "no bundled model (\(BundledModel.fileName)) is installed; name a file with --model")
+        }
+        do {
+            return try Model.load(path: path, height: settings.height, width: settings.width)
+        } catch {
+            throw Failure(SystemExit(rawValue: error.exitCode.rawValue) ?? .dataError, "\(error)")
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT.
+    static func run(_ settings: Settings, environment: [String: String]) async throws {
+        var logger = Logger(label: "pixelcnnd")
+        logger.logLevel = settings.logLevel
+        let path = try Self.socketPath(settings, environment)
+        DescriptorLimit.raise()
+
+        let model = try Self.loadModel(settings)
+        for warning in model.source.warnings { logger.warning("\(warning)") }
+        logger.info("Loaded \(model.summary)")
+        let engine = Engine(model: model, kernels: try Self.kernels(environment))
+        let scheduler = Scheduler(
+            engine: engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue)
+        try await scheduler.warmUp()
+
+        let state = ServerState(
+            model: model.description(instructionSet: engine.instructionSet, threads: settings.threads),
+            backend: scheduler)
+        let socket = try Self.bind(path)
+        let ready = "Serving on \(path) with \(settings.threads) threads (\(engine.instructionSet))"
+        let server = UnixSocketServer(
+            socket: socket, state: state, logger: logger,
+            onReady: { [logger] in
+                logger.info("\(ready)")
+                ServiceManager.notify("READY=1", status: ready)
+            },
+            onDraining: { [logger] in
+                logger.info("Draining")
+                ServiceManager.notify("STOPPING=1", status: "Draining")
+            })
+        try await Self.group(server, logger).run()
+        await scheduler.stop()
+        logger.info("Stopped")
+    }
+
+    /// `PIXELCNN_ISA` picks an instruction set; all give the same bits, so this is for measuring and testing.
+    private static func kernels(_ environment: [String: String]) throws(Failure) -> Kernels {
+        do {
+            return try Kernels.named(environment["PIXELCNN_ISA"])
+        } catch {
+            throw Failure(.usage, "PIXELCNN_ISA: \(error)")
+        }
+    }
+
+    private static func socketPath(
+        _ settings: Settings, _ environment: [String: String]
+    ) throws(Failure) -> SocketPath {
+        do {
+            return try SocketPath.forServer(option: settings.socket, environment: environment)
+        } catch {
+            throw Failure(.usage, "\(error)")
+        }
+    }
+
+    private static func bind(_ path: SocketPath) throws(Failure) -> ListeningSocket {
+        do {
+            return try ListeningSocket.bind(path)
+        } catch {
+            if case .alreadyServed = error { throw Failure(.unavailable, "\(error)") }
+            throw Failure(.osError, "\(error)")
+        }
+    }
+
+    private static func group(_ server: UnixSocketServer, _ logger: Logger) -> ServiceGroup {
+        // The group's own lines repeat ours.
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        var configuration = ServiceGroupConfiguration(
+            services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+        configuration.maximumGracefulShutdownDuration = Self.maximumDrain
+        return ServiceGroup(configuration: configuration)
+    }
+}

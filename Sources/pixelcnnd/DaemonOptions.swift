@@ -1,0 +1,31 @@
+// The command line as it is typed. Nothing has a default here: what is not given may still come from the environment.
+
+import ArgumentParser
+
+struct DaemonOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The model file; the bundled one by default.", valueName: "file"))
+    var model: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen; $XDG_RUNTIME_DIR/pixelcnn.sock by default, else /run/pixelcnn/pixelcnn.sock.",
+            valueName: "path"))
+    var socket: String?
+
+    @Option(help: ArgumentHelp("Number of compute threads; the number of cores by default.", valueName: "n"))
+    var threads: Int?
+
+    @Option(help: ArgumentHelp("Rows of an image, where a request does not say.", valueName: "h"))
+    var height: Int?
+
+    @Option(help: ArgumentHelp("Columns of an image, where a request does not say.", valueName: "w"))
+    var width: Int?
+
+    @Option(help: ArgumentHelp("The most images that may wait; 4096 by default.", valueName: "images"))
+    var maxQueue: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "trace, debug, info (the default), notice, warning, error or critical.", valueName: "level"))
+    var logLevel: String?
+}

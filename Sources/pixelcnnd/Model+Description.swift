@@ -1,0 +1,26 @@
+// The model in words: for the log and `--check`, and for `GET /v1/model`.
+
+import PixelCNNAPI
+import PixelCNNModel
+
+extension Model {
+    /// One line: file, format, shape, size, digest.
+    var summary: String {
+        let h = self.hyperparameters
+        return
+            "\(self.source.path): \(self.source.format.rawValue), \(h.channels) × \(h.height) × \(h.width) images of "
+            + "\(h.colors) values, \(h.blocks) blocks of \(h.filters) filters, \(h.parameterCount) parameters, "
+            + "sha256 \(self.source.sha256)"
+    }
+
+    /// What the protocol tells of the model.
+    func description(instructionSet: String, threads: Int) -> ModelDescription {
+        let h = self.hyperparameters
+        return ModelDescription(
+            channels: h.channels, height: h.height, width: h.width, colors: h.colors, blocks: h.blocks,
+            filters: h.filters, kernelSize: h.kernelSize, hidden: h.hidden, parameters: h.parameterCount,
+            file: self.source.path, bytes: self.source.byteCount, format: self.source.format.rawValue,
+            sha256: self.source.sha256, warnings: self.source.warnings, instructionSet: instructionSet,
+            threads: threads)
+    }
+}

@@ -1,0 +1,121 @@
+// pixelcnnd from start to exit: signals, sockets left behind, a second daemon, and what it says when it cannot start.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@Suite struct DaemonLifecycleTests {
+    @Test(arguments: [SIGTERM, SIGINT])
+    func aSignalEndsItCleanly(signal: Int32) async throws {
+        let daemon = try await RunningDaemon.start()
+        #expect(FileManager.default.fileExists(atPath: daemon.socket))
+        let result = try await daemon.stop(signal)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(!FileManager.default.fileExists(atPath: daemon.socket))
+    }
+
+    @Test func theSocketIsForOwnerAndGroup() async throws {
+        try await RunningDaemon.run { daemon in
+            let attributes = try FileManager.default.attributesOfItem(atPath: daemon.socket)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o660)
+        }
+    }
+
+    @Test func aKilledDaemonsSocketIsReplaced() async throws {
+        let directory = try TemporaryDirectory()
+        let killed = try await RunningDaemon.start(in: directory)
+        _ = try await killed.stop(SIGKILL)
+        #expect(FileManager.default.fileExists(atPath: killed.socket))
+        let next = try await RunningDaemon.start(in: directory)
+        #expect(try await next.stop().status == 0)
+    }
+
+    @Test func aSecondDaemonLeavesTheFirstAlone() async throws {
+        try await RunningDaemon.run { daemon in
+            let second = try await Command.run(
+                Programs.daemon, ["--socket", daemon.socket, "--model", Programs.model])
+            #expect(second.status == SystemExit.unavailable.rawValue)
+            #expect(second.errors.contains("another pixelcnnd (pid \(daemon.command.processIdentifier)) serves"))
+            let answer = try await Curl.send(Endpoint.health, socket: daemon.socket)
+            #expect(answer.status == 200)
+        }
+    }
+
+    @Test func checkSaysWhatTheModelIs() async throws {
+        let result = try await Command.run(Programs.daemon, ["--check", "--model", Programs.model])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.text.split(separator: "\n").count == 1)
+        #expect(result.text.contains("parameters") && result.text.contains("sha256"))
+    }
+
+    @Test func optionsComeFromTheEnvironmentToo() async throws {
+        let directory = try TemporaryDirectory()
+        let socket = directory.file("e.sock")
+        let environment = [
+            "PIXELCNND_MODEL": Programs.model, "PIXELCNND_SOCKET": socket, "PIXELCNND_THREADS": "1",
+            "PIXELCNND_HEIGHT": "9", "PIXELCNND_WIDTH": "7",
+        ]
+        // The command line wins over the environment.
+        let command = try Command(Programs.daemon, ["--width", "6"], environment: environment)
+        let isReady = await eventually {
+            (try? await Curl.send(Endpoint.readiness, socket: socket).status) == 200
+        }
+        #expect(isReady, "\(command.errors)")
+        let model = try JSONCoding.decode(
+            ModelDescription.self, from: await Curl.send(Endpoint.model, socket: socket).body)
+        #expect((model.height, model.width, model.threads) == (9, 6, 1))
+        command.signal(SIGTERM)
+        #expect(try await command.wait().status == 0)
+    }
+}
+
+@Suite struct DaemonRefusalTests {
+    private func run(
+        _ arguments: [String], environment: [String: String] = [:], expecting status: SystemExit, mentions: String...
+    ) async throws {
+        let result = try await Command.run(Programs.daemon, arguments, environment: environment)
+        #expect(result.status == status.rawValue, "\(result.errors)")
+        for text in mentions { #expect(result.errors.contains(text), "\(result.errors)") }
+    }
+
+    @Test func aMissingModelIs66() async throws {
+        for arguments in [["--model", "/no/such/file"], ["--check", "--model", "/no/such/file"]] {
+            try await self.run(arguments, expecting: .noInput, mentions: "/no/such/file")
+        }
+    }
+
+    @Test func aBadModelIs65AndMakesNoSocket() async throws {
+        let directory = try TemporaryDirectory()
+        try Data("BAD".utf8).write(to: URL(fileURLWithPath: directory.file("bad.safetensors")))
+        let model = ["--model", directory.file("bad.safetensors")]
+        try await self.run(model + ["--check"], expecting: .dataError, mentions: "bad.safetensors")
+        try await self.run(model + ["--socket", directory.file("s")], expecting: .dataError)
+        #expect(!FileManager.default.fileExists(atPath: directory.file("s")))
+    }
+
+    @Test func wrongOptionsAre64AndNamed() async throws {
+        try await self.run(["--nonsense"], expecting: .usage, mentions: "--nonsense")
+        try await self.run(["--threads", "0"], expecting: .usage, mentions: "--threads", "1…1024")
+        try await self.run(["--threads", "x"], expecting: .usage, mentions: "--threads")
+        try await self.run(["--log-level", "loud"], expecting: .usage, mentions: "loud", "info")
+        try await self.run(
+            [], environment: ["PIXELCNND_MAX_QUEUE": "-1"], expecting: .usage, mentions: "PIXELCNND_MAX_QUEUE")
+    }
+
+    @Test func aSocketPathTooLongIs64AndNamed() async throws {
+        let path = "/tmp/" + String(repeating: "x", count: 103)
+        try await self.run(["--socket", path], expecting: .usage, mentions: "108", "107")
+    }
+
+    @Test func versionAndHelpExitWith0() async throws {
+        for (program, name) in [(Programs.daemon, "pixelcnnd"), (Programs.client, "pixelcnn")] {
+            let version = try await Command.run(program, ["--version"])
+            #expect(version.status == 0)
+            #expect(version.text == "\(name) \(Version.current)\n")
+            let help = try await Command.run(program, ["--help"])
+            #expect(help.status == 0)
+            #expect(help.text.contains("EXAMPLES") && help.text.contains("EXIT STATUS"))
+        }
+    }
+}

@@ -1,0 +1,83 @@
+// The built executables, run as a user runs them. They are found beside the test bundle; the model is the tiny one that
+// all tests share.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+enum Programs {
+    static let folder: String = {
+        let bundle = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return URL(fileURLWithPath: bundle ?? "/").deletingLastPathComponent().path
+    }()
+    static let daemon = "\(folder)/pixelcnnd"
+    static let client = "\(folder)/pixelcnn"
+
+    /// 8 × 8 pixels of 3 channels of 256 values.
+    static let model = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../Fixtures/tiny.pt").standardized.path
+
+    static func client(
+        _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> CommandResult {
+        try await Command.run(self.client, arguments, environment: environment)
+    }
+}
+
+/// A running pixelcnnd on a socket of its own.
+struct RunningDaemon {
+    let directory: TemporaryDirectory
+    let socket: String
+    let command: Command
+
+    /// Starts a daemon and waits until it is ready.
+    static func start(
+        in directory: TemporaryDirectory? = nil, _ arguments: [String] = []
+    ) async throws -> RunningDaemon {
+        let directory = try directory ?? TemporaryDirectory()
+        let socket = directory.file("d.sock")
+        let command = try Command(
+            Programs.daemon, ["--socket", socket, "--model", Programs.model] + arguments)
+        let daemon = RunningDaemon(directory: directory, socket: socket, command: command)
+        let isReady = await eventually {
+            (try? await Curl.send(Endpoint.readiness, socket: socket).status) == 200
+        }
+        if !isReady { command.signal(SIGKILL) }
+        try #require(isReady, "\(command.errors)")
+        return daemon
+    }
+
+    /// Runs `body` with a daemon, and stops it whatever happens.
+    static func run(_ arguments: [String] = [], _ body: (RunningDaemon) async throws -> Void) async throws {
+        let daemon = try await self.start(in: nil, arguments)
+        do {
+            try await body(daemon)
+        } catch {
+            daemon.command.signal(SIGKILL)
+            throw error
+        }
+        let result = try await daemon.stop()
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
+    func stop(_ signal: Int32 = SIGTERM) async throws -> CommandResult {
+        self.command.signal(signal)
+        return try await self.command.wait()
+    }
+
+    func client(_ arguments: [String]) async throws -> CommandResult {
+        try await Programs.client(arguments, environment: ["PIXELCNN_SOCKET": self.socket])
+    }
+
+    /// The daemon's counters, nil where it does not answer.
+    func status() async -> StatusDescription? {
+        guard let answer = try? await Curl.send(Endpoint.status, socket: self.socket) else { return nil }
+        return try? JSONCoding.decode(StatusDescription.self, from: answer.body)
+    }
+
+    func describeModel() async throws -> ModelDescription {
+        try JSONCoding.decode(
+            ModelDescription.self, from: await Curl.send(Endpoint.model, socket: self.socket).body)
+    }
+}

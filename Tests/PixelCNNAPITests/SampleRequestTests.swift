@@ -1,0 +1,158 @@
+// Sample requests: exact integers, strict fields, and every range at its border.
+
+import Testing
+
+@testable import PixelCNNAPI
+
+@Suite struct SampleRequestTests {
+    static let model = ModelDescription(
+        channels: 3, height: 32, width: 32, colors: 256, blocks: 15, filters: 120, kernelSize: 3, hidden: 768,
+        parameters: 1, file: "m", bytes: 1, format: "safetensors", sha256: "00", instructionSet: "avx2", threads: 1)
+
+    private func read(_ json: String) throws(RequestError) -> SampleRequest {
+        try SampleRequest(json: Array(json.utf8))
+    }
+
+    // MARK: Reading
+
+    @Test func takesAnEmptyBodyAndAnEmptyObjectAsDefaults() throws {
+        #expect(try self.read("") == SampleRequest())
+        #expect(try self.read("{}") == SampleRequest())
+    }
+
+    @Test func readsEveryField() throws {
+        let json = """
+            {"n": 2, "seed": 3, "first_index": "4", "height": 5, "width": 6, "temperature": 0.5, "top_k": 7, \
+            "top_p": 0.25, "columns": 8}
+            """
+        let expected = SampleRequest(
+            n: 2, seed: 3, firstIndex: 4, height: 5, width: 6, temperature: 0.5, topK: 7, topP: 0.25, columns: 8)
+        #expect(try self.read(json) == expected)
+    }
+
+    @Test(
+        arguments: [
+            UInt64.max, 9_223_372_036_854_775_807, 9_223_372_036_854_775_808, 9_007_199_254_740_993, 0,
+        ] as [UInt64])
+    func keepsEverySeedBit(seed: UInt64) throws {
+        #expect(try self.read("{\"seed\": \(seed)}").seed == seed)
+        #expect(try self.read("{\"seed\": \"\(seed)\"}").seed == seed)
+        #expect(try self.read("{\"first_index\": \(seed)}").firstIndex == seed)
+    }
+
+    @Test func readsBackWhatItWrites() throws {
+        let requests = [
+            SampleRequest(),
+            SampleRequest(
+                n: 9, seed: .max, firstIndex: .max - 8, height: 1, width: 2, temperature: 0.01, topK: 1,
+                topP: 1e-30, columns: 3),
+        ]
+        for request in requests { #expect(try SampleRequest(json: request.json) == request) }
+    }
+
+    @Test(arguments: [
+        ("{\"n\": \"1\"}", "n", "an integer"), ("{\"n\": 1.0}", "n", "an integer"), ("{\"n\": 1e0}", "n", "an integer"),
+        ("{\"n\": null}", "n", "an integer"), ("{\"n\": true}", "n", "an integer"),
+        ("{\"seed\": 1.5}", "seed", "an integer or a decimal string"),
+        ("{\"seed\": \"0x10\"}", "seed", "an integer or a decimal string"),
+        ("{\"seed\": \"\"}", "seed", "an integer or a decimal string"),
+        ("{\"seed\": \"+1\"}", "seed", "an integer or a decimal string"),
+        ("{\"first_index\": []}", "first_index", "an integer or a decimal string"),
+        ("{\"temperature\": \"1\"}", "temperature", "a number"), ("{\"top_k\": 1.5}", "top_k", "an integer"),
+        ("{\"top_p\": {}}", "top_p", "a number"), ("{\"columns\": \"x\"}", "columns", "an integer"),
+    ])
+    func namesTheFieldOfAWrongType(json: String, field: String, expected: String) throws {
+        let error = try #require(throws: RequestError.self) { try self.read(json) }
+        guard case .wrongType(field, expected, _) = error else {
+            Issue.record("unexpected \(error)")
+            return
+        }
+        #expect(error.status == 400)
+        #expect(error.description.hasPrefix("\(field) must be \(expected); found "))
+    }
+
+    @Test(arguments: ["sed", "Seed", "topk", ""])
+    func refusesUnknownFieldsByName(field: String) throws {
+        let error = try #require(throws: RequestError.self) { try self.read("{\"\(field)\": 1}") }
+        #expect(error.status == 400)
+        #expect(error.field == field)
+        #expect(error.description.contains("\"\(field)\""))
+    }
+
+    @Test func answersAnEndlessNameWithAShortMessage() throws {
+        let name = String(repeating: "x", count: 100_000)
+        let error = try #require(throws: RequestError.self) { try self.read("{\"\(name)\": 1}") }
+        #expect(error.description.utf8.count < 300)
+    }
+
+    @Test(arguments: ["label", "given", "deadline_ms", "stream_rows", "format"])
+    func refusesReservedFieldsByName(field: String) {
+        #expect(throws: RequestError.unsupportedField(field)) { try self.read("{\"\(field)\": 1}") }
+        #expect(RequestError.unsupportedField(field).status == 422)
+    }
+
+    @Test(arguments: [
+        ("{\"seed\": -1}", "seed"), ("{\"seed\": 18446744073709551616}", "seed"), ("{\"seed\": \"-1\"}", "seed"),
+        ("{\"first_index\": 1\(String(repeating: "0", count: 500))}", "first_index"),
+        ("{\"n\": 99999999999999999999}", "n"), ("{\"top_k\": -99999999999999999999}", "top_k"),
+    ])
+    func namesTheFieldOfAnIntegerThatFitsNowhere(json: String, field: String) throws {
+        let error = try #require(throws: RequestError.self) { try self.read(json) }
+        #expect(error.status == 422)
+        #expect(error.field == field)
+        #expect(error.description.utf8.count < 200)
+    }
+
+    @Test(arguments: ["[]", "1", "\"n\"", "{\"n\": 1} x", "{\"n\": 1, \"n\": 2}", "{", "\u{FEFF}{}"])
+    func refusesWhatIsNotOneObject(json: String) throws {
+        let error = try #require(throws: RequestError.self) { try self.read(json) }
+        #expect(error.status == 400)
+        #expect(error.field == nil)
+    }
+
+    // MARK: Ranges
+
+    @Test(arguments: [
+        SampleRequest(n: 1), SampleRequest(n: 4096), SampleRequest(temperature: 0), SampleRequest(temperature: 0.01),
+        SampleRequest(temperature: 100), SampleRequest(topK: 1), SampleRequest(topK: 256), SampleRequest(topP: 1),
+        SampleRequest(topP: 0.001), SampleRequest(n: 1, firstIndex: .max), SampleRequest(n: 2, firstIndex: .max - 1),
+        SampleRequest(columns: 1), SampleRequest(columns: .max), SampleRequest(height: 1024, width: 1024),
+    ])
+    func allowsTheBordersOfEveryRange(request: SampleRequest) throws {
+        try request.validate(against: Self.model, limits: RequestLimits())
+    }
+
+    @Test(arguments: [
+        (SampleRequest(n: 0), "n"), (SampleRequest(n: -1), "n"), (SampleRequest(n: 4097), "n"),
+        (SampleRequest(n: .max), "n"), (SampleRequest(temperature: 0.009), "temperature"),
+        (SampleRequest(temperature: -1), "temperature"), (SampleRequest(temperature: 100.1), "temperature"),
+        (SampleRequest(temperature: .infinity), "temperature"), (SampleRequest(temperature: .nan), "temperature"),
+        (SampleRequest(topK: 0), "top_k"), (SampleRequest(topK: 257), "top_k"), (SampleRequest(topP: 0), "top_p"),
+        (SampleRequest(topP: 1.001), "top_p"), (SampleRequest(topP: -0.5), "top_p"),
+        (SampleRequest(topP: 1e-60), "top_p"), (SampleRequest(topP: .nan), "top_p"),
+        (SampleRequest(n: 2, firstIndex: .max), "first_index"), (SampleRequest(columns: 0), "columns"),
+        (SampleRequest(height: 0), "height"), (SampleRequest(height: 1025), "height"),
+        (SampleRequest(width: -3), "width"), (SampleRequest(width: .max), "width"),
+        (SampleRequest(n: 4096, height: 1024, width: 1024), "n"),
+    ])
+    func refusesWhatLiesOutsideByName(request: SampleRequest, field: String) throws {
+        let error = try #require(throws: RequestError.self) {
+            try request.validate(against: Self.model, limits: RequestLimits())
+        }
+        #expect(error.status == 422)
+        #expect(error.field == field)
+        #expect(error.description.contains("allowed is"))
+    }
+
+    @Test func boundsTopKByTheModel() {
+        var model = Self.model
+        model.colors = 4
+        #expect(throws: RequestError.outOfRange(field: "top_k", found: "5", allowed: "1…4")) {
+            try SampleRequest(topK: 5).validate(against: model, limits: RequestLimits())
+        }
+    }
+
+    @Test func drawsSeedsThatEveryJSONReaderKeeps() {
+        for _ in 0..<1000 { #expect(SampleRequest.drawSeed() < 1 << 53) }
+    }
+}

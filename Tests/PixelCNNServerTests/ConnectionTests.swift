@@ -1,0 +1,136 @@
+// Connections: clients that leave, clients that only stop sending, several requests, and the drain.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@testable import PixelCNNServer
+
+@Suite struct ConnectionTests {
+    private static let samples =
+        "POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    private static let health = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    @Test func aClientThatLeavesFreesItsImages() async throws {
+        try await TestServer.run(.waiting) { server in
+            let backend = server.backend
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(Self.samples)
+                #expect(await eventually { backend.running == 1 })
+            }
+            #expect(await eventually { backend.cancelled == 1 })
+            #expect(await eventually { backend.running == 0 })
+            let health = try await Curl.send(Endpoint.health, socket: server.socket)
+            #expect(health.status == 200)
+        }
+    }
+
+    @Test func aClientThatOnlyEndsItsSideGetsItsAnswer() async throws {
+        try await TestServer.run(.waiting) { server in
+            let backend = server.backend
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(Self.samples)
+                #expect(await eventually { backend.running == 1 })
+                session.finishSending()
+                try await Task.sleep(for: .milliseconds(50))
+                backend.behaviour = .answering
+                #expect(try await session.answers(1).hasPrefix("HTTP/1.1 200 OK"))
+            }
+            #expect(backend.cancelled == 0)
+        }
+    }
+
+    @Test func oneConnectionCarriesManyRequests() async throws {
+        try await TestServer.run { server in
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(Self.health)
+                #expect(try await session.answers(1).contains("200 OK"))
+                try await session.send(Self.samples)
+                #expect(try await session.answers(2).components(of: "200 OK") == 2)
+                // Two at once are answered in order.
+                try await session.send(Self.health + "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+                let all = try await session.answers(4)
+                #expect(all.components(of: "200 OK") == 3)
+                #expect(all.components(of: "404 Not Found") == 1)
+            }
+            #expect(server.backend.cancelled == 0)
+        }
+    }
+
+    @Test func whatIsNotHTTPIsAnswered400AndClosed() async throws {
+        try await TestServer.run { server in
+            try await RawConnection.open(server.socket) { session in
+                try await session.send("hello, is this PixelCNN?\r\n\r\n")
+                #expect(try await session.everything().hasPrefix("HTTP/1.1 400 "))
+            }
+            let health = try await Curl.send(Endpoint.health, socket: server.socket)
+            #expect(health.status == 200)
+        }
+    }
+
+    @Test func drainingFinishesWhatRunsAndTakesThePathAway() async throws {
+        try await TestServer.run(.waiting) { server in
+            let backend = server.backend
+            let shutDown = server.shutDown
+            let socket = server.socket
+            try await RawConnection.open(socket) { session in
+                try await session.send(Self.samples)
+                #expect(await eventually { backend.running == 1 })
+                await shutDown()
+                #expect(await eventually { !FileManager.default.fileExists(atPath: socket) })
+                // Well past the grace for requests on their way, the running one still is.
+                try await Task.sleep(for: UnixSocketServer.drainGrace * 2)
+                #expect(backend.running == 1)
+                backend.behaviour = .answering
+                #expect(try await session.everything().hasPrefix("HTTP/1.1 200 OK"))
+            }
+            #expect(backend.cancelled == 0)
+        }
+    }
+
+    @Test func aConnectionMadeBeforeTheDrainIsStillAnsweredInItsGrace() async throws {
+        try await TestServer.run { server in
+            let shutDown = server.shutDown
+            try await RawConnection.open(server.socket) { session in
+                await shutDown()
+                try await session.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+                let answer = try await session.answers(1)
+                #expect(answer.hasPrefix("HTTP/1.1 503 ") || answer.hasPrefix("HTTP/1.1 200 "))
+            }
+        }
+    }
+
+    @Test func idleConnectionsDoNotHoldUpTheDrain() async throws {
+        try await TestServer.run { server in
+            let shutDown = server.shutDown
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(Self.health)
+                _ = try await session.answers(1)
+                await shutDown()
+                // The server closes it: the stream ends.
+                #expect(try await session.everything().components(of: "HTTP/1.1 ") == 1)
+            }
+        }
+    }
+
+    @Test func manyClientsAtOnceAreAllAnswered() async throws {
+        try await TestServer.run { server in
+            let socket = server.socket
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<200 {
+                    group.addTask {
+                        nonisolated(unsafe) var isAnswered = false
+                        try await RawConnection.open(socket) { session in
+                            try await session.send(Self.samples)
+                            isAnswered = try await session.answers(1).hasPrefix("HTTP/1.1 200 OK")
+                        }
+                        return isAnswered
+                    }
+                }
+                for try await isAnswered in group { #expect(isAnswered) }
+            }
+            #expect(server.backend.samplingJobs.count == 200)
+        }
+    }
+}

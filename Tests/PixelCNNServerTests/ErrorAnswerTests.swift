@@ -1,0 +1,153 @@
+// Every error status, as the real curl sees it: a problem that says what was found and what is allowed.
+
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@testable import PixelCNNServer
+
+@Suite struct ErrorAnswerTests {
+    private func expectProblem(
+        _ answer: CurlAnswer, _ status: Int, field: String? = nil, mentions: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        #expect(answer.status == status, sourceLocation: sourceLocation)
+        #expect(answer.headers["content-type"] == "application/problem+json", sourceLocation: sourceLocation)
+        #expect(answer.headers["pixelcnn-model"] == TestServer.sha256, sourceLocation: sourceLocation)
+        #expect(answer.headers["x-request-id"]?.isEmpty == false, sourceLocation: sourceLocation)
+        let problem = try JSONCoding.decode(Problem.self, from: answer.body)
+        #expect(problem.status == status, sourceLocation: sourceLocation)
+        #expect(problem.field == field, sourceLocation: sourceLocation)
+        for text in mentions {
+            #expect(problem.detail.contains(text), "\(problem.detail)", sourceLocation: sourceLocation)
+        }
+    }
+
+    @Test func malformedRequestsAre400() async throws {
+        try await TestServer.run { server in
+            let send = { try await Curl.send(Endpoint.samples, socket: server.socket, json: $0) }
+            try self.expectProblem(await send("{"), 400, mentions: "JSON")
+            try self.expectProblem(await send("{\"n\":1} x"), 400, mentions: "follows")
+            try self.expectProblem(await send("{\"n\":1,\"n\":2}"), 400, mentions: "\"n\"", "twice")
+            try self.expectProblem(await send("{\"sed\":1}"), 400, field: "sed", mentions: "seed")
+            try self.expectProblem(await send("{\"n\":\"1\"}"), 400, field: "n", mentions: "an integer", "\"1\"")
+            #expect(server.backend.samplingJobs.isEmpty)
+        }
+    }
+
+    @Test func valuesOutOfRangeAre422() async throws {
+        try await TestServer.run { server in
+            let send = { try await Curl.send(Endpoint.samples, socket: server.socket, json: $0) }
+            try self.expectProblem(await send("{\"n\":0}"), 422, field: "n", mentions: "0", "1…4096")
+            try self.expectProblem(await send("{\"top_k\":300}"), 422, field: "top_k", mentions: "300", "1…256")
+            try self.expectProblem(await send("{\"temperature\":1e400}"), 422, field: "temperature")
+            try self.expectProblem(
+                await send("{\"seed\":18446744073709551616}"), 422, field: "seed", mentions: "18446744073709551615")
+            try self.expectProblem(
+                await send("{\"first_index\":18446744073709551615,\"n\":2}"), 422, field: "first_index")
+            for field in ["label", "given", "deadline_ms", "stream_rows", "format"] {
+                try self.expectProblem(await send("{\"\(field)\":1}"), 422, field: field, mentions: "not supported")
+            }
+            let labelled = try await Curl.send(Endpoint.score + "?label=1", socket: server.socket, json: "")
+            try self.expectProblem(labelled, 422, field: "label")
+            #expect(server.backend.samplingJobs.isEmpty)
+        }
+    }
+
+    @Test func unknownPathsAre404AndNameTheKnown() async throws {
+        try await TestServer.run { server in
+            try self.expectProblem(
+                await Curl.send("/v1/sample", socket: server.socket), 404, mentions: Endpoint.samples)
+            try self.expectProblem(await Curl.send("/", socket: server.socket), 404)
+        }
+    }
+
+    @Test func wrongMethodsAre405WithAllow() async throws {
+        try await TestServer.run { server in
+            let get = try await Curl.send(Endpoint.samples, socket: server.socket)
+            try self.expectProblem(get, 405, mentions: "GET", "POST")
+            #expect(get.headers["allow"] == "POST, OPTIONS")
+            let delete = try await Curl.send(Endpoint.model, socket: server.socket, ["-X", "DELETE"])
+            try self.expectProblem(delete, 405)
+            #expect(delete.headers["allow"] == "GET, HEAD, OPTIONS")
+        }
+    }
+
+    @Test func unacceptableAcceptsAre406() async throws {
+        try await TestServer.run { server in
+            for accept in ["text/html", "text/event-stream", "image/png;q=0"] {
+                let answer = try await Curl.send(
+                    Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"], json: "{}")
+                try self.expectProblem(answer, 406, mentions: "image/png", "application/x-npy")
+            }
+            let model = try await Curl.send(Endpoint.model, socket: server.socket, ["-H", "Accept: text/html"])
+            try self.expectProblem(model, 406, mentions: "application/json")
+        }
+    }
+
+    @Test func modelsThatNoPNGShowsAre406ForPNG() async throws {
+        try await TestServer.run(colors: 1024) { server in
+            let answer = try await Curl.send(
+                Endpoint.samples, socket: server.socket, ["-H", "Accept: image/png"], json: "{}")
+            try self.expectProblem(answer, 406, mentions: "1024")
+        }
+    }
+
+    @Test func bodiesTooLargeAre413() async throws {
+        try await TestServer.run(limits: RequestLimits(maximumBodyBytes: 1000)) { server in
+            let directory = try TemporaryDirectory()
+            let file = directory.file("large")
+            _ = try await Command.run("/usr/bin/truncate", ["-s", "2000000", file])
+            let type = ["-H", "Content-Type: application/x-npy", "--data-binary", "@\(file)"]
+            try self.expectProblem(
+                await Curl.send(Endpoint.score, socket: server.socket, type), 413, mentions: "1000")
+            try self.expectProblem(
+                await Curl.send(Endpoint.score, socket: server.socket, type + ["-H", "Transfer-Encoding: chunked"]),
+                413)
+        }
+    }
+
+    @Test func unknownContentTypesAre415() async throws {
+        try await TestServer.run { server in
+            let xml = ["--data", "{}", "-H", "Content-Type: text/xml"]
+            try self.expectProblem(
+                await Curl.send(Endpoint.samples, socket: server.socket, xml), 415,
+                mentions: "text/xml", "application/json")
+            try self.expectProblem(
+                await Curl.send(Endpoint.score, socket: server.socket, json: "{}"), 415, mentions: "application/x-npy")
+            try self.expectProblem(
+                await Curl.send(Endpoint.score, socket: server.socket, ["-X", "POST"]), 415, mentions: "missing")
+        }
+    }
+
+    @Test func aFullQueueIs429WithRetryAfter() async throws {
+        try await TestServer.run(.full) { server in
+            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            try self.expectProblem(answer, 429, mentions: "9 s")
+            #expect(answer.headers["retry-after"] == "9")
+        }
+    }
+
+    @Test func aStoppedSchedulerIs503WithRetryAfter() async throws {
+        try await TestServer.run(.stopped) { server in
+            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            try self.expectProblem(answer, 503)
+            #expect(answer.headers["retry-after"] == "1")
+        }
+    }
+
+    @Test func internalErrorsAre500AndTellNoSecrets() async throws {
+        try await TestServer.run(.broken) { server in
+            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            try self.expectProblem(answer, 500)
+            #expect(!answer.text.contains("secret"))
+        }
+    }
+
+    @Test func unknownQueryParametersAre400() async throws {
+        try await TestServer.run { server in
+            try self.expectProblem(
+                await Curl.send(Endpoint.samples + "?n=4", socket: server.socket, json: "{}"), 400, field: "n")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+// A backend whose answers are known, and which can be full, slow, stopped or broken on purpose.
+
+import PixelCNNScheduler
+import Synchronization
+
+@testable import PixelCNNServer
+
+final class FakeBackend: ComputeBackend {
+    enum Behaviour: Sendable {
+        case answering
+        /// Waits until it is let go, or is cancelled.
+        case waiting
+        case full
+        case stopped
+        case broken
+    }
+
+    struct Broken: Error, CustomStringConvertible {
+        var description: String { "a secret of the machine room" }
+    }
+
+    struct Log {
+        var behaviour: Behaviour
+        var samplingJobs: [SamplingJob] = []
+        var scoringJobs: [ScoringJob] = []
+        var running = 0
+        var cancelled = 0
+    }
+
+    private let log: Mutex<Log>
+    private let channels: Int
+    private let colors: UInt64
+
+    init(_ behaviour: Behaviour = .answering, channels: Int = 3, colors: Int = 256) {
+        self.log = Mutex(Log(behaviour: behaviour))
+        self.channels = channels
+        self.colors = UInt64(colors)
+    }
+
+    var behaviour: Behaviour {
+        get { self.log.withLock { $0.behaviour } }
+        set { self.log.withLock { $0.behaviour = newValue } }
+    }
+    var samplingJobs: [SamplingJob] { self.log.withLock { $0.samplingJobs } }
+    var scoringJobs: [ScoringJob] { self.log.withLock { $0.scoringJobs } }
+    var running: Int { self.log.withLock { $0.running } }
+    var cancelled: Int { self.log.withLock { $0.cancelled } }
+
+    var status: SchedulerStatus {
+        var status = SchedulerStatus()
+        (status.requestsInFlight, status.requestsQueued) = (1, 2)
+        (status.imagesInFlight, status.imagesQueued) = (3, 4)
+        (status.imagesCompleted, status.valuesDrawn, status.threads) = (5, 6, 7)
+        return status
+    }
+
+    func sample(_ job: SamplingJob) async throws -> [UInt16] {
+        self.log.withLock { $0.samplingJobs.append(job) }
+        try await self.behave()
+        return self.values(of: job)
+    }
+
+    func score(_ job: ScoringJob) async throws -> [Float] {
+        self.log.withLock { $0.scoringJobs.append(job) }
+        try await self.behave()
+        return job.values.map { -Float($0) / 16 }
+    }
+
+    /// Values that depend on seed, index and position only, as the engine's do.
+    func values(of job: SamplingJob) -> [UInt16] {
+        (0..<job.count).flatMap { image in
+            let start = job.seed &+ (job.firstIndex &+ UInt64(image)) &* 31
+            return (0..<self.channels * job.height * job.width).map {
+                UInt16((start &+ UInt64($0) &* 7) % self.colors)
+            }
+        }
+    }
+
+    private func behave() async throws {
+        switch self.behaviour {
+        case .answering: return
+        case .full: throw SchedulerError.queueFull(retryAfterSeconds: 9)
+        case .stopped: throw SchedulerError.stopped
+        case .broken: throw Broken()
+        case .waiting:
+            self.log.withLock { $0.running += 1 }
+            defer { self.log.withLock { $0.running -= 1 } }
+            while case .waiting = self.behaviour {
+                do {
+                    try await Task.sleep(for: .milliseconds(5))
+                } catch {
+                    self.log.withLock { $0.cancelled += 1 }
+                    throw error
+                }
+            }
+        }
+    }
+}

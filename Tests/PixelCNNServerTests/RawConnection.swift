@@ -1,0 +1,71 @@
+// A connection that sends bytes as it is told to, for what curl would never do.
+
+import NIOCore
+import NIOPosix
+
+struct RawConnection {
+    private let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+    /// Connects, runs `body` and closes.
+    static func open(
+        _ socket: String, _ body: @Sendable (inout Session) async throws -> Void
+    ) async throws {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .connect(unixDomainSocketPath: socket) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                        wrappingChannelSynchronously: channel,
+                        configuration: .init(isOutboundHalfClosureEnabled: true))
+                }
+            }
+        try await channel.executeThenClose { inbound, outbound in
+            var session = Session(inbound: inbound.makeAsyncIterator(), outbound: outbound)
+            try await body(&session)
+        }
+    }
+
+    struct Session {
+        var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+        let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+        private var received = ""
+
+        init(
+            inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
+            outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+        ) {
+            self.inbound = inbound
+            self.outbound = outbound
+        }
+
+        func send(_ text: String) async throws {
+            try await self.outbound.write(ByteBuffer(string: text))
+        }
+
+        /// Ends our side only.
+        func finishSending() {
+            self.outbound.finish()
+        }
+
+        /// Everything received, once `count` answers have begun or the other side has closed.
+        mutating func answers(_ count: Int) async throws -> String {
+            while self.received.components(of: "HTTP/1.1 ") < count, let buffer = try await self.inbound.next() {
+                self.received += String(buffer: buffer)
+            }
+            return self.received
+        }
+
+        /// Everything received until the other side closes.
+        mutating func everything() async throws -> String {
+            while let buffer = try await self.inbound.next() { self.received += String(buffer: buffer) }
+            return self.received
+        }
+    }
+}
+
+extension String {
+    /// How often `text` occurs.
+    func components(of text: String) -> Int {
+        self.ranges(of: text).count
+    }
+}

@@ -1,0 +1,124 @@
+// POST /v1/score: NPY and PNG in, JSON and NPY out.
+
+import Foundation
+import ImageFormats
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@testable import PixelCNNServer
+
+@Suite struct ScoreRouteTests {
+    private func send(
+        _ server: TestServer, _ body: [UInt8], type: String = MediaTypeName.npy, _ arguments: [String] = []
+    ) async throws -> CurlAnswer {
+        let directory = try TemporaryDirectory()
+        try Data(body).write(to: URL(fileURLWithPath: directory.file("body")))
+        return try await Curl.send(
+            Endpoint.score, socket: server.socket,
+            ["-H", "Content-Type: \(type)", "--data-binary", "@\(directory.file("body"))"] + arguments)
+    }
+
+    private let values = (0..<120).map { UInt8($0) }
+
+    @Test func npyBatchesAreScoredImageByImage() async throws {
+        try await TestServer.run { server in
+            let answer = try await self.send(server, NPYArray.encode(self.values, shape: [2, 3, 4, 5]))
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-type"] == "application/json")
+            let scores = try JSONCoding.decode(ScoreResponse.self, from: answer.body)
+            let expected = ScoreResponse(logProbabilities: self.values.map { -Float($0) / 16 }, count: 2)
+            #expect(scores == expected)
+            let job = try #require(server.backend.scoringJobs.first)
+            #expect((job.count, job.height, job.width) == (2, 4, 5))
+            #expect(job.values == self.values.map(UInt16.init))
+        }
+    }
+
+    @Test func threeDimensionsAreOneImageOfAnySize() async throws {
+        try await TestServer.run { server in
+            let answer = try await self.send(server, NPYArray.encode(self.values, shape: [3, 8, 5]))
+            #expect(try JSONCoding.decode(ScoreResponse.self, from: answer.body).bitsPerDimension.count == 1)
+            let job = try #require(server.backend.scoringJobs.first)
+            #expect((job.count, job.height, job.width) == (1, 8, 5))
+        }
+    }
+
+    @Test func logProbabilitiesComeAsFloats() async throws {
+        try await TestServer.run { server in
+            let answer = try await self.send(
+                server, NPYArray.encode(self.values, shape: [2, 3, 4, 5]), ["-H", "Accept: application/x-npy"])
+            #expect(answer.headers["content-type"] == "application/x-npy")
+            let array = try NPYArray(parsing: answer.body)
+            #expect(array.shape == [2, 3, 4, 5])
+            #expect(array.floats() == self.values.map { -Float($0) / 16 })
+        }
+    }
+
+    @Test func aPNGIsScoredAsItsPlanarValues() async throws {
+        try await TestServer.run { server in
+            let picture = Picture(width: 5, height: 4, channels: 3, pixels: (0..<60).map { UInt8($0) })
+            let answer = try await self.send(server, try PNG.encode(picture, text: []), type: MediaTypeName.png)
+            #expect(answer.status == 200)
+            let job = try #require(server.backend.scoringJobs.first)
+            #expect((job.count, job.height, job.width) == (1, 4, 5))
+            let planar: [UInt16] = (0..<3).flatMap { (channel: UInt16) in
+                (0..<20).map { (pixel: UInt16) in pixel * 3 + channel }
+            }
+            #expect(job.values == planar)
+        }
+    }
+
+    @Test func whatIsNoImageIs400() async throws {
+        try await TestServer.run { server in
+            let truncated = NPYArray.encode(self.values, shape: [2, 3, 4, 5]).dropLast()
+            for (body, type) in [
+                (Array("hello".utf8), MediaTypeName.npy), ([], MediaTypeName.npy),
+                (Array(truncated), MediaTypeName.npy),
+                (Array("hello".utf8), MediaTypeName.png),
+            ] {
+                let answer = try await self.send(server, body, type: type)
+                #expect(answer.status == 400, "\(answer.text)")
+            }
+            #expect(server.backend.scoringJobs.isEmpty)
+        }
+    }
+
+    @Test func imagesThatDoNotFitTheModelAre422() async throws {
+        try await TestServer.run(colors: 100) { server in
+            let cases: [([UInt8], String?)] = [
+                (NPYArray.encode(self.values, shape: [2, 3, 4, 5]), "values"),
+                (NPYArray.encode(self.values, shape: [120]), "shape"),
+                (NPYArray.encode(self.values, shape: [2, 4, 3, 5]), "shape"),
+                (NPYArray.encode([UInt8](), shape: [0, 3, 4, 5]), "n"),
+                (NPYArray.encode([UInt8](), shape: [1, 3, 0, 5]), "height"),
+                (NPYArray.encode([Float](repeating: 0, count: 60), shape: [3, 4, 5]), "values"),
+            ]
+            for (body, field) in cases {
+                let answer = try await self.send(server, body)
+                #expect(answer.status == 422, "\(answer.text)")
+                #expect(try JSONCoding.decode(Problem.self, from: answer.body).field == field)
+            }
+            #expect(server.backend.scoringJobs.isEmpty)
+        }
+    }
+
+    @Test func aGreyPictureDoesNotFitAColourModel() async throws {
+        try await TestServer.run { server in
+            let picture = Picture(width: 2, height: 1, channels: 1, pixels: [1, 2])
+            let answer = try await self.send(server, try PNG.encode(picture, text: []), type: MediaTypeName.png)
+            #expect(answer.status == 422)
+        }
+    }
+
+    @Test func bodiesPast1MiBAreInvitedToContinue() async throws {
+        try await TestServer.run { server in
+            let values = [UInt8](repeating: 1, count: 600 * 3 * 32 * 32)
+            let answer = try await self.send(
+                server, NPYArray.encode(values, shape: [600, 3, 32, 32]),
+                ["-H", "Expect: 100-continue", "--expect100-timeout", "25"])
+            #expect(answer.status == 200)
+            #expect(server.backend.scoringJobs.first?.count == 600)
+        }
+    }
+}

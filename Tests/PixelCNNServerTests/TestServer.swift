@@ -1,0 +1,59 @@
+// The whole server in this process, on a real socket in a folder of its own.
+
+import Logging
+import PixelCNNAPI
+import ServerTestSupport
+import ServiceLifecycle
+
+@testable import PixelCNNServer
+
+struct TestServer {
+    let socket: String
+    let backend: FakeBackend
+    let model: ModelDescription
+    /// Begins a graceful shutdown.
+    let shutDown: @Sendable () async -> Void
+
+    static let sha256 = String(repeating: "5a", count: 32)
+
+    static func model(channels: Int = 3, colors: Int = 256) -> ModelDescription {
+        ModelDescription(
+            channels: channels, height: 4, width: 5, colors: colors, blocks: 2, filters: 6, kernelSize: 3, hidden: 12,
+            parameters: 1234, file: "/models/tiny.safetensors", bytes: 99, format: "safetensors",
+            sha256: Self.sha256, instructionSet: "portable", threads: 7)
+    }
+
+    /// Serves while `body` runs, then shuts down gracefully and waits for the end.
+    static func run(
+        _ behaviour: FakeBackend.Behaviour = .answering, channels: Int = 3, colors: Int = 256,
+        limits: RequestLimits = .init(), _ body: (TestServer) async throws -> Void
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        let path = try SocketPath(directory.file("server.sock"))
+        let backend = FakeBackend(behaviour, channels: channels, colors: colors)
+        let model = Self.model(channels: channels, colors: colors)
+        let state = ServerState(model: model, backend: backend, limits: limits)
+        var logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        logger.logLevel = .critical
+        let (ready, readiness) = AsyncStream<Void>.makeStream()
+        let service = UnixSocketServer(
+            socket: try ListeningSocket.bind(path), state: state, logger: logger,
+            onReady: { readiness.finish() })
+        let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            for await _ in ready {}
+            let server = TestServer(
+                socket: path.path, backend: backend, model: model,
+                shutDown: { await group.triggerGracefulShutdown() })
+            do {
+                try await body(server)
+            } catch {
+                tasks.cancelAll()
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+}

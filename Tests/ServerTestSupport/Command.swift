@@ -1,0 +1,77 @@
+// Runs a program and collects what it says. Output goes through files, so that a full pipe never stops a program, and
+// waiting holds no thread of the concurrency pool.
+
+import Foundation
+
+/// A finished program.
+public struct CommandResult: Sendable {
+    /// Its exit status, or the signal that ended it plus 128.
+    public let status: Int32
+    /// What it wrote to standard output.
+    public let output: [UInt8]
+    /// What it wrote to standard error.
+    public let errors: String
+
+    /// Standard output as text.
+    public var text: String { String(decoding: self.output, as: UTF8.self) }
+}
+
+/// A running program.
+public final class Command: @unchecked Sendable {
+    // `Process` is set up before it is shared, and afterwards only asked and signalled.
+    private let process = Process()
+    private let directory: TemporaryDirectory
+    private let exits: AsyncStream<Int32>
+
+    /// Starts a program.
+    ///
+    /// - Parameter environment: all of its environment, apart from what programs need to be found and loaded.
+    public init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+        self.directory = try TemporaryDirectory()
+        let (exits, continuation) = AsyncStream<Int32>.makeStream()
+        self.exits = exits
+        self.process.executableURL = URL(fileURLWithPath: program)
+        self.process.arguments = arguments
+        let kept = ["PATH", "HOME", "LD_LIBRARY_PATH"]
+        let inherited = ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
+        self.process.environment = inherited.merging(environment) { $1 }
+        for name in ["output", "errors"] {
+            _ = FileManager.default.createFile(atPath: self.directory.file(name), contents: nil)
+        }
+        self.process.standardInput = FileHandle.nullDevice
+        self.process.standardOutput = FileHandle(forWritingAtPath: self.directory.file("output"))
+        self.process.standardError = FileHandle(forWritingAtPath: self.directory.file("errors"))
+        self.process.terminationHandler = { process in
+            let signalled = process.terminationReason == .uncaughtSignal
+            continuation.yield(process.terminationStatus + (signalled ? 128 : 0))
+            continuation.finish()
+        }
+        try self.process.run()
+    }
+
+    /// Sends a signal.
+    public func signal(_ signal: Int32) { kill(self.process.processIdentifier, signal) }
+
+    /// Its process identifier.
+    public var processIdentifier: Int32 { self.process.processIdentifier }
+
+    /// What it has written to standard error so far.
+    public var errors: String {
+        (try? String(contentsOfFile: self.directory.file("errors"), encoding: .utf8)) ?? ""
+    }
+
+    /// Waits until it ends.
+    public func wait() async throws -> CommandResult {
+        var status: Int32 = -1
+        for await exit in self.exits { status = exit }
+        return CommandResult(
+            status: status, output: try bytes(ofFile: self.directory.file("output")), errors: self.errors)
+    }
+
+    /// Runs a program to its end.
+    public static func run(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> CommandResult {
+        try await Command(program, arguments, environment: environment).wait()
+    }
+}

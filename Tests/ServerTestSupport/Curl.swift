@@ -1,0 +1,46 @@
+// The real curl against a Unix socket: an HTTP client that is not ours.
+
+import Foundation
+
+/// What curl got.
+public struct CurlAnswer: Sendable {
+    /// The final HTTP status; 0 where there was no answer.
+    public let status: Int
+    /// The final answer's header fields, names in lower case.
+    public let headers: [String: String]
+    /// The body.
+    public let body: [UInt8]
+
+    /// The body as text.
+    public var text: String { String(decoding: self.body, as: UTF8.self) }
+}
+
+/// Calls curl.
+public enum Curl {
+    /// Sends one request.
+    ///
+    /// - Parameter arguments: further arguments of curl.
+    public static func send(
+        _ path: String, socket: String, _ arguments: [String] = [], json: String? = nil
+    ) async throws -> CurlAnswer {
+        let directory = try TemporaryDirectory()
+        var all = [
+            "--silent", "--max-time", "30", "--unix-socket", socket, "-D", directory.file("head"), "-o",
+            directory.file("body"),
+        ]
+        if let json { all += ["-H", "Content-Type: application/json", "--data-binary", json] }
+        _ = try await Command.run("/usr/bin/curl", all + arguments + ["http://localhost\(path)"])
+        let head = (try? String(contentsOfFile: directory.file("head"), encoding: .utf8)) ?? ""
+        let last = head.components(separatedBy: "\r\n\r\n").last { !$0.isEmpty } ?? ""
+        let lines = last.components(separatedBy: "\r\n")
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let value = line[line.index(after: colon)...]
+            headers[line[..<colon].lowercased()] = value.trimmingCharacters(in: .whitespaces)
+        }
+        let status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        return CurlAnswer(
+            status: status, headers: headers, body: (try? bytes(ofFile: directory.file("body"))) ?? [])
+    }
+}
