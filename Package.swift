@@ -77,6 +77,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),
+        .executableTarget(
+            name: "pixelcnn-bench", dependencies: ["PixelCNNEngine", "PixelCNNModel", argumentParser],
+            path: "Benchmarks/pixelcnn-bench", swiftSettings: settings),
 
         // Tests: one target a layer.
         .target(
