@@ -19,9 +19,10 @@ import Testing
                     ["sample", "-n", "3", "--seed", "18446744073709551615", "--columns", "2", "-o", output] + self.size)
                 #expect(result.status == 0, "\(result.errors)")
                 #expect(result.errors.contains("3 images of seed 18446744073709551615"))
+                // As a person types it: curl's own Content-Type.
+                let json = "{\"n\":3,\"seed\":18446744073709551615,\"columns\":2,\(self.sizeFields)}"
                 let answer = try await Curl.send(
-                    Endpoint.samples, socket: daemon.socket, ["-H", "Accept: \(type)"],
-                    json: "{\"n\":3,\"seed\":18446744073709551615,\"columns\":2,\(self.sizeFields)}")
+                    Endpoint.samples, socket: daemon.socket, ["-d", json, "-H", "Accept: \(type)"])
                 #expect(answer.status == 200)
                 #expect(try bytes(ofFile: output) == answer.body)
             }
