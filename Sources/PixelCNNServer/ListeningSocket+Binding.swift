@@ -86,6 +86,20 @@ extension ListeningSocket {
         }
     }
 
+    /// What a descriptor is bound to: a path, or an abstract name, which is shown with an @ as `ss` does.
+    static func address(of descriptor: CInt) -> String? {
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
+        guard status == 0, Int(length) > start else { return nil }
+        let name = withUnsafeBytes(of: address.sun_path) { Array($0.prefix(Int(length) - start)) }
+        if name[0] == 0 { return "@" + String(decoding: name.dropFirst(), as: UTF8.self) }
+        return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+    }
+
     /// The process at the other end of a connection.
     private static func peer(of descriptor: CInt) -> pid_t? {
         // struct ucred { pid_t pid; uid_t uid; gid_t gid; }, which the C library hides behind _GNU_SOURCE.

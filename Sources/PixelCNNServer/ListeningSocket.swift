@@ -1,6 +1,7 @@
-// The daemon's Unix socket. Who owns the path is decided by a lock file beside it, held for as long as the daemon lives:
-// the kernel drops the lock of a dead process, so a stale socket is replaced at once and a live one never. The lock
-// file itself stays: removing it would let two daemons lock two different files of that name.
+// The daemon's Unix socket, bound here or inherited. Who owns a path that is bound here is decided by a lock file beside
+// it, held for as long as the daemon lives: the kernel drops the lock of a dead process, so a stale socket is replaced at
+// once and a live one never. The lock file itself stays: removing it would let two daemons lock two different files of
+// that name. An inherited socket is the service manager's: its path is neither locked nor removed.
 
 import Foundation
 public import PixelCNNAPI
@@ -20,18 +21,34 @@ public final class ListeningSocket: Sendable {
         case released
     }
 
-    /// Where the socket is.
-    public let path: SocketPath
+    /// Whose the path is.
+    enum Source: Sendable {
+        /// Ours: locked, and removed at the end where it is still this file.
+        case path(SocketPath, lock: CInt, identity: FileIdentity)
+        /// Whoever started us listens too, and goes on when we stop.
+        case inherited
+    }
 
-    private let lock: CInt
-    private let identity: FileIdentity
+    /// Where the socket is, for the log.
+    public let address: String
+
+    let source: Source
     private let state: Mutex<State>
 
-    private init(path: SocketPath, lock: CInt, descriptor: CInt, identity: FileIdentity) {
-        self.path = path
-        self.lock = lock
-        self.identity = identity
+    private init(source: Source, address: String, descriptor: CInt) {
+        self.source = source
+        self.address = address
         self.state = Mutex(.bound(descriptor: descriptor))
+    }
+
+    /// A descriptor that listens already, and that whoever started this process keeps open too. It is closed at the end;
+    /// its path stays.
+    public init(inheriting descriptor: CInt) {
+        self.source = .inherited
+        self.address = Self.address(of: descriptor) ?? "an unnamed socket"
+        self.state = Mutex(.bound(descriptor: descriptor))
+        // Not for children of ours.
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     }
 
     /// Binds the path with mode 0660 and listens.
@@ -48,7 +65,8 @@ public final class ListeningSocket: Sendable {
                 close(descriptor)
                 throw ListeningSocketError.system("stat", path: path.path, code: errno)
             }
-            return ListeningSocket(path: path, lock: lock, descriptor: descriptor, identity: identity)
+            return ListeningSocket(
+                source: .path(path, lock: lock, identity: identity), address: path.path, descriptor: descriptor)
         } catch {
             close(lock)
             throw error
@@ -70,9 +88,10 @@ public final class ListeningSocket: Sendable {
     }
 
     /// Removes the socket from the file system if it is still ours. Nobody new can connect then; who has connected is
-    /// still accepted.
+    /// still accepted. An inherited one stays.
     func removePath() {
-        if FileIdentity(path: self.path.path) == self.identity { unlink(self.path.path) }
+        guard case .path(let path, _, let identity) = self.source else { return }
+        if FileIdentity(path: path.path) == identity { unlink(path.path) }
     }
 
     /// Gives up the path and the lock. Further calls do nothing.
@@ -84,7 +103,7 @@ public final class ListeningSocket: Sendable {
         if case .released = previous { return }
         self.removePath()
         if case .bound(let descriptor) = previous { close(descriptor) }
-        close(self.lock)
+        if case .path(_, let lock, _) = self.source { close(lock) }
     }
 
     deinit {

@@ -51,6 +51,7 @@ public struct UnixSocketServer: Service {
         defer { self.socket.release() }
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
+        let gate = AcceptGate()
         let http = self.makeHTTPChannel()
         let descriptor = self.socket.takeDescriptor()
         let server = try await ServerBootstrap(group: group)
@@ -58,8 +59,8 @@ public struct UnixSocketServer: Service {
                 channel.eventLoop.makeCompletedFuture {
                     // NIO has listened again by now, with a backlog of 128 for descriptors that it did not bind.
                     ListeningSocket.setBacklog(of: descriptor)
-                    try channel.pipeline.syncOperations.addHandler(
-                        quiescing.makeServerChannelHandler(channel: channel))
+                    try channel.pipeline.syncOperations.addHandlers(
+                        gate, quiescing.makeServerChannelHandler(channel: channel))
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -71,7 +72,7 @@ public struct UnixSocketServer: Service {
             self.onReady()
             try await self.serve(server, http)
         } onGracefulShutdown: {
-            Task { await self.drain(quiescing) }
+            Task { await self.drain(server.channel, gate, quiescing) }
         }
     }
 
@@ -86,12 +87,16 @@ public struct UnixSocketServer: Service {
         }
     }
 
-    /// Nobody new can connect once the path is gone. Quiescing closes connections whose request is not read yet, so
-    /// those that are on their way get a moment first.
-    private func drain(_ quiescing: ServerQuiescingHelper) async {
+    /// Once the path is gone nobody new can connect, and who waits is still accepted. An inherited socket goes on
+    /// without us: who waits there stays for the next process, so accepting ends at once. Quiescing closes connections
+    /// whose request is not read yet, so those that are on their way get a moment first.
+    private func drain(_ server: any Channel, _ gate: AcceptGate, _ quiescing: ServerQuiescingHelper) async {
         self.state.enter(.draining)
+        switch self.socket.source {
+        case .path: self.socket.removePath()
+        case .inherited: try? await gate.close(on: server)
+        }
         self.onDraining()
-        self.socket.removePath()
         try? await Task.sleep(for: Self.drainGrace)
         quiescing.initiateShutdown(promise: nil)
     }

@@ -88,7 +88,7 @@ import Testing
     @Test func releasesTheLockWithTheValue() throws {
         do {
             let socket = try ListeningSocket.bind(self.path)
-            _ = socket.path
+            _ = socket.address
         }
         let again = try ListeningSocket.bind(self.path)
         again.release()
