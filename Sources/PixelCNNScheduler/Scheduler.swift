@@ -11,21 +11,29 @@ public final class Scheduler: Sendable {
     private let engine: Engine
     private let queue: JobQueue
     private let threads: [ComputeThread]
+    private let heartbeats: [Heartbeat]  // of each thread
 
     /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are refused.
-    public init(engine: Engine, threads: Int, maximumQueuedImages: Int) {
+    public init(engine: Engine, threads: Int, maximumQueuedImages: Int, faults: DebugFaults = DebugFaults()) {
         precondition(threads > 0)
         let queue = JobQueue(threads: threads, maximumQueuedImages: maximumQueuedImages)
-        (self.engine, self.queue) = (engine, queue)
-        self.threads = (0..<threads).map { i in
+        let heartbeats = (0..<threads).map { _ in Heartbeat() }
+        (self.engine, self.queue, self.heartbeats) = (engine, queue, heartbeats)
+        self.threads = heartbeats.enumerated().map { i, heartbeat in
             ComputeThread(name: "compute-\(i)") {
-                Worker(engine: engine, queue: queue, capacity: Scheduler.imagesPerThread).run()
+                Worker(
+                    engine: engine, queue: queue, heartbeat: heartbeat, faults: faults,
+                    capacity: Scheduler.imagesPerThread
+                ).run()
             }
         }
     }
 
     /// What is going on now.
     public var status: SchedulerStatus { queue.status }
+
+    /// The longest that a thread with images has gone without a step until now; zero where none has any.
+    public var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
 
     /// Draws images: values 0 … d − 1, (count, C, H, W).
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.

@@ -1,17 +1,20 @@
 // The loop of one compute thread: take a share of what waits, step everything one pixel, hand out what is finished.
 // Images join and leave between steps (continuous batching).
 
+import Foundation
 import PixelCNNEngine
 
 /// One thread's session and the images in it.
 final class Worker {
     private let queue: JobQueue
+    private let heartbeat: Heartbeat
+    private let faults: DebugFaults
     private let session: SamplingSession
     private var images: [Int: PendingImage] = [:]  // by tag
     private var nextTag = 0
 
-    init(engine: Engine, queue: JobQueue, capacity: Int) {
-        self.queue = queue
+    init(engine: Engine, queue: JobQueue, heartbeat: Heartbeat, faults: DebugFaults, capacity: Int) {
+        (self.queue, self.heartbeat, self.faults) = (queue, heartbeat, faults)
         session = SamplingSession(engine: engine, capacity: capacity)
     }
 
@@ -20,19 +23,29 @@ final class Worker {
         Kernels.resetFloatState()
         defer { for image in images.values { image.job.fail(SchedulerError.stopped) } }
         while !queue.shouldStop {
+            heartbeat.beat()
             for image in queue.take(load: session.count, capacity: session.capacity) { add(image) }
             if session.count > 0 {
                 step()
-            } else if !queue.waitForImages() {
-                return
+            } else {
+                heartbeat.rest()
+                if !queue.waitForImages() { return }
             }
         }
+        heartbeat.rest()
     }
 
     private func add(_ image: PendingImage) {
         images[nextTag] = image
-        session.add(image.job.task(image.image), tag: nextTag)
+        let task = image.job.task(image.image)
+        session.add(task, tag: nextTag)
         nextTag += 1
+        if let hangingSeed = faults.hangingSeed, case .sample(hangingSeed, _, _) = task.source { hang() }
+    }
+
+    /// The fault of ``DebugFaults/hangingSeed``.
+    private func hang() {
+        while !queue.shouldStop { Thread.sleep(forTimeInterval: 0.01) }
     }
 
     private func step() {
