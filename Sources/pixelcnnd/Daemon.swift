@@ -30,31 +30,36 @@ enum Daemon {
     static func run(_ settings: Settings, environment: [String: String]) async throws {
         var logger = Logger(label: "pixelcnnd")
         logger.logLevel = settings.logLevel
-        let path = try Self.socketPath(settings, environment)
+        let source = try SocketSource.find(settings, environment: environment, logger: logger)
         DescriptorLimit.raise()
+        let reporter = ServiceReporter(headline: "Loading the model", logger: logger)
+        reporter.start(environment: environment)
+        defer { reporter.stop() }
 
         let model = try Self.loadModel(settings)
         for warning in model.source.warnings { logger.warning("\(warning)") }
         logger.info("Loaded \(model.summary)")
         let engine = Engine(model: model, kernels: try Self.kernels(environment))
         let scheduler = Scheduler(
-            engine: engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue)
+            engine: engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue,
+            faults: DebugFaults(environment: environment))
+        reporter.attach(scheduler)
         try await scheduler.warmUp()
 
         let state = ServerState(
             model: model.description(instructionSet: engine.instructionSet, threads: settings.threads),
             backend: scheduler)
-        let socket = try Self.bind(path)
-        let ready = "Serving on \(path) with \(settings.threads) threads (\(engine.instructionSet))"
+        let socket = try source.listen()
+        let ready = "Serving on \(socket.address) with \(settings.threads) threads (\(engine.instructionSet))"
         let server = UnixSocketServer(
             socket: socket, state: state, logger: logger,
             onReady: { [logger] in
                 logger.info("\(ready)")
-                ServiceManager.notify("READY=1", status: ready)
+                reporter.announce("READY=1", headline: ready)
             },
             onDraining: { [logger] in
                 logger.info("Draining")
-                ServiceManager.notify("STOPPING=1", status: "Draining")
+                reporter.announce("STOPPING=1", headline: "Draining")
             })
         try await Self.group(server, logger).run()
         await scheduler.stop()
@@ -67,25 +72,6 @@ enum Daemon {
             return try Kernels.named(environment["PIXELCNN_ISA"])
         } catch {
             throw Failure(.usage, "PIXELCNN_ISA: \(error)")
-        }
-    }
-
-    private static func socketPath(
-        _ settings: Settings, _ environment: [String: String]
-    ) throws(Failure) -> SocketPath {
-        do {
-            return try SocketPath.forServer(option: settings.socket, environment: environment)
-        } catch {
-            throw Failure(.usage, "\(error)")
-        }
-    }
-
-    private static func bind(_ path: SocketPath) throws(Failure) -> ListeningSocket {
-        do {
-            return try ListeningSocket.bind(path)
-        } catch {
-            if case .alreadyServed = error { throw Failure(.unavailable, "\(error)") }
-            throw Failure(.osError, "\(error)")
         }
     }
 

@@ -1,10 +1,17 @@
-// Tells systemd where the daemon stands. Without a service manager (no NOTIFY_SOCKET) this does nothing.
+// The protocol with systemd: sd_notify(3), sd_watchdog_enabled(3). Without a service manager (no NOTIFY_SOCKET) nothing is
+// sent.
 
 import CSystemd
 
 enum ServiceManager {
-    static func notify(_ state: String, status: String) {
-        // A status is one line, and a failure to tell it is no reason to stop serving.
-        _ = sd_notify(0, "\(state)\nSTATUS=\(status)")
+    /// Sends lines such as `READY=1`. A failure to tell is no reason to stop serving.
+    static func notify(_ lines: [String]) {
+        _ = sd_notify(0, lines.joined(separator: "\n"))
+    }
+
+    /// How long the service manager waits for a sign of life before it restarts us; nil where it does not watch.
+    static var watchdogInterval: Duration? {
+        var microseconds: UInt64 = 0
+        return sd_watchdog_enabled(0, &microseconds) > 0 ? .microseconds(Int64(clamping: microseconds)) : nil
     }
 }

@@ -1,0 +1,111 @@
+// Keeps the service manager informed from a thread of its own, so that neither a model that loads nor a busy pool delays
+// a sign of life: STATUS= when it changed, at most once a second, and WATCHDOG=1 while compute makes progress. A worker
+// without images makes progress; one that has had images for the watchdog's interval without a step does not, and then
+// the silence has the service manager restart the daemon.
+
+import Foundation
+import Logging
+import PixelCNNScheduler
+import Synchronization
+
+final class ServiceReporter: Sendable {
+    private struct State {
+        var headline: String
+        var scheduler: Scheduler?
+        var lastStatus = ""
+        var isStuck = false
+        var isStopped = false
+    }
+
+    private let watchdog: Duration?
+    private let logger: Logger
+    private let state: Mutex<State>
+    private let wakeUp = DispatchSemaphore(value: 0)
+
+    /// Begins to report; a status line begins with `headline`.
+    init(headline: String, logger: Logger) {
+        self.watchdog = ServiceManager.watchdogInterval
+        self.logger = logger
+        self.state = Mutex(State(headline: headline))
+    }
+
+    /// Starts the thread, where there is somebody to report to.
+    func start(environment: [String: String]) {
+        guard environment["NOTIFY_SOCKET"] != nil else { return }
+        // Often enough that a late tick costs nothing.
+        let period = min(.seconds(1), self.watchdog.map { $0 / 4 } ?? .seconds(1))
+        let thread = Thread { [self] in
+            repeat { self.tick() } while self.wait(period)
+        }
+        thread.name = "reporter"
+        thread.start()
+    }
+
+    /// Progress and counts come from here from now on.
+    func attach(_ scheduler: Scheduler) {
+        self.state.withLock { $0.scheduler = scheduler }
+    }
+
+    /// Tells a change of state at once.
+    func announce(_ line: String, headline: String) {
+        let status = self.state.withLock { state in
+            state.headline = headline
+            state.lastStatus = Self.status(state)
+            return state.lastStatus
+        }
+        ServiceManager.notify([line, "STATUS=\(status)"])
+    }
+
+    /// Ends the thread.
+    func stop() {
+        self.state.withLock { $0.isStopped = true }
+        self.wakeUp.signal()
+    }
+
+    private func wait(_ period: Duration) -> Bool {
+        let milliseconds = Int((period / .milliseconds(1)).rounded(.up))
+        _ = self.wakeUp.wait(timeout: .now() + .milliseconds(milliseconds))
+        return self.state.withLock { !$0.isStopped }
+    }
+
+    private func tick() {
+        let scheduler = self.state.withLock { $0.scheduler }
+        var lines: [String] = []
+        if let watchdog = self.watchdog {
+            let silence = scheduler?.longestSilence ?? .zero
+            if silence < watchdog { lines.append("WATCHDOG=1") }
+            self.note(silence: silence, isStuck: silence >= watchdog)
+        }
+        let status = self.state.withLock { state -> String? in
+            let status = Self.status(state)
+            guard status != state.lastStatus else { return nil }
+            state.lastStatus = status
+            return status
+        }
+        if let status { lines.append("STATUS=\(status)") }
+        if !lines.isEmpty { ServiceManager.notify(lines) }
+    }
+
+    /// Logs once when compute stops moving, and once when it moves again.
+    private func note(silence: Duration, isStuck: Bool) {
+        let changed = self.state.withLock { state in
+            defer { state.isStuck = isStuck }
+            return state.isStuck != isStuck
+        }
+        guard changed else { return }
+        if isStuck {
+            self.logger.critical(
+                "A compute thread has images and has made no step for \(silence.components.seconds) s; the watchdog is not fed"
+            )
+        } else {
+            self.logger.notice("Compute makes progress again")
+        }
+    }
+
+    private static func status(_ state: State) -> String {
+        guard let counts = state.scheduler?.status else { return state.headline }
+        return
+            "\(state.headline): \(counts.imagesInFlight) images in flight, \(counts.imagesQueued) queued, "
+            + "\(counts.imagesCompleted) done"
+    }
+}

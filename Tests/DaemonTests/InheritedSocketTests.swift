@@ -1,0 +1,113 @@
+// A socket that somebody else listens on, as systemd does: a few lines of Python keep it and start the daemon on it.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+/// What starts the daemon with descriptor 3 passed, again for each SIGHUP, until SIGTERM.
+private enum Activation {
+    private static let script = """
+        import os, signal, socket, sys
+        kind, path, program = sys.argv[1], sys.argv[2], sys.argv[3:]
+        if kind == "file":
+            passed = open("/dev/null")
+        elif kind == "internet":
+            passed = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        else:
+            passed = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
+            passed.bind(path)
+            if kind in ("listening", "two"):
+                passed.listen(4096)
+        child, again = 0, True
+        def stop(number, frame):
+            global again
+            again = number == signal.SIGHUP
+            os.kill(child, signal.SIGTERM)
+        signal.signal(signal.SIGHUP, stop)
+        signal.signal(signal.SIGTERM, stop)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGTERM])
+        while again:
+            again = False
+            child = os.fork()
+            if child == 0:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP, signal.SIGTERM])
+                os.dup2(passed.fileno(), 3)
+                os.set_inheritable(3, True)
+                if kind == "two":
+                    os.dup2(3, 4)
+                os.environ["LISTEN_PID"], os.environ["LISTEN_FDS"] = str(os.getpid()), "2" if kind == "two" else "1"
+                os.execv(program[0], program)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP, signal.SIGTERM])
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGTERM])
+        sys.exit(status)
+        """
+
+    static func start(_ kind: String, _ socket: String, _ arguments: [String] = []) throws -> Command {
+        let daemon = [Programs.daemon, "--model", Programs.model, "--threads", "1"] + arguments
+        return try Command("/usr/bin/python3", ["-c", self.script, kind, socket] + daemon)
+    }
+}
+
+@Suite struct InheritedSocketTests {
+    private let directory: TemporaryDirectory
+    private let socket: String
+
+    init() throws {
+        self.directory = try TemporaryDirectory()
+        self.socket = self.directory.file("i.sock")
+    }
+
+    private func isAnswered() async -> Bool {
+        (try? await Curl.send(Endpoint.samples, socket: self.socket, json: "{}").status) == 200
+    }
+
+    @Test func itIsServedBeforeAnyOptionAndLeftInPlace() async throws {
+        let other = self.directory.file("option.sock")
+        let activation = try Activation.start("listening", self.socket, ["--socket", other])
+        #expect(await eventually { await self.isAnswered() })
+        #expect(!FileManager.default.fileExists(atPath: other))
+        #expect(!FileManager.default.fileExists(atPath: self.socket + ".lock"))
+        activation.signal(SIGTERM)
+        let result = try await activation.wait()
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("Serving on \(self.socket)"))
+        #expect(result.errors.contains("--socket \(other) is not used"))
+        #expect(FileManager.default.fileExists(atPath: self.socket))
+    }
+
+    @Test func restartsLoseNoConnection() async throws {
+        let activation = try Activation.start("listening", self.socket)
+        #expect(await eventually { await self.isAnswered() })
+        let lost = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<3 {
+                group.addTask {
+                    var lost = 0
+                    for _ in 0..<40 where await !self.isAnswered() { lost += 1 }
+                    return lost
+                }
+            }
+            for _ in 0..<3 {
+                try await Task.sleep(for: .milliseconds(300))
+                activation.signal(SIGHUP)
+            }
+            return try await group.reduce(0, +)
+        }
+        #expect(lost == 0, "\(activation.errors)")
+        activation.signal(SIGTERM)
+        let result = try await activation.wait()
+        #expect(result.status == 0)
+        #expect(result.errors.components(separatedBy: "Serving on").count == 5)
+    }
+
+    @Test(arguments: [
+        ("file", "not a socket"), ("internet", "not a Unix socket"), ("datagram", "not a stream socket"),
+        ("idle", "not listening"), ("two", "LISTEN_FDS is 2"),
+    ])
+    func anythingElseIsRefusedByName(kind: String, mentions: String) async throws {
+        let result = try await Activation.start(kind, self.socket).wait()
+        #expect(result.status == SystemExit.usage.rawValue, "\(result.errors)")
+        #expect(result.errors.contains(mentions), "\(result.errors)")
+    }
+}

@@ -1,0 +1,105 @@
+// What the daemon tells a service manager: the tests listen where systemd would.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import Synchronization
+import Testing
+
+/// A datagram socket that collects notifications.
+private final class NotificationSocket: Sendable {
+    private let descriptor: CInt
+    private let collected = Mutex<[String]>([])
+
+    init(path: String) throws {
+        self.descriptor = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(self.descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(status == 0)
+    }
+
+    /// All lines so far.
+    var lines: [String] {
+        self.collected.withLock { lines in
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while case let count = recv(self.descriptor, &buffer, buffer.count, 0), count > 0 {
+                lines += String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n").map(String.init)
+            }
+            return lines
+        }
+    }
+
+    func count(_ line: String) -> Int { self.lines.count { $0 == line } }
+
+    deinit { close(self.descriptor) }
+}
+
+@Suite struct ServiceManagerTests {
+    private let directory: TemporaryDirectory
+    private let notifications: NotificationSocket
+    private let socket: String
+
+    init() throws {
+        self.directory = try TemporaryDirectory()
+        self.notifications = try NotificationSocket(path: self.directory.file("notify"))
+        self.socket = self.directory.file("d.sock")
+    }
+
+    private func start(_ environment: [String: String]) async throws -> Command {
+        let all = environment.merging(["NOTIFY_SOCKET": self.directory.file("notify")]) { $1 }
+        let command = try Command(
+            Programs.daemon, ["--socket", self.socket, "--model", Programs.model, "--threads", "2"], environment: all)
+        let isReady = await eventually { self.notifications.count("READY=1") == 1 }
+        #expect(isReady, "\(command.errors)")
+        return command
+    }
+
+    @Test func readyStatusAndStoppingAreTold() async throws {
+        let command = try await self.start([:])
+        #expect(self.notifications.lines.contains { $0.hasPrefix("STATUS=Serving on \(self.socket) with 2 threads") })
+        let answer = try await Curl.send(Endpoint.samples, socket: self.socket, json: #"{"n": 3}"#)
+        #expect(answer.status == 200)
+        // The two of the warm-up count too.
+        #expect(await eventually { self.notifications.lines.contains { $0.hasSuffix(" 0 queued, 5 done") } })
+        #expect(self.notifications.count("WATCHDOG=1") == 0)
+        command.signal(SIGTERM)
+        #expect(try await command.wait().status == 0)
+        #expect(self.notifications.count("STOPPING=1") == 1)
+    }
+
+    @Test func theWatchdogIsFedWhileNothingIsToDo() async throws {
+        let command = try await self.start(["WATCHDOG_USEC": "200000"])
+        let before = self.notifications.count("WATCHDOG=1")
+        #expect(await eventually { self.notifications.count("WATCHDOG=1") >= before + 8 })
+        command.signal(SIGTERM)
+        #expect(try await command.wait().status == 0)
+    }
+
+    @Test func aStuckWorkerStopsTheFeedingThoughRequestsAreAnswered() async throws {
+        let command = try await self.start(["WATCHDOG_USEC": "1000000", "PIXELCNND_DEBUG_FAULTS": "1"])
+        async let hanging = Curl.send(
+            Endpoint.samples, socket: self.socket, ["--max-time", "10"], json: #"{"seed": 3735928559}"#)
+        #expect(await eventually { command.errors.contains("the watchdog is not fed") })
+        let fed = self.notifications.count("WATCHDOG=1")
+        try await Task.sleep(for: .milliseconds(1200))
+        #expect(self.notifications.count("WATCHDOG=1") == fed)
+        #expect(try await Curl.send(Endpoint.health, socket: self.socket).status == 200)
+        command.signal(SIGKILL)
+        _ = try await command.wait()
+        #expect(try await hanging.status == 0)
+    }
+
+    @Test func faultsAreNotArmedByDefault() async throws {
+        let command = try await self.start([:])
+        let answer = try await Curl.send(Endpoint.samples, socket: self.socket, json: #"{"seed": 3735928559}"#)
+        #expect(answer.status == 200)
+        command.signal(SIGTERM)
+        #expect(try await command.wait().status == 0)
+    }
+}
