@@ -3,11 +3,21 @@
 SHELL := /bin/bash
 BUILD := .build/release
 
+# Where `make install` puts things; DESTDIR goes before every path, for packages.
+PREFIX := /usr/local
+DESTDIR :=
+BINDIR := $(PREFIX)/bin
+UNITDIR := $(PREFIX)/lib/systemd/system
+
+PROGRAMS := pixelcnnd pixelcnn pixelcnn-train
+SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
+SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
+
 # What the build needs of Debian, and what the tests call besides.
 BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config
 TEST_PACKAGES := curl python3
 
-.PHONY: help build demo test lint format bench dependencies test-dependencies clean
+.PHONY: help build install uninstall demo test lint format bench dependencies test-dependencies clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +26,28 @@ build: dependencies  ## pixelcnnd, pixelcnn and pixelcnn-train, in $(BUILD)
 	swift build -c release --product pixelcnnd
 	swift build -c release --product pixelcnn
 	swift build -c release --product pixelcnn-train
+
+# Builds nothing, so that `sudo make install` leaves no files of root's in the build folder.
+install:  ## what `make build` built: programs, model and systemd units, below $(DESTDIR)$(PREFIX)
+	@for program in $(PROGRAMS); do \
+		[[ -x $(BUILD)/$$program ]] || { echo "$(BUILD)/$$program is missing; run make build first" >&2; exit 1; }; \
+	done
+	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(UNITDIR)"
+	install $(addprefix $(BUILD)/,$(PROGRAMS)) "$(DESTDIR)$(BINDIR)"
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/pixelcnn" Models/emoji32.safetensors
+	install -m 644 -t "$(DESTDIR)$(UNITDIR)" $(SOCKETS)
+	for unit in $(SERVICES); do \
+		sed 's|^ExecStart=/usr/local/bin/|ExecStart=$(BINDIR)/|' "$$unit" > "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
+		chmod 644 "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
+	done
+	install -D -m 644 systemd/pixelcnn.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pixelcnn.conf"
+
+uninstall:  ## what `make install` installed
+	rm -f $(foreach program,$(PROGRAMS),"$(DESTDIR)$(BINDIR)/$(program)")
+	rm -f $(foreach unit,$(SERVICES) $(SOCKETS),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))")
+	rm -f "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pixelcnn.conf"
+	rm -f "$(DESTDIR)$(PREFIX)/share/pixelcnn/emoji32.safetensors"
+	-rmdir "$(DESTDIR)$(PREFIX)/share/pixelcnn"
 
 demo: dependencies  ## build, start the daemon on the bundled model, draw a grid of pictures, stop it
 	swift build -c release --product pixelcnnd
@@ -27,7 +59,7 @@ test: dependencies test-dependencies  ## all tests, as CI runs them
 
 lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
-	bash -n scripts/* .ci/run
+	bash -n scripts/* .ci/run Tests/Systemd/with-systemd Tests/Systemd/scenario
 
 format:  ## let the formatter have its way
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

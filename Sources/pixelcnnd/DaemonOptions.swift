@@ -8,7 +8,10 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where to listen, unless systemd passes a socket; $XDG_RUNTIME_DIR/pixelcnn.sock by default, else /run/pixelcnn/pixelcnn.sock.",
+            """
+            Where to listen, unless systemd passes a socket; $XDG_RUNTIME_DIR/pixelcnn.sock by default, else \
+            /run/pixelcnn/pixelcnn.sock.
+            """,
             valueName: "path"))
     var socket: String?
 
