@@ -114,6 +114,9 @@ let package = Package(
             name: "DaemonTests",
             dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "ImageFormats"],
             swiftSettings: settings),
+        .testTarget(
+            name: "SystemdTests", dependencies: ["pixelcnn", "pixelcnnd", "pixelcnn-train"], path: "Tests/Systemd",
+            exclude: ["scenario", "with-systemd"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
