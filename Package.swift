@@ -112,7 +112,7 @@ let package = Package(
             ], swiftSettings: settings),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "ImageFormats"],
+            dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "ImageFormats", logging],
             swiftSettings: settings),
         .testTarget(
             name: "SystemdTests", dependencies: ["pixelcnn", "pixelcnnd", "pixelcnn-train"], path: "Tests/Systemd",

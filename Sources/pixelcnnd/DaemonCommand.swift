@@ -38,17 +38,24 @@ struct DaemonCommand: AsyncParsableCommand {
     var check = false
 
     func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let isJournal = JournalStream.isJournal(environment: environment)
         do {
-            let environment = ProcessInfo.processInfo.environment
             let settings = try Settings(options: self.options, environment: environment)
             if self.check {
                 print(try Daemon.loadModel(settings).summary)
                 return
             }
-            LoggingSystem.bootstrap(StreamLogHandler.standardError)
+            if isJournal {
+                LoggingSystem.bootstrap { JournalLogHandler(label: $0) }
+            } else {
+                LoggingSystem.bootstrap(StreamLogHandler.standardError)
+            }
             try await Daemon.run(settings, environment: environment)
         } catch let failure as Failure {
-            FileHandle.standardError.write(Data("pixelcnnd: \(failure.message)\n".utf8))
+            // The journal takes the priority of a line, here "error", from its beginning.
+            let prefix = isJournal ? "<3>" : "pixelcnnd: "
+            FileHandle.standardError.write(Data("\(prefix)\(failure.message)\n".utf8))
             throw ExitCode(failure.status.rawValue)
         }
     }
