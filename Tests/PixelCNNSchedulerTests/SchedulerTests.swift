@@ -111,4 +111,29 @@ import Testing
         #expect(status.imagesInFlight == 0 && status.requestsInFlight == 0)
         await scheduler.stop()
     }
+
+    @Test func anIdleOrBusySchedulerIsNotSilent() async throws {
+        let scheduler = scheduler()
+        let running = Task { try await scheduler.sample(job(40, height: 100_000)) }
+        while scheduler.status.imagesInFlight < 40 { try await Task.sleep(for: .milliseconds(1)) }
+        for _ in 0..<50 {
+            #expect(scheduler.longestSilence < .seconds(10))
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        running.cancel()
+        _ = try? await running.value
+        while scheduler.longestSilence > .zero { try await Task.sleep(for: .milliseconds(1)) }
+        await scheduler.stop()
+    }
+
+    @Test func aStuckThreadIsSilentAndTheOthersGoOn() async throws {
+        let scheduler = Scheduler(
+            engine: engine, threads: 2, maximumQueuedImages: 1000, faults: DebugFaults(hangingSeed: 13))
+        let stuck = Task { try await scheduler.sample(job(1, seed: 13)) }
+        while scheduler.longestSilence < .milliseconds(300) { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(try await scheduler.sample(job(1)).count == 60)
+        #expect(scheduler.longestSilence >= .milliseconds(300))
+        await scheduler.stop()
+        await #expect(throws: SchedulerError.stopped) { try await stuck.value }
+    }
 }

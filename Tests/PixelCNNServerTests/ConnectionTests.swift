@@ -89,6 +89,39 @@ import Testing
         }
     }
 
+    @Test func whoComesToAnInheritedSocketDuringTheDrainIsLeftToTheNextProcess() async throws {
+        nonisolated(unsafe) var held: CInt = -1
+        defer { close(held) }
+        let makeSocket = { (path: SocketPath) in
+            held = try ListeningSocket.listen(at: path)
+            return ListeningSocket(inheriting: dup(held))
+        }
+        try await TestServer.run(.waiting, makeSocket: makeSocket) { server in
+            let backend = server.backend
+            let shutDown = server.shutDown
+            let socket = server.socket
+            let draining = server.draining
+            let inherited = held
+            try await RawConnection.open(socket) { session in
+                try await session.send(Self.samples)
+                #expect(await eventually { backend.running == 1 })
+                #expect(accept(inherited, nil, nil) == -1)
+                await shutDown()
+                for await _ in draining {}
+                try await RawConnection.open(socket) { late in
+                    try await late.send(Self.health)
+                    try await Task.sleep(for: UnixSocketServer.drainGrace * 2)
+                    let taken = accept(inherited, nil, nil)
+                    #expect(taken >= 0, "the old server has accepted it")
+                    close(taken)
+                }
+                backend.behaviour = .answering
+                #expect(try await session.everything().hasPrefix("HTTP/1.1 200 OK"))
+            }
+            #expect(FileIdentity(path: socket) != nil)
+        }
+    }
+
     @Test func aConnectionMadeBeforeTheDrainIsStillAnsweredInItsGrace() async throws {
         try await TestServer.run { server in
             let shutDown = server.shutDown

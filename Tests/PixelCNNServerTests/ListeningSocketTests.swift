@@ -94,6 +94,15 @@ import Testing
         again.release()
     }
 
+    @Test func anInheritedSocketIsNamedButNeitherLockedNorRemoved() throws {
+        let socket = ListeningSocket(inheriting: try ListeningSocket.listen(at: self.path))
+        #expect(socket.address == self.path.path)
+        #expect(!FileManager.default.fileExists(atPath: self.path.path + ".lock"))
+        socket.removePath()
+        socket.release()
+        #expect(self.exists())
+    }
+
     @Test func namesAFolderThatIsMissing() throws {
         let path = try SocketPath(self.directory.file("none/s.sock"))
         let error = try #require(throws: ListeningSocketError.self) { try ListeningSocket.bind(path) }

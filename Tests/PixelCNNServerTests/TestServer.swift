@@ -13,6 +13,8 @@ struct TestServer {
     let model: ModelDescription
     /// Begins a graceful shutdown.
     let shutDown: @Sendable () async -> Void
+    /// Ends once a shutdown has begun and nobody new is accepted.
+    let draining: AsyncStream<Void>
 
     static let sha256 = String(repeating: "5a", count: 32)
 
@@ -24,9 +26,13 @@ struct TestServer {
     }
 
     /// Serves while `body` runs, then shuts down gracefully and waits for the end.
+    ///
+    /// - Parameter makeSocket: makes the socket to listen on at a path.
     static func run(
         _ behaviour: FakeBackend.Behaviour = .answering, channels: Int = 3, colors: Int = 256,
-        limits: RequestLimits = .init(), _ body: (TestServer) async throws -> Void
+        limits: RequestLimits = .init(),
+        makeSocket: (SocketPath) throws -> ListeningSocket = { try ListeningSocket.bind($0) },
+        _ body: (TestServer) async throws -> Void
     ) async throws {
         let directory = try TemporaryDirectory()
         let path = try SocketPath(directory.file("server.sock"))
@@ -36,16 +42,17 @@ struct TestServer {
         var logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         logger.logLevel = .critical
         let (ready, readiness) = AsyncStream<Void>.makeStream()
+        let (draining, drain) = AsyncStream<Void>.makeStream()
         let service = UnixSocketServer(
-            socket: try ListeningSocket.bind(path), state: state, logger: logger,
-            onReady: { readiness.finish() })
+            socket: try makeSocket(path), state: state, logger: logger,
+            onReady: { readiness.finish() }, onDraining: { drain.finish() })
         let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             for await _ in ready {}
             let server = TestServer(
                 socket: path.path, backend: backend, model: model,
-                shutDown: { await group.triggerGracefulShutdown() })
+                shutDown: { await group.triggerGracefulShutdown() }, draining: draining)
             do {
                 try await body(server)
             } catch {
