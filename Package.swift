@@ -115,7 +115,8 @@ let package = Package(
             dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "ImageFormats", logging],
             swiftSettings: settings),
         .testTarget(
-            name: "SystemdTests", dependencies: ["pixelcnn", "pixelcnnd", "pixelcnn-train"], path: "Tests/Systemd",
+            name: "SystemdTests", dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train"],
+            path: "Tests/Systemd",
             exclude: ["scenario", "with-systemd"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -72,7 +72,7 @@ private final class Flag: Sendable {
     @Test func itIsServedBeforeAnyOptionAndLeftInPlace() async throws {
         let other = self.directory.file("option.sock")
         let activation = try Activation.start("listening", self.socket, ["--socket", other])
-        #expect(await eventually { await self.isAnswered() })
+        #expect(await eventually(seconds: 60) { await self.isAnswered() })
         #expect(!FileManager.default.fileExists(atPath: other))
         #expect(!FileManager.default.fileExists(atPath: self.socket + ".lock"))
         activation.signal(SIGTERM)
@@ -85,7 +85,7 @@ private final class Flag: Sendable {
 
     @Test func restartsLoseNoConnection() async throws {
         let activation = try Activation.start("listening", self.socket)
-        #expect(await eventually { await self.isAnswered() })
+        #expect(await eventually(seconds: 60) { await self.isAnswered() })
         let isOver = Flag()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<3 {
@@ -99,7 +99,7 @@ private final class Flag: Sendable {
             for restart in 1...3 {
                 try await Task.sleep(for: .milliseconds(200))
                 activation.signal(SIGHUP)
-                #expect(await eventually { activation.errors.ranges(of: "Serving on").count > restart })
+                #expect(await eventually(seconds: 60) { activation.errors.ranges(of: "Serving on").count > restart })
             }
             isOver.value.store(true, ordering: .relaxed)
             try await group.waitForAll()

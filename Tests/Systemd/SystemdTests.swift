@@ -2,6 +2,7 @@
 // `scenario` goes through what the units promise. That takes root; elsewhere it is skipped, but never where CI is true.
 
 import Foundation
+import ServerTestSupport
 import Testing
 
 enum Systemd {
@@ -14,35 +15,28 @@ enum Systemd {
     static let absence: Comment = "a systemd of its own can only be booted by root, with overlayfs (see with-systemd)"
 
     /// Whether the test is to run.
-    static let isAvailable: Bool =
-        ProcessInfo.processInfo.environment["CI"] == "true"
-        || (getuid() == 0 && (try? boot(["true"]).status) == 0)
-
-    /// Runs the scenario inside; its exit status and all that it printed.
-    static func scenario() throws -> (status: Int32, output: String) {
-        try boot(["\(folder.path)/scenario", source, build])
+    static func isAvailable() async -> Bool {
+        if ProcessInfo.processInfo.environment["CI"] == "true" { return true }
+        guard getuid() == 0 else { return false }
+        return (try? await self.boot(["true"]).status) == 0
     }
 
-    private static func boot(_ command: [String]) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = folder.appendingPathComponent("with-systemd")
-        process.arguments = ["--timeout", "240", "--"] + command
-        let pipe = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, output)
+    /// Runs the scenario inside.
+    static func scenario() async throws -> CommandResult {
+        try await self.boot(["\(self.folder.path)/scenario", self.source, self.build])
+    }
+
+    private static func boot(_ command: [String]) async throws -> CommandResult {
+        try await Command.run(
+            self.folder.appendingPathComponent("with-systemd").path, ["--timeout", "240", "--"] + command)
     }
 }
 
 @Suite struct SystemdTests {
-    @Test(.enabled(if: Systemd.isAvailable, Systemd.absence))
-    func theInstalledUnitsKeepWhatTheyPromise() throws {
-        let result = try Systemd.scenario()
-        #expect(result.status == 0, "\(result.output)")
-        #expect(result.output.hasSuffix("all steps done\n"), "\(result.output)")
+    @Test(.enabled(Systemd.absence) { await Systemd.isAvailable() })
+    func theInstalledUnitsKeepWhatTheyPromise() async throws {
+        let result = try await Systemd.scenario()
+        #expect(result.status == 0, "\(result.text)\(result.errors)")
+        #expect(result.text.hasSuffix("all steps done\n"), "\(result.text)")
     }
 }
