@@ -6,7 +6,9 @@ import Testing
 @testable import PixelCNNModel
 
 @Suite struct PyTorchFileTests {
-    @Test(arguments: ["module.pt", "module-protocol4.pt", "module-protocol5.pt", "checkpoint-model.pt"])
+    @Test(arguments: [
+        "module.pt", "module-protocol4.pt", "module-protocol5.pt", "checkpoint-model.pt", "legacy-module.pt",
+    ])
     func wholeModulesLoadExactly(file: String) throws {
         let model = try Model.load(path: Fixture.path(file))
         #expect(model.hyperparameters == (try Fixture.hyperparameters()))
@@ -18,7 +20,7 @@ import Testing
     @Test(arguments: [
         "state.pt", "state-protocol4.pt", "checkpoint-state_dict.pt", "checkpoint-model_state_dict.pt",
         "prefix-module.pt", "prefix-_orig_mod.pt", "prefix-module._orig_mod.pt", "strided.pt", "shared.pt", "gaps.pt",
-        "cuda.pt", "f64.pt",
+        "cuda.pt", "f64.pt", "legacy.pt", "legacy-protocol4.pt", "legacy-checkpoint.pt", "legacy-shared.pt",
     ])
     func stateDictionariesLoadExactly(file: String) throws {
         let model = try Model.load(path: Fixture.path(file), height: 5, width: 4)
@@ -31,7 +33,7 @@ import Testing
     @Test(arguments: [("f16", "f16-as-f32.pt"), ("bf16", "bf16-as-f32.pt"), ("f64", "state.pt")])
     func otherElementTypesConvertAsPyTorchDoes(type: String, twin: String) throws {
         let twin = try Model.load(path: Fixture.path(twin))
-        for file in ["\(type).pt", "\(type).safetensors"] {
+        for file in ["\(type).pt", "\(type).safetensors"] + (type == "f16" ? ["legacy-f16.pt"] : []) {
             let model = try Model.load(path: Fixture.path(file))
             #expect(model["in_conv.0.weight"].elementType.rawValue == type)
             for spec in model.hyperparameters.parameters {
@@ -73,7 +75,6 @@ import Testing
     }
 
     static let refused: [(String, ModelFileError.Problem)] = [
-        ("legacy.pt", .legacyPyTorchFormat),
         ("conditional-module.pt", .model(.classConditional(evidence: "gated_layers.0.v_label.weight"))),
         ("conditional-state.pt", .model(.classConditional(evidence: "gated_layers.0.v_label.weight"))),
         ("other-module.pt", .pickle(.refusedGlobal("pixelcnn.GatedPixelCNN"))),

@@ -9,7 +9,9 @@ import Testing
     private func read(_ pickle: [UInt8]) throws(PickleError) -> PickleGraph {
         var result: Result<PickleGraph, PickleError> = .failure(.truncated(at: 0))
         pickle.withUnsafeBytes { bytes in
-            do throws(PickleError) { result = .success(try Unpickler.read(bytes)) } catch { result = .failure(error) }
+            do throws(PickleError) { result = .success(try Unpickler.read(bytes, fileBytes: bytes.count)) } catch {
+                result = .failure(error)
+            }
         }
         return try result.get()
     }
@@ -130,23 +132,46 @@ import Testing
         #expect(items == [graph.root])
     }
 
-    @Test func aMillionNestedTuplesAreReadAndFreed() throws {
-        let graph = try read([0x4e] + [UInt8](repeating: 0x85, count: 1_000_000) + [0x2e])
-        #expect(graph.nodes.count == 1_000_001)
+    @Test func deeplyNestedTuplesAreReadAndFreed() throws {
+        let graph = try read([0x4e] + [UInt8](repeating: 0x85, count: 40_000) + [0x2e])
+        #expect(graph.nodes.count == 40_001)
+    }
+
+    /// Pickles that make much of few bytes: values, marks, nodes, texts and memo entries, a million of each.
+    static let bombs: [(name: String, pickle: [UInt8])] = [
+        ("values", [UInt8](repeating: 0x4e, count: 1_000_000)),
+        ("marks", [UInt8](repeating: 0x28, count: 1_000_000)),
+        ("nested tuples", [0x4e] + [UInt8](repeating: 0x85, count: 1_000_000)),
+        ("lists", [UInt8](repeating: 0x5d, count: 1_000_000)),
+        ("memo", [0x4e] + [UInt8](repeating: 0x94, count: 1_000_000)),
+        ("appends", [0x5d] + (0..<500_000).flatMap { _ in [0x4e, 0x61] as [UInt8] }),
+        ("dictionaries", [UInt8](repeating: 0x7d, count: 1_000_000)),
+        ("names", (0..<80_000).flatMap { _ in "ctorch\nSize\n".latin1 }),
+        ("duplicates", [0x5d] + [UInt8](repeating: 0x32, count: 1_000_000)),
+    ]
+
+    @Test(arguments: bombs.map(\.name))  // by name: the test's output would spell out every byte
+    func bombsAreRefused(name: String) throws {
+        let pickle = try #require(Self.bombs.first { $0.name == name }).pickle
+        guard case .tooManyValues(_, bytes: Unpickler.memoryAllowance + pickle.count + 1)? = error(pickle + [0x2e])
+        else {
+            Issue.record("\(name) are not refused")
+            return
+        }
     }
 
     @Test func manyAppendsToOneListTakeLinearTime() throws {
-        // Were each append a copy, this would move 10^11 values.
-        let graph = try read([0x5d] + [UInt8]((0..<400_000).flatMap { _ in [0x4e, 0x61] as [UInt8] }) + [0x2e])
+        // Were each append a copy, this would move 5 · 10^9 values.
+        let graph = try read([0x5d] + [UInt8]((0..<100_000).flatMap { _ in [0x4e, 0x61] as [UInt8] }) + [0x2e])
         guard case .list(let items)? = graph.node(graph.root) else {
             Issue.record("not a list")
             return
         }
-        #expect(items.count == 400_000)
+        #expect(items.count == 100_000)
     }
 
     @Test func endlessPicklesEndAtTheLimit() {
-        let pickle = [UInt8](repeating: 0x4e, count: Unpickler.instructionLimit + 1)
+        let pickle = [UInt8]((0...Unpickler.instructionLimit / 2).flatMap { _ in [0x4e, 0x30] as [UInt8] })
         #expect(error(pickle) == .tooManyInstructions(limit: Unpickler.instructionLimit))
         let large = [UInt8](repeating: 0x4e, count: Unpickler.sizeLimit + 1)
         #expect(error(large) == .tooLarge(bytes: large.count, limit: Unpickler.sizeLimit))

@@ -49,12 +49,7 @@ public struct ModelContents: Sendable {
     private static func read(_ file: MappedFile) throws(ModelFileError.Problem) -> ModelContents {
         let bytes = file.bytes
         if bytes.starts(with: [0x50, 0x4b]) { return try PyTorchFile.read(file) }
-        // The first value of a file from before PyTorch 1.6 is this number, pickled.
-        if bytes.count > 14, bytes[0] == 0x80,
-            bytes[2..<14].elementsEqual([0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19])
-        {
-            throw .legacyPyTorchFormat
-        }
+        if LegacyPyTorchFile.starts(bytes) { return try LegacyPyTorchFile.read(file) }
         if file.path.hasSuffix(".safetensors") || (bytes.count > 8 && bytes[8] == UInt8(ascii: "{")) {
             return try SafetensorsFile.read(file)
         }

@@ -15,8 +15,6 @@ public struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertibl
         case empty
         /// Neither a ZIP archive nor safetensors.
         case unknownFormat(firstBytes: String)
-        /// The form that PyTorch wrote before 1.6, without ZIP.
-        case legacyPyTorchFormat
         /// A bare pickle.
         case barePickle
         /// The ZIP archive is damaged.
@@ -77,9 +75,6 @@ extension ModelFileError.Problem: CustomStringConvertible {
         case .cannotWrite(let reason): "cannot be written: \(reason)"
         case .empty: "the file is empty; \(forms)"
         case .unknownFormat(let bytes): "unknown format, starting with bytes \(bytes); \(forms)"
-        case .legacyPyTorchFormat:
-            "the file is in the form PyTorch wrote before 1.6; load it with PyTorch and save it again: "
-                + "torch.save(torch.load(path, map_location=\"cpu\", weights_only=False), path)"
         case .barePickle: "the file is a bare pickle; \(forms)"
         case .archive(let error): error.description
         case .pickle(let error): error.description

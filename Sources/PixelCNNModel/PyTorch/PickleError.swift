@@ -20,6 +20,8 @@ public enum PickleError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidText(at: Int)
     /// The pickle is larger than any model's description.
     case tooLarge(bytes: Int, limit: Int)
+    /// The pickle's values would take more memory than a file of its size may ask for.
+    case tooManyValues(at: Int, bytes: Int)
     /// The pickle has more instructions than any model's description.
     case tooManyInstructions(limit: Int)
 
@@ -51,6 +53,9 @@ public enum PickleError: Error, Sendable, Equatable, CustomStringConvertible {
             return "the pickle is damaged: the text at byte \(position) is not UTF-8"
         case .tooLarge(let bytes, let limit):
             return "the pickle takes \(bytes) bytes, more than the \(limit) a model needs; \(remedy)"
+        case .tooManyValues(let position, let bytes):
+            return "the pickle's values would take more than \(bytes) bytes of memory at byte \(position), more than a "
+                + "model of this size needs; \(remedy)"
         case .tooManyInstructions(let limit):
             return "the pickle has more than \(limit) instructions; \(remedy)"
         }

@@ -51,6 +51,12 @@ struct PickleGlobal: Equatable {
         }
     }
 
+    /// Bytes an element of a storage class takes; nil for what is no storage.
+    var storageWidth: Int? {
+        guard case .storage(let type) = kind else { return nil }
+        return type?.size ?? (path == "torch.ComplexDoubleStorage" ? 16 : 8)
+    }
+
     private static let listed: [String: Kind] = [
         "collections.OrderedDict": .orderedDictionary,
         "torch._utils._rebuild_tensor_v2": .rebuildTensor,

@@ -6,6 +6,8 @@ public enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
     case notPyTorchArchive
     /// A TorchScript archive, which holds a program.
     case torchScript
+    /// A part of a file without ZIP, as PyTorch wrote it before 1.6, that is not as it should be.
+    case malformedLegacyFile(part: String, found: String, expected: String)
     /// Storages written on a big-endian machine, or with an unreadable `byteorder`.
     case unsupportedByteOrder(String)
     /// The pickle's value is neither a module, nor a state_dict, nor a checkpoint dictionary.
@@ -26,9 +28,9 @@ public enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
     case malformedTensor(String)
     /// A storage whose element type is not one of those read.
     case unsupportedStorage(tensor: String, type: String)
-    /// The archive has no entry for a tensor's numbers.
+    /// The file has no entry, or storage, for a tensor's numbers.
     case missingStorage(tensor: String, entry: String)
-    /// An entry has another size than its storage.
+    /// An entry, or what is left of the file, has another size than the tensor's storage.
     case storageSizeMismatch(tensor: String, entry: String, found: Int, expected: Int)
     /// A tensor's offset, shape and strides reach outside its storage.
     case tensorOutsideStorage(tensor: String, shape: [Int], strides: [Int], offset: Int, storage: Int)
@@ -45,6 +47,8 @@ public enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
         case .torchScript:
             "the file is a TorchScript archive, which holds a program; save the weights instead: "
                 + "torch.save(model.state_dict(), path)"
+        case .malformedLegacyFile(let part, let found, let expected):
+            "the file, in the form PyTorch wrote before 1.6, is damaged: its \(part) is \(found); expected \(expected)"
         case .unsupportedByteOrder(let found):
             "the file's byte order is \(quoted(found)); only “little” is read: load and save it again with PyTorch on a "
                 + "little-endian machine"
@@ -70,9 +74,9 @@ public enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
             "tensor \(quoted(tensor)) has storage type \(quoted(type)); float, half, bfloat16, double, bool and integers "
                 + "are read"
         case .missingStorage(let tensor, let entry):
-            "tensor \(quoted(tensor)) has its numbers in ZIP entry \(quoted(entry)), which the file lacks"
+            "tensor \(quoted(tensor)) has its numbers in \(quoted(entry)), which the file lacks"
         case .storageSizeMismatch(let tensor, let entry, let found, let expected):
-            "tensor \(quoted(tensor)): ZIP entry \(quoted(entry)) has \(found) bytes, its storage \(expected)"
+            "tensor \(quoted(tensor)): \(quoted(entry)) has \(found) bytes, its storage \(expected)"
         case .tensorOutsideStorage(let tensor, let shape, let strides, let offset, let storage):
             "tensor \(quoted(tensor)), shape \(Shape.text(shape)), strides \(Shape.text(strides)), offset \(offset), "
                 + "reaches outside its storage of \(storage) elements"

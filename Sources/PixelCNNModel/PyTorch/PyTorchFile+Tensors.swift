@@ -29,7 +29,7 @@ extension PyTorchFile {
         guard
             let view = Tensor(
                 name: name, elementType: storage.type, shape: shape, strides: strides, elementOffset: offset,
-                file: archive.file, bytes: storage.bytes)
+                file: storages.file, bytes: storage.bytes)
         else {
             throw .tensorOutsideStorage(
                 tensor: name, shape: shape, strides: strides, offset: offset, storage: storage.count)
@@ -41,24 +41,31 @@ extension PyTorchFile {
         return view
     }
 
-    /// The bytes of `('storage', class, key, location, element count)`. The location, perhaps a GPU, does not matter:
-    /// the numbers are in the file.
+    /// The bytes of `('storage', class, key, location, element count)`; before PyTorch 1.6 also None, or the window of a
+    /// view. The location, perhaps a GPU, does not matter: the numbers are in the file.
     private func storage(
         _ value: PickleValue, tensor: String
     ) throws(PyTorchError) -> (type: ElementType, count: Int, bytes: Range<Int>) {
         guard case .persistent(let identifier)? = graph.node(value), let items = graph.tuple(identifier),
-            items.count == 5, items[0] == .string("storage"), case .global(let global)? = graph.node(items[1]),
+            (5...6).contains(items.count), items[0] == .string("storage"),
+            case .global(let global)? = graph.node(items[1]),
             case .storage(let type) = global.kind, case .string(let key) = items[2], key.utf8.count <= Self.nameLimit,
             case .int(let count) = items[4], count >= 0
         else { throw .malformedTensor(tensor) }
         guard let type else { throw .unsupportedStorage(tensor: tensor, type: global.path) }
-        let entry = "\(folder)data/\(key)"
-        guard let bytes = archive.entries[entry] else { throw .missingStorage(tensor: tensor, entry: entry) }
+        let entry = storages.prefix + key
+        guard let bytes = storages.ranges[entry] else { throw .missingStorage(tensor: tensor, entry: entry) }
         guard Shape.byteCount(count, of: type) == bytes.count else {
             throw .storageSizeMismatch(
                 tensor: tensor, entry: entry, found: bytes.count,
                 expected: Shape.byteCount(count, of: type) ?? .max)
         }
-        return (type, count, bytes)
+        guard items.count == 6, items[5] != .none else { return (type, count, bytes) }
+        // A view: its own key, which nothing refers to, then offset and length in elements.
+        guard let view = graph.tuple(items[5]), view.count == 3, case .int(let offset) = view[1],
+            case .int(let length) = view[2], offset >= 0, length >= 0, offset <= count, length <= count - offset
+        else { throw .malformedTensor(tensor) }
+        let start = bytes.lowerBound + offset * type.size
+        return (type, length, start..<start + length * type.size)
     }
 }

@@ -1,19 +1,18 @@
-// A file written by torch.save: a ZIP archive with a pickle, `*/data.pkl`, and one entry a storage, `*/data/N`.
+// A file written by torch.save: a ZIP archive with a pickle, `*/data.pkl`, and one entry a storage, `*/data/N`; or what
+// LegacyPyTorchFile has read of a file without ZIP.
 //
 // Finds the tensors, whichever of the usual forms the file has, as views of the mapped storages: nothing is copied, and
 // only the tensors of the model are looked at, not those of an optimizer saved beside it.
 
 struct PyTorchFile {
     /// Generous: the largest network that hyperparameters allow has about 9,000 tensors.
-    static let tensorLimit = 65_536
+    static let tensorLimit = 16_384
     static let nameLimit = 512
     static let depthLimit = 16
     /// Dictionary entries looked at while walking modules; shared modules count each time.
     static let workLimit = 1 << 24
 
-    let archive: ZIPArchive
-    /// Folder of the archive's entries, with its slash.
-    let folder: String
+    let storages: StorageTable
     let graph: PickleGraph
 
     var tensors: [Tensor] = []
@@ -29,19 +28,26 @@ struct PyTorchFile {
         do throws(PyTorchError) { folder = try checkedFolder(archive) } catch { throw .pyTorch(error) }
         let graph: PickleGraph
         do throws(PickleError) {
-            graph = try Unpickler.read(archive[folder + "data.pkl"] ?? .init(start: nil, count: 0))
+            graph = try Unpickler.read(
+                archive[folder + "data.pkl"] ?? .init(start: nil, count: 0), fileBytes: file.bytes.count)
         } catch { throw .pickle(error) }
+        return try read(graph, StorageTable(file: file, prefix: folder + "data/", ranges: archive.entries))
+    }
 
-        var reader = PyTorchFile(archive: archive, folder: folder, graph: graph)
+    /// The tensors that a pickle describes, their numbers found in `storages`.
+    static func read(
+        _ graph: PickleGraph, _ storages: StorageTable
+    ) throws(ModelFileError.Problem) -> ModelContents {
+        var reader = PyTorchFile(storages: storages, graph: graph)
         let format: ModelFormat
         do throws(PyTorchError) { format = try reader.collect() } catch { throw .pyTorch(error) }
         return ModelContents(
-            file: file, format: format, tensors: reader.tensors, declared: reader.declared, warnings: reader.warnings)
+            file: storages.file, format: format, tensors: reader.tensors, declared: reader.declared,
+            warnings: reader.warnings)
     }
 
-    private init(archive: ZIPArchive, folder: String, graph: PickleGraph) {
-        self.archive = archive
-        self.folder = folder
+    private init(storages: StorageTable, graph: PickleGraph) {
+        self.storages = storages
         self.graph = graph
     }
 

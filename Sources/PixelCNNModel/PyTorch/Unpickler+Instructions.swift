@@ -18,11 +18,11 @@ extension Unpickler {
         case 0x8a: stack.append(long(try counted(UInt8.self)))
         case 0x8b: stack.append(long(try counted(Int32.self)))
         case UInt8(ascii: "G"): stack.append(.float(Double(bitPattern: try integer(UInt64.self).byteSwapped)))
-        case 0x8c: stack.append(.string(try text(try counted(UInt8.self))))
-        case UInt8(ascii: "X"): stack.append(.string(try text(try counted(UInt32.self))))
-        case 0x8d: stack.append(.string(try text(try counted(UInt64.self))))
-        case UInt8(ascii: "U"): stack.append(.string(try text(try counted(UInt8.self))))  // Python 2's str
-        case UInt8(ascii: "T"): stack.append(.string(try text(try counted(Int32.self))))
+        case 0x8c: try pushText(try counted(UInt8.self))
+        case UInt8(ascii: "X"): try pushText(try counted(UInt32.self))
+        case 0x8d: try pushText(try counted(UInt64.self))
+        case UInt8(ascii: "U"): try pushText(try counted(UInt8.self))  // Python 2's str
+        case UInt8(ascii: "T"): try pushText(try counted(Int32.self))
         case UInt8(ascii: "C"): try ignoreBytes(UInt8.self)
         case UInt8(ascii: "B"): try ignoreBytes(UInt32.self)
         case 0x8e, 0x96: try ignoreBytes(UInt64.self)
@@ -32,22 +32,22 @@ extension Unpickler {
         case UInt8(ascii: "0"): _ = try pop()
         case UInt8(ascii: "1"): _ = try popToMark()
         case UInt8(ascii: "2"): stack.append(try top())
-        case UInt8(ascii: "q"): memo[Int(try integer(UInt8.self))] = try top()
-        case UInt8(ascii: "r"): memo[Int(try integer(UInt32.self))] = try top()
-        case 0x94: memo[memo.count] = try top()
+        case UInt8(ascii: "q"): memo.store(try top(), at: Int(try integer(UInt8.self)))
+        case UInt8(ascii: "r"): memo.store(try top(), at: Int(try integer(UInt32.self)))
+        case 0x94: memo.store(try top(), at: memo.count)
         case UInt8(ascii: "h"): try recall(Int(try integer(UInt8.self)))
         case UInt8(ascii: "j"): try recall(Int(try integer(UInt32.self)))
 
         // Collections
         case UInt8(ascii: ")"): stack.append(.node(0))
-        case 0x85: push(.tuple(try pop(1)))
-        case 0x86: push(.tuple(try pop(2)))
-        case 0x87: push(.tuple(try pop(3)))
-        case UInt8(ascii: "t"): push(.tuple(try popToMark()))
+        case 0x85: pushTuple(try pop(1))
+        case 0x86: pushTuple(try pop(2))
+        case 0x87: pushTuple(try pop(3))
+        case UInt8(ascii: "t"): pushTuple(try popToMark())
         case UInt8(ascii: "]"): push(.list([]))
         case UInt8(ascii: "a"): try append([try pop()])
         case UInt8(ascii: "e"): try append(try popToMark())
-        case UInt8(ascii: "l"): push(.list(try popToMark()))
+        case UInt8(ascii: "l"): pushList(try popToMark())
         case UInt8(ascii: "}"): push(.dictionary([]))
         case UInt8(ascii: "d"): try makeDictionary()
         case UInt8(ascii: "s"): try setItems(try pop(2))
@@ -64,7 +64,7 @@ extension Unpickler {
         case UInt8(ascii: "R"): try call()
         case 0x81: try newObject()
         case UInt8(ascii: "b"): try build()
-        case UInt8(ascii: "Q"): push(.persistent(try pop()))
+        case UInt8(ascii: "Q"): try pushPersistent()
 
         default: throw .unsupportedInstruction(code, at: start)
         }
@@ -78,6 +78,11 @@ extension Unpickler {
     private mutating func ignoreBytes<T: FixedWidthInteger>(_ length: T.Type) throws(PickleError) {
         _ = try counted(length)
         stack.append(.ignored)
+    }
+
+    private mutating func pushText(_ range: Range<Int>) throws(PickleError) {
+        if range.count > 15 { held += Self.allocationCost + range.count }  // shorter texts lie in the value itself
+        stack.append(.string(try text(range)))
     }
 
     /// A little-endian two's-complement integer of any length.
@@ -98,11 +103,22 @@ extension Unpickler {
 
     // Each takes its node out of the table while it grows: a second reference would make every append a copy.
 
+    private mutating func pushTuple(_ values: [PickleValue]) {
+        charge(items: values.count)
+        push(.tuple(values))
+    }
+
+    private mutating func pushList(_ values: [PickleValue]) {
+        charge(items: values.count)
+        push(.list(values))
+    }
+
     private mutating func append(_ values: [PickleValue]) throws(PickleError) {
         guard case .node(let number) = try top(), case .list(var items) = nodes[number] else {
             throw .wrongOperand(at: start)
         }
         nodes[number] = .set
+        charge(items: values.count)
         items += values
         nodes[number] = .list(items)
     }
@@ -111,6 +127,7 @@ extension Unpickler {
         guard values.count % 2 == 0, case .node(let number) = try top(), case .dictionary(var items) = nodes[number]
         else { throw .wrongOperand(at: start) }
         nodes[number] = .set
+        charge(items: values.count)
         for index in stride(from: 0, to: values.count, by: 2) { items.append((values[index], values[index + 1])) }
         nodes[number] = .dictionary(items)
     }
@@ -129,7 +146,21 @@ extension Unpickler {
     // MARK: Names, calls and objects
 
     private mutating func pushGlobal(module: String, name: String) throws(PickleError) {
-        push(.global(try PickleGlobal(module: module, name: name)))
+        let global = try PickleGlobal(module: module, name: name)
+        held += Self.allocationCost + global.path.utf8.count
+        push(.global(global))
+    }
+
+    /// Before PyTorch 1.6 a module's class came as `('module', class, file, source)`: the class, never its source.
+    private mutating func pushPersistent() throws(PickleError) {
+        let identifier = try pop()
+        if case .tuple(let items)? = node(identifier), items.count == 4, items[0] == .string("module"),
+            case .global(let global)? = node(items[1]), global.kind == .module
+        {
+            stack.append(items[1])
+        } else {
+            push(.persistent(identifier))
+        }
     }
 
     private mutating func stackGlobal() throws(PickleError) {

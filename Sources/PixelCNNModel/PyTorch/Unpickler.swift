@@ -1,15 +1,19 @@
 // An interpreter for the pickle instructions that torch.save writes (protocols 2 to 5), which executes nothing: names
 // stay names, calls become nodes, and both are checked against PickleGlobal's list.
 //
-// One pass; time and memory are linear in the pickle's length, which is limited as well. Every instruction takes its
-// operands from the stack and so costs at most what pushing them cost.
+// One pass. Every instruction takes its operands from the stack and so costs at most what pushing them cost; what all
+// values together hold is counted, and a pickle that makes more of a few bytes than its file's size allows is refused.
 
 /// Reads one pickle into a graph of nodes.
 struct Unpickler {
     /// A whole module takes about 4 kB and 1,500 instructions a block; 512 blocks, the most allowed, stay below both.
     static let sizeLimit = 16 << 20
-    /// Bounds memory: no instruction costs more than about 130 bytes, so the worst of pickles stays near 140 MB.
     static let instructionLimit = 1 << 20
+    /// Memory that a pickle's values may take beyond the file's own size. The published network's whole module takes 1.4 MB
+    /// (4,800 nodes) for a file of 20 MB; about 90 kB a block, which only blocks of a few filters exceed, past a hundred.
+    static let memoryAllowance = 12 << 20
+    /// What an allocation takes besides its content.
+    static let allocationCost = 48
 
     let bytes: UnsafeRawBufferPointer
     /// Byte after the current instruction's code and the operands read so far.
@@ -19,17 +23,42 @@ struct Unpickler {
     var stack: [PickleValue] = []
     /// Stack heights at the marks still open.
     var marks: [Int] = []
-    var memo: [Int: PickleValue] = [:]
+    var memo = PickleMemo()
     var nodes: [PickleNode] = [.tuple([])]  // node 0 is the empty tuple, which files are full of
+    /// The most values the stack ever had: its memory is not given back.
+    private var stackPeak = 0
+    /// Bytes of lists, dictionaries, texts and names; never reduced, as nodes stay.
+    var held = 0
+    private let memoryLimit: Int
 
     /// The graph a pickle describes; bytes after its last instruction are not looked at.
-    static func read(_ bytes: UnsafeRawBufferPointer) throws(PickleError) -> PickleGraph {
+    ///
+    /// - Parameter fileBytes: size of the file the pickle is in, which memory may grow with.
+    static func read(_ bytes: UnsafeRawBufferPointer, fileBytes: Int) throws(PickleError) -> PickleGraph {
         guard bytes.count <= sizeLimit else { throw .tooLarge(bytes: bytes.count, limit: sizeLimit) }
-        var unpickler = Unpickler(bytes: bytes)
-        return try unpickler.run()
+        return try readFirst(bytes, fileBytes: fileBytes).graph
     }
 
-    private init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    /// The graph of the pickle that `bytes` begin with, and how many of them it takes.
+    static func readFirst(
+        _ bytes: UnsafeRawBufferPointer, fileBytes: Int
+    ) throws(PickleError) -> (graph: PickleGraph, length: Int) {
+        var unpickler = Unpickler(
+            bytes: UnsafeRawBufferPointer(rebasing: bytes.prefix(sizeLimit)), memoryLimit: memoryAllowance + fileBytes)
+        do throws(PickleError) {
+            return (try unpickler.run(), unpickler.position)
+        } catch {
+            if case .truncated = error, bytes.count > sizeLimit {
+                throw .tooLarge(bytes: bytes.count, limit: sizeLimit)
+            }
+            throw error
+        }
+    }
+
+    private init(bytes: UnsafeRawBufferPointer, memoryLimit: Int) {
+        self.bytes = bytes
+        self.memoryLimit = memoryLimit
+    }
 
     private mutating func run() throws(PickleError) -> PickleGraph {
         for _ in 0..<Self.instructionLimit {
@@ -39,9 +68,23 @@ struct Unpickler {
                 return PickleGraph(nodes: nodes, root: try pop())
             }
             try execute(code)
+            stackPeak = max(stackPeak, stack.count)
+            guard memory <= memoryLimit else { throw .tooManyValues(at: start, bytes: memoryLimit) }
         }
         throw .tooManyInstructions(limit: Self.instructionLimit)
     }
+
+    // MARK: Memory
+
+    /// Bytes taken so far, an upper bound: an array that grows is there twice while it moves.
+    var memory: Int {
+        let value = 2 * MemoryLayout<PickleValue>.stride
+        return stackPeak * value + marks.count * 16 + memo.memory
+            + nodes.count * 2 * MemoryLayout<PickleNode>.stride + held
+    }
+
+    /// Counts values that a node takes in.
+    mutating func charge(items: Int) { held += Self.allocationCost + items * 2 * MemoryLayout<PickleValue>.stride }
 
     // MARK: Operands in the pickle
 

@@ -96,6 +96,21 @@ def converted(state, dtype):
     return collections.OrderedDict((k, v if v.dtype == torch.bool else v.to(dtype)) for k, v in state.items())
 
 
+def save_legacy(model, state, shared):
+    """The form before PyTorch 1.6, without ZIP. A whole module's classes come with their source there; it is cut short
+    and its path left out, so that the files are small and the same everywhere."""
+    options = {"_use_new_zipfile_serialization": False}
+    torch.serialization.get_source_lines_and_file = lambda kind, *_: (
+        [f"class {kind.__name__}:\n", "    ...\n"], 1, f"{kind.__module__}.py")
+    save("legacy.pt", state, **options)
+    save("legacy-protocol4.pt", state, pickle_protocol=4, **options)
+    save("legacy-module.pt", model, **options)
+    save("legacy-checkpoint.pt", {"epoch": 3, "model_state_dict": state, "loss": torch.tensor(2.5, dtype=torch.complex64)},
+         **options)
+    save("legacy-shared.pt", shared, **options)
+    save("legacy-f16.pt", converted(state, torch.float16), **options)
+
+
 def main():
     torch.manual_seed(0)
     model = seeded(PixelCNN())
@@ -147,14 +162,15 @@ def main():
     save("shared.pt", shared)
     save("gaps.pt", {k: torch.stack([v, v], -1)[..., 0] for k, v in state.items()})
 
-    # As saved from a GPU: only the storages' location differs.
+    save_legacy(model, state, shared)
+
+    # As saved from a GPU, without one: only the storages' location differs, so a location is all that is made up.
     torch.serialization.register_package(1, lambda storage: "cuda:0", lambda storage, location: None)
     save("cuda.pt", state)
     torch.serialization._package_registry[:] = [
         entry for entry in torch.serialization._package_registry if entry[0] != 1]
 
     # Files to be refused by name.
-    save("legacy.pt", state, _use_new_zipfile_serialization=False)
     save("conditional-module.pt", seeded(PixelCNN(5)))
     save("conditional-state.pt", seeded(PixelCNN(5)).state_dict())
     save("other-module.pt", GatedPixelCNN())
