@@ -142,6 +142,21 @@ import Testing
                 == .model(.contradiction(field: "colors", declared: 9, shapes: 4, tensor: "out_conv.2.weight")))
     }
 
+    @Test func missingAttributesAreReadOffTheShapes() throws {
+        var builder = try ZIPBuilder(fixture: "module.pt")
+        for name in ["n_colors", "n_blocks", "in_shape"] {
+            builder["/data.pkl"].data = builder["/data.pkl"].data.replacing(name, with: "z" + name.dropFirst())
+        }
+        try Fixture.withFile(builder.bytes()) { path in
+            let model = try Model.load(path: path, height: 5, width: 4)
+            #expect(model.hyperparameters == (try Fixture.hyperparameters()))
+            #expect(model.source.warnings == [])
+            let unsized = try Model.load(path: path)
+            #expect((unsized.hyperparameters.height, unsized.hyperparameters.width) == (32, 32))
+            #expect(unsized.source.warnings.count == 1)
+        }
+    }
+
     @Test func refusesNaNUnderAMask() throws {
         // Last element of in_conv.0.weight: bottom right of the kernel, where every mask is zero.
         let problem = try problem("state.pt") {

@@ -113,6 +113,17 @@ import Testing
         }
     }
 
+    @Test(arguments: ["[", "{\"a\":", "{\"__metadata__\":", "{\"a\":{\"shape\":["])
+    func refusesDeeplyNestedHeaders(opening: String) throws {
+        guard
+            case .safetensors(.malformedHeader)? =
+                try problem("{\"a\":" + String(repeating: opening, count: 100_000), data: 4)
+        else {
+            Issue.record("\(opening) is not refused as malformed")
+            return
+        }
+    }
+
     private func tensor(_ name: String, _ shape: String, _ begin: Int, _ end: Int, type: String = "F32") -> String {
         "\"\(name)\":{\"dtype\":\"\(type)\",\"shape\":[\(shape)],\"data_offsets\":[\(begin),\(end)]}"
     }
