@@ -17,7 +17,7 @@ SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
 BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config
 TEST_PACKAGES := curl python3
 
-.PHONY: help build install uninstall demo test lint format bench dependencies test-dependencies clean
+.PHONY: help build install uninstall demo test fuzz lint format bench dependencies test-dependencies clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,9 +57,12 @@ demo: dependencies  ## build, start the daemon on the bundled model, draw a grid
 test: dependencies test-dependencies  ## all tests, as CI runs them
 	swift test -c release -Xswiftc -enable-testing
 
+fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: docs/FUZZING.md
+	Tests/Fuzz/run
+
 lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
-	bash -n scripts/* .ci/run Tests/Systemd/with-systemd Tests/Systemd/scenario
+	bash -n scripts/* .ci/run Tests/Fuzz/run Tests/Systemd/with-systemd Tests/Systemd/scenario
 
 format:  ## let the formatter have its way
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

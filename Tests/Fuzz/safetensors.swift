@@ -1,0 +1,17 @@
+// Safetensors files, given to their reader whatever the first bytes look like.
+
+@testable import PixelCNNModel
+
+private let file = MemoryFile()
+
+/// Takes one input.
+@_cdecl("LLVMFuzzerTestOneInput") public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+    file.write(fuzzBytes(start, count))
+    guard let mapped = try? MappedFile(path: file.path) else { return 0 }  // empty
+    do throws(ModelFileError.Problem) {
+        use(try SafetensorsFile.read(mapped))
+    } catch {
+        checkMessage(ModelFileError(file: file.path, error))
+    }
+    return 0
+}
