@@ -68,6 +68,17 @@ import Testing
         #expect(try PNG.decode(file, limit: 35).pixels.count == 35)
     }
 
+    @Test(arguments: ["deflate", "adler", "filter", "few_rows"])
+    func weighsTheSizeBeforeItDecodes(name: String) throws {
+        // Decoding would fail; a file beyond the limit does not get so far.
+        let file = try Fixture.bytes("png/bad_\(name).png")
+        let header = try PNGChunks(parsing: file).header
+        let area = header.width * header.height
+        #expect(throws: PNGError.tooLarge(width: header.width, height: header.height, limit: area - 1)) {
+            try PNG.decode(file, limit: area - 1)
+        }
+    }
+
     @Test func acceptsWhatCompressesBest() throws {
         // Within a few percent of deflate's limit of 1032 : 1.
         let black = Picture(width: 4096, height: 4096, channels: 3, pixels: .init(repeating: 0, count: 3 << 24))
