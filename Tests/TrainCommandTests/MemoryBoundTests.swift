@@ -1,4 +1,4 @@
-// Peak memory of `pixelcnn-train inspect` on pickles that make much of few bytes, beside its peak on a small model.
+// Peak memory of `pixelcnn-train inspect` on files that make much of few bytes, beside its peak on a small model.
 //
 // The program writes its error to a pipe that is already full, and so waits, its peak behind it, until the kernel's
 // figure (VmHWM) has been read.
@@ -30,18 +30,43 @@ import Testing
         ("storages", repeated("NQ", 1 << 19)),
     ]
 
+    /// Files of other forms, each about a megabyte of structure around no numbers.
+    static let files: [(name: String, bytes: [UInt8])] = [
+        ("directory.pt", directory(entries: 20_000)),
+        ("tensors.safetensors", safetensors((0..<20_000).map { "\"\($0)\":\(emptyTensor)" }.joined(separator: ","))),
+        ("metadata.safetensors", safetensors("\"__metadata__\":{\(pairs)},\"a\":\(emptyTensor)")),
+        (
+            "shape.safetensors",
+            safetensors("\"a\":{\"dtype\":\"U8\",\"shape\":[0\(ones)],\"data_offsets\":[0,0]}")
+        ),
+        ("nesting.safetensors", safetensors("\"a\":" + String(repeating: "[", count: 1 << 20))),
+    ]
+
+    private static let emptyTensor = "{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}"
+    private static let pairs = (0..<100_000).map { "\"\($0)\":\"\"" }.joined(separator: ",")
+    private static let ones = String(repeating: ",1", count: 1 << 19)
+
     @Test(arguments: bombs.map(\.name))  // by name: the test's output would spell out every byte
     func hostilePicklesStayWithinTwiceTheirSize(name: String) throws {
         let pickle = try #require(Self.bombs.first { $0.name == name }).pickle
+        try expectBound(Self.header + pickle + repeated(".", 1), suffix: "pt")
+    }
+
+    @Test(arguments: files.map(\.name))
+    func hostileDirectoriesAndHeadersStayWithinTwiceTheirSize(name: String) throws {
+        let bytes = try #require(Self.files.first { $0.name == name }).bytes
+        try expectBound(bytes, suffix: String(name.split(separator: ".")[1]))
+    }
+
+    private func expectBound(_ bytes: [UInt8], suffix: String) throws {
         let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let small = tests.appending(path: "PixelCNNModelTests/Fixtures/numpy.pt")
-        let usual = try peak(inspecting: small.path)
-        let bomb = FileManager.default.temporaryDirectory.appending(path: "pixelcnn-\(UUID().uuidString).pt")
-        defer { try? FileManager.default.removeItem(at: bomb) }
-        let bytes = Self.header + pickle + repeated(".", 1)
-        try Data(bytes).write(to: bomb)
-        let found = try peak(inspecting: bomb.path)
-        #expect(found <= usual + 2 * bytes.count + Self.allowance, "\(name): \(found) bytes, usually \(usual)")
+        let usual = try peak(inspecting: tests.appending(path: "PixelCNNModelTests/Fixtures/numpy.pt").path)
+        let file = FileManager.default.temporaryDirectory.appending(path: "pixelcnn-\(UUID().uuidString).\(suffix)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(bytes).write(to: file)
+        let found = try peak(inspecting: file.path)
+        print("peak \(found) bytes, usually \(usual), file \(bytes.count)")
+        #expect(found <= usual + 2 * bytes.count + Self.allowance)
     }
 
     /// Magic number, version and an empty description of the machine.
@@ -96,4 +121,31 @@ private func repeated(_ text: String, _ count: Int) -> [UInt8] {
 /// LONG_BINPUT, four bytes of index.
 private func sparseMemo(_ index: UInt32) -> [UInt8] {
     [UInt8(ascii: "r")] + (0..<4).map { UInt8(truncatingIfNeeded: index >> (8 * UInt32($0))) }
+}
+
+/// An archive of so many empty entries.
+private func directory(entries: Int) -> [UInt8] {
+    var (files, directory): ([UInt8], [UInt8]) = ([], [])
+    for i in 0..<entries {
+        let name = Array("\(i)".utf8)
+        let length = littleEndian(name.count, bytes: 2)
+        directory += littleEndian(0x0201_4b50, bytes: 4) + [UInt8](repeating: 0, count: 24) + length
+        directory += [UInt8](repeating: 0, count: 12) + littleEndian(files.count, bytes: 4) + name
+        files += littleEndian(0x0403_4b50, bytes: 4) + [UInt8](repeating: 0, count: 22) + length + [0, 0] + name
+    }
+    let end =
+        littleEndian(0x0605_4b50, bytes: 4) + [0, 0, 0, 0] + littleEndian(entries, bytes: 2)
+        + littleEndian(entries, bytes: 2) + littleEndian(directory.count, bytes: 4)
+        + littleEndian(files.count, bytes: 4) + [0, 0]
+    return files + directory + end
+}
+
+/// A file of this header, without its braces, and no tensors' bytes.
+private func safetensors(_ fields: String) -> [UInt8] {
+    let header = Array("{\(fields)}".utf8)
+    return littleEndian(header.count, bytes: 8) + header
+}
+
+private func littleEndian(_ value: Int, bytes: Int) -> [UInt8] {
+    (0..<bytes).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
 }
