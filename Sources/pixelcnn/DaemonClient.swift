@@ -8,25 +8,36 @@ import PixelCNNAPI
 struct DaemonClient {
     let candidates: [SocketPath]
 
-    /// Sends a request to the first daemon that accepts a connection.
+    /// How often a request is sent: a daemon that crashes or is restarted loses what it was computing, and whatever can
+    /// be asked of it may be asked again. Under systemd the next connection waits for the next daemon.
+    private static let attempts = 3
+
+    /// Sends a request to the first daemon that accepts a connection; again where the connection is lost.
     ///
     /// - Throws: ``Failure``: unreachable (69), refused (64), busy (75).
     func send(
         _ method: HTTPMethod, _ path: String, accept: String, contentType: String? = nil, body: [UInt8] = []
     ) async throws(Failure) -> HTTPAnswer {
-        let exchange = try await self.connect()
         var headers = [("Accept", accept), ("User-Agent", "pixelcnn/\(Version.current)")]
         if let contentType { headers.append(("Content-Type", contentType)) }
-        let answer: HTTPAnswer
-        do {
-            answer = try await exchange.send(method, path, headers: headers, body: body)
-        } catch HTTPExchange.Failure.answerTooLarge {
-            throw Failure(.protocolError, "the daemon's answer exceeds \(HTTPExchange.maximumAnswerBytes) bytes")
-        } catch {
-            throw Failure(.unavailable, "the daemon closed the connection before it had answered")
+        var attempt = 0
+        while true {
+            attempt += 1
+            let exchange = try await self.connect()
+            do {
+                let answer = try await exchange.send(method, path, headers: headers, body: body)
+                guard 200..<300 ~= answer.status else { throw Self.failure(for: answer) }
+                return answer
+            } catch let failure as Failure {
+                throw failure
+            } catch HTTPExchange.Failure.answerTooLarge {
+                throw Failure(.protocolError, "the daemon's answer exceeds \(HTTPExchange.maximumAnswerBytes) bytes")
+            } catch {
+                let lost = "the daemon closed the connection before it had answered"
+                guard attempt < Self.attempts else { throw Failure(.unavailable, "\(lost), \(attempt) times") }
+                say("\(lost); asking again")
+            }
         }
-        guard 200..<300 ~= answer.status else { throw Self.failure(for: answer) }
-        return answer
     }
 
     /// Decodes a JSON answer.
