@@ -37,7 +37,7 @@ INLINE void store_part(float *p, f32x16 v, ptrdiff_t count) {
 }
 #endif
 
-/* v's lanes from `i` on, of `count` in all: a whole vector where there is one. */
+/* A row's lanes from `i` on, of `count` in all: a whole vector where there is one, else the part that is left. */
 INLINE f32x16 load_at(const float *p, ptrdiff_t i, ptrdiff_t count, float fill) {
   return count - i >= PIXEL_LANES ? load(p + i) : load_part(p + i, count - i, fill);
 }

@@ -54,9 +54,9 @@ public enum SchedulerError: Error, Equatable {
 
 /// What the scheduler is doing.
 public struct SchedulerStatus: Sendable, Equatable {
-    /// Requests with an image in flight, or all images done but some.
+    /// Requests with at least one image being computed.
     public var requestsInFlight = 0
-    /// Requests none of whose images is in flight yet.
+    /// Requests none of whose images has been taken up.
     public var requestsQueued = 0
     /// Images being computed.
     public var imagesInFlight = 0

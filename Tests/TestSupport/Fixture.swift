@@ -60,7 +60,7 @@ public struct Fixture: Sendable, CustomStringConvertible {
     }
 }
 
-/// The largest difference of two lists of numbers, and where it is.
+/// The largest absolute difference of two lists of equal length.
 public func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
     precondition(a.count == b.count)
     return zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) }
