@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import PixelCNNEngine
 import PixelCNNModel
+import Synchronization
 
 @main
 struct PixelCNNBench: ParsableCommand {
@@ -33,7 +34,7 @@ struct PixelCNNBench: ParsableCommand {
         let loaded = try model.map { try Model.load(path: $0) } ?? Model.random(try Hyperparameters(), seed: 1)
         let engine = Engine(model: loaded)
         for threads in numbers(threads) ?? [] {
-            for images in numbers(images) ?? [] where threads <= images {
+            for images in numbers(images) ?? [] where threads <= images || images == 1 {
                 let seconds = (0..<runs).map { _ in time(engine, images: images, threads: threads) }.sorted()[runs / 2]
                 print(
                     """
@@ -47,6 +48,7 @@ struct PixelCNNBench: ParsableCommand {
 
     /// Seconds to draw `images` images, shared out evenly over `threads` threads.
     private func time(_ engine: Engine, images: Int, threads: Int) -> Double {
+        if images < threads { return timeWithAssistance(engine) }
         let clock = ContinuousClock()
         let elapsed = clock.measure {
             DispatchQueue.concurrentPerform(iterations: threads) { thread in
@@ -65,10 +67,41 @@ struct PixelCNNBench: ParsableCommand {
         return Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
     }
 
+    private func timeWithAssistance(_ engine: Engine) -> Double {
+        let session = SamplingSession(engine: engine, capacity: 1)
+        session.add(
+            ImageTask(height: size, width: size, source: .sample(seed: 1, index: 0, parameters: SamplingParameters())),
+            tag: 0)
+        let helper = HelperThread(assistance: session.assistance)
+        let elapsed = ContinuousClock().measure {
+            while session.count > 0 { session.step { _, _ in } }
+        }
+        helper.stop()
+        return Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
+    }
+
     private func numbers(_ list: String) -> [Int]? {
         let numbers = list.split(separator: ",").compactMap { Int($0) }.filter { $0 > 0 }
         return numbers.isEmpty ? nil : numbers
     }
 
     private func rounded(_ x: Double) -> Double { (x * 1e5).rounded() / 1e5 }
+}
+
+/// A thread that helps a session until it is told to stop.
+final class HelperThread: Sendable {
+    private let isDone = Atomic<Bool>(false)
+    private let ended = DispatchSemaphore(value: 0)
+
+    init(assistance: Assistance) {
+        Thread { [self] in
+            while !isDone.load(ordering: .relaxed) { assistance.help { !isDone.load(ordering: .relaxed) } }
+            ended.signal()
+        }.start()
+    }
+
+    func stop() {
+        isDone.store(true, ordering: .relaxed)
+        ended.wait()
+    }
 }

@@ -44,6 +44,12 @@ struct Geometry: Sendable {
     /// The context, and the pixel's own channels, of which group c sees the first c.
     var patchCount: Int { patchContext + channels }
 
+    /// Of the p·F inputs left of a pixel, farthest column first, those that are known with the nearest pixel's group c.
+    func leftInputs(_ c: Int) -> Range<Int> {
+        let nearest = (padding - 1) * filters
+        return (c == 0 ? 0 : nearest + c * group)..<nearest + (c + 1) * group
+    }
+
     /// Rows of each block's vertical input that are kept: the current one and the p above.
     var keptRows: Int { padding + 1 }
 }

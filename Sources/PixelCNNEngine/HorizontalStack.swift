@@ -6,67 +6,59 @@
 
 /// The state of one pixel for each image of a batch. Owned by one thread.
 final class HorizontalStack {
-    private let weights: PackedWeights
-    private let kernels: Kernels
-    private let geometry: Geometry
+    private let engine: Engine
     private let capacity: Int
 
     private let patches: FloatBuffer  // (image, context + C): the input pixels that in_conv sees
     private let features: FloatBuffer  // (L + 1, image, p + 1, F): block inputs and the last output, left columns first
     private let preactivations: FloatBuffer  // (L, image, C, pair)
+    private let nextPreactivations: FloatBuffer  // (L, C, pair): of the next pixel, by a second thread
     private let gates: FloatBuffer  // (L, image, F)
     private let sums: FloatBuffer  // (image, widest group in whole vectors): a product on its way to a group
     private let hidden: FloatBuffer  // (image, hidden)
     private let logits: FloatBuffer  // (image, d in whole vectors)
 
-    init(weights: PackedWeights, kernels: Kernels, geometry: Geometry, capacity: Int) {
-        (self.weights, self.kernels, self.geometry, self.capacity) = (weights, kernels, geometry, capacity)
+    private var weights: PackedWeights { engine.weights }
+    private var kernels: Kernels { engine.kernels }
+    private var geometry: Geometry { engine.geometry }
+
+    init(engine: Engine, capacity: Int) {
+        (self.engine, self.capacity) = (engine, capacity)
+        let geometry = engine.geometry
         let (blocks, filters) = (geometry.blocks, geometry.filters)
         patches = FloatBuffer(count: capacity * geometry.patchCount)
         features = FloatBuffer(count: (blocks + 1) * capacity * geometry.keptRows * filters)
         preactivations = FloatBuffer(count: blocks * capacity * geometry.channels * geometry.pair)
+        nextPreactivations = FloatBuffer(count: blocks * geometry.channels * geometry.pair)
         gates = FloatBuffer(count: blocks * capacity * filters)
         sums = FloatBuffer(count: capacity * max(geometry.group, geometry.hiddenGroup).roundedUpToLanes)
         hidden = FloatBuffer(count: capacity * geometry.hidden)
         logits = FloatBuffer(count: capacity * geometry.colors.roundedUpToLanes)
     }
 
-    // MARK: - A pixel, in order: begin, then for each colour compute and set its value.
+    // MARK: - A pixel, in order: begin, then for each colour compute its group and its logits, and set its value.
 
     /// Image `slot` begins pixel (row, column): shifts its left columns and takes in what is known before any value.
     func beginPixel(slot: Int, row: Int, column: Int, cache: RowCache) {
-        let filters = geometry.filters
-        for block in 0...geometry.blocks {
-            let columns = leftColumns(block)[slot]
-            if column == 0 {
-                columns.update(repeating: 0, count: geometry.padding * filters)
-            } else {
-                columns.update(from: columns + filters, count: geometry.padding * filters)
-            }
-        }
-        gatherPatch(slot: slot, row: row, column: column, cache: cache)
-        for block in 0..<geometry.blocks {
-            let (group, half) = (geometry.group, geometry.half)
-            let vertical = cache.toHorizontal(block: block, column: column)
-            for c in 0..<geometry.channels {
-                let pair = self.pair(block, c)[slot]
-                pair.update(from: vertical + c * group, count: group)
-                (pair + group).update(from: vertical + half + c * group, count: group)
-                (pair + 2 * group).update(repeating: 0, count: geometry.pair - 2 * group)
-            }
-        }
+        shiftColumns(slot: slot, column: column)
+        cache.gatherPatch(row: row, column: column, into: patchRows[slot])
+        let pairs = Rows(base: pair(0, 0)[slot], stride: capacity * pairsStride)
+        takeVertical(column: column, of: cache, into: pairs)
     }
 
     /// The taps left of the pixel, all blocks and colour groups, of the first `count` images.
     func addLeftTaps(count: Int) {
         for block in 0..<geometry.blocks {
-            kernels.accumulate(weights.blocks[block].left, leftColumns(block), into: pair(block, 0), count: count)
+            for c in 0..<geometry.channels {
+                let inputs = leftColumns(block) + geometry.leftInputs(c).lowerBound
+                kernels.accumulate(weights.blocks[block].left[c], inputs, into: pair(block, 0), count: count)
+            }
         }
     }
 
-    /// Colour group `c` of every layer, then the logits of channel c, of the first `count` images.
+    /// Colour group `c` of `in_conv` and of every block, of the first `count` images.
     func computeGroup(_ c: Int, count: Int) {
-        inputConvolution(c, count)
+        engine.inputGroup(c, of: patchRows, sum: sumRows(of: geometry.group), into: current(0), count: count)
         for block in 0..<geometry.blocks {
             let packed = weights.blocks[block]
             let (input, pair) = (current(block), pair(block, c))
@@ -78,7 +70,19 @@ final class HorizontalStack {
             kernels.accumulate(packed.projection[c], gates(block), into: residual, count: count)
             kernels.normalize(residual, packed.horizontalNorm, into: current(block + 1) + c * group, count: count)
         }
-        outputLayers(c, count)
+    }
+
+    /// The logits of channel `c`, of the first `count` images: out_conv.2(relu(out_conv.0(h))), group c.
+    func computeLogits(_ c: Int, count: Int) {
+        let output = weights.output
+        let sum = sumRows(of: geometry.hiddenGroup)
+        sum.fill(count, with: output.hiddenBiases[c].base, length: sum.stride)
+        kernels.accumulate(output.hidden[c], current(geometry.blocks), into: sum, count: count)
+        let hiddenRows = Rows(base: hidden.base, stride: geometry.hidden)
+        kernels.rectify(
+            sum, into: hiddenRows + c * geometry.hiddenGroup, channels: geometry.hiddenGroup, count: count)
+        logitRows.fill(count, with: output.logitBiases[c].base, length: logitRows.stride)
+        kernels.accumulate(output.logits[c], hiddenRows, into: logitRows, count: count)
     }
 
     /// Tells image `slot` the value of channel `c` at its pixel, normalised, which later groups see.
@@ -104,38 +108,57 @@ final class HorizontalStack {
         }
     }
 
+    // MARK: - The next pixel of the image in slot 0, prepared by a second thread while this one is computed
+
+    /// Starts the pixel at `column`: the vertical stack's share.
+    func beginNext(column: Int, cache: RowCache) {
+        takeVertical(column: column, of: cache, into: nextPairs)
+    }
+
+    /// Adds the left taps whose inputs are known with colour group `c` of the current pixel.
+    func addNextLeftTaps(_ c: Int) {
+        for block in 0..<geometry.blocks {
+            // The next pixel's left columns are the current ones, one further.
+            let inputs = leftColumns(block) + (geometry.filters + geometry.leftInputs(c).lowerBound)
+            kernels.accumulate(
+                weights.blocks[block].left[c], inputs, into: Rows(base: nextPairs[block], stride: 0), count: 1)
+        }
+    }
+
+    /// Begins the pixel that has been prepared, left taps and all.
+    func beginPreparedPixel(row: Int, column: Int, cache: RowCache) {
+        shiftColumns(slot: 0, column: column)
+        cache.gatherPatch(row: row, column: column, into: patchRows[0])
+        for block in 0..<geometry.blocks { pair(block, 0).base.update(from: nextPairs[block], count: pairsStride) }
+    }
+
     // MARK: - Layers
 
-    /// h = v = relu(in_conv(x)), group c: the patch's context, and the pixel's channels before c.
-    private func inputConvolution(_ c: Int, _ count: Int) {
-        let sum = sumRows(of: geometry.group)
-        sum.fill(count, with: weights.input.biases[c].base, length: sum.stride)
-        kernels.accumulate(weights.input.groups[c], patchRows, into: sum, count: count)
-        kernels.rectify(sum, into: current(0) + c * geometry.group, channels: geometry.group, count: count)
-    }
-
-    /// logits = out_conv.2(relu(out_conv.0(h))), group c.
-    private func outputLayers(_ c: Int, _ count: Int) {
-        let output = weights.output
-        let sum = sumRows(of: geometry.hiddenGroup)
-        sum.fill(count, with: output.hiddenBiases[c].base, length: sum.stride)
-        kernels.accumulate(output.hidden[c], current(geometry.blocks), into: sum, count: count)
-        let hiddenRows = Rows(base: hidden.base, stride: geometry.hidden)
-        kernels.rectify(
-            sum, into: hiddenRows + c * geometry.hiddenGroup, channels: geometry.hiddenGroup, count: count)
-        logitRows.fill(count, with: output.logitBiases[c].base, length: logitRows.stride)
-        kernels.accumulate(output.logits[c], hiddenRows, into: logitRows, count: count)
-    }
-
-    /// The pixels that in_conv sees: three rows above, seven wide; three pixels left; room for the pixel itself.
-    private func gatherPatch(slot: Int, row: Int, column: Int, cache: RowCache) {
-        let (reach, channels) = (Geometry.inputReach, geometry.channels)
-        var patch = patchRows[slot]
-        for above in stride(from: reach, through: 1, by: -1) {
-            patch.update(from: cache.pixels(row: row - above, column: column - reach), count: 7 * channels)
-            patch += 7 * channels
+    /// The p columns left of the pixel, from those of the pixel before; zero beside the image.
+    private func shiftColumns(slot: Int, column: Int) {
+        let filters = geometry.filters
+        for block in 0...geometry.blocks {
+            let columns = leftColumns(block)[slot]
+            if column == 0 {
+                columns.update(repeating: 0, count: geometry.padding * filters)
+            } else {
+                columns.update(from: columns + filters, count: geometry.padding * filters)
+            }
         }
-        patch.update(from: cache.pixels(row: row, column: column - reach), count: reach * channels)
+    }
+
+    /// Initial pre-activations, a row of `pairs` a block: what the vertical stack has for the column.
+    private func takeVertical(column: Int, of cache: RowCache, into pairs: Rows) {
+        let (group, half) = (geometry.group, geometry.half)
+        for block in 0..<geometry.blocks {
+            let vertical = cache.toHorizontal(block: block, column: column)
+            for c in 0..<geometry.channels {
+                let pair = pairs[block] + c * geometry.pair
+                pair.update(from: vertical + c * group, count: group)
+                (pair + group).update(from: vertical + half + c * group, count: group)
+                (pair + 2 * group).update(repeating: 0, count: geometry.pair - 2 * group)
+            }
+        }
     }
 
     private func copyGroup(_ c: Int, of source: Rows, to sum: Rows, _ count: Int) {
@@ -148,6 +171,9 @@ final class HorizontalStack {
 
     private var patchRows: Rows { Rows(base: patches.base, stride: geometry.patchCount) }
     private var logitRows: Rows { Rows(base: logits.base, stride: geometry.colors.roundedUpToLanes) }
+
+    private var pairsStride: Int { geometry.channels * geometry.pair }
+    private var nextPairs: Rows { Rows(base: nextPreactivations.base, stride: pairsStride) }
 
     private func sumRows(of width: Int) -> Rows { Rows(base: sums.base, stride: width.roundedUpToLanes) }
 
@@ -166,7 +192,6 @@ final class HorizontalStack {
 
     /// Block `block`'s pre-activations of group c: tanh half, sigmoid half.
     private func pair(_ block: Int, _ c: Int) -> Rows {
-        let stride = geometry.channels * geometry.pair
-        return Rows(base: preactivations.base + block * capacity * stride, stride: stride) + c * geometry.pair
+        Rows(base: preactivations.base + block * capacity * pairsStride, stride: pairsStride) + c * geometry.pair
     }
 }

@@ -4,8 +4,9 @@
 public struct ImageTask: Sendable {
     /// Where the image's values come from.
     public enum Source: Sendable {
-        /// Drawn from the model: image `index` under `seed` (sampling contract, version 1).
-        case sample(seed: UInt64, index: UInt64, parameters: SamplingParameters)
+        /// Drawn from the model: image `index` under `seed` (sampling contract, version 1). `givenRows`, (C, rows, W), are
+        /// the image's first rows and are not drawn; they shift no other value's draw.
+        case sample(seed: UInt64, index: UInt64, parameters: SamplingParameters, givenRows: [UInt16] = [])
         /// Given, (C, H, W): their log-probabilities are wanted.
         case score(values: [UInt16])
     }
@@ -20,6 +21,11 @@ public struct ImageTask: Sendable {
     /// A task as given. Parameters must be valid, and given values C·H·W in number and below d.
     public init(height: Int, width: Int, source: Source) {
         (self.height, self.width, self.source) = (height, width, source)
+    }
+
+    /// The rows that are given and neither drawn nor scored.
+    func givenRowCount(channels: Int) -> Int {
+        if case .sample(_, _, _, let givenRows) = source { givenRows.count / (channels * width) } else { 0 }
     }
 }
 

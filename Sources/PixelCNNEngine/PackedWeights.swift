@@ -43,7 +43,9 @@ struct PackedBlock: Sendable {
     /// `v1toh` and `v2toh` by *input* group: group j feeds the outputs of groups ≥ j, so lanes start at group j.
     let verticalToTanh: [PackedMatrix]  // [C] × (F − j·g, g)
     let verticalToSigmoid: [PackedMatrix]  // [C] × (F − j·g, g)
-    let left: PackedMatrix  // (C · pair, p·F): the taps left of the pixel, for all groups at once
+    /// The taps left of the pixel, for all groups at once, cut by when their inputs are known: the nearest column's
+    /// colour group c, with all farther columns before group 0.
+    let left: [PackedMatrix]  // [C] × (C · pair, g, or (p − 1)·F + g for the first)
     let centre: [PackedMatrix]  // [C] × (pair, groups that may be seen · g)
     let projection: [PackedMatrix]  // `htoh`: [C] × (g, (c + 1)·g)
     let verticalNorm: PackedNorm
@@ -79,8 +81,12 @@ struct PackedBlock: Sendable {
             let row = lane < group ? 2 * (c * group + lane) : 2 * (c * group + lane - group) + 1
             return hConv[(row * filters + input) * kernel + tap]
         }
-        left = packer.matrix(lanes: channels * pair, depth: padding * filters) { lane, k in
-            lane % pair < 2 * group ? horizontal(lane / pair, lane % pair, k % filters, tap: k / filters) : 0
+        left = (0..<channels).map { c in
+            let inputs = geometry.leftInputs(c)
+            return packer.matrix(lanes: channels * pair, depth: inputs.count) { lane, i in
+                let k = inputs.lowerBound + i
+                return lane % pair < 2 * group ? horizontal(lane / pair, lane % pair, k % filters, tap: k / filters) : 0
+            }
         }
         centre = (0..<channels).map { c in
             packer.matrix(lanes: 2 * group, depth: (isFirst ? c : c + 1) * group) { lane, k in

@@ -33,6 +33,17 @@ final class RowCache {
         return pixels.base + slot * pixelStride + (column + Geometry.inputReach) * geometry.channels
     }
 
+    /// The pixels that in_conv sees: three rows above, seven wide, and three pixels left, (``Geometry/patchContext``).
+    func gatherPatch(row: Int, column: Int, into patch: UnsafeMutablePointer<Float>) {
+        let (reach, channels) = (Geometry.inputReach, geometry.channels)
+        var next = patch
+        for above in stride(from: reach, through: 1, by: -1) {
+            next.update(from: pixels(row: row - above, column: column - reach), count: 7 * channels)
+            next += 7 * channels
+        }
+        next.update(from: pixels(row: row, column: column - reach), count: reach * channels)
+    }
+
     /// Block `block`'s vertical input at row `row` from `column` on, (column, F); columns −p … W + p − 1 exist.
     func verticalInput(block: Int, row: Int, column: Int) -> UnsafeMutablePointer<Float> {
         rows.base + (block * geometry.keptRows + row % geometry.keptRows) * rowStride

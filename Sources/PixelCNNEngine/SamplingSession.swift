@@ -1,19 +1,24 @@
 // A batch of images that step together, each at a position and of a size of its own; images join and leave between
 // steps. A step takes every image one pixel further: at a row's start the vertical stack, then the horizontal stack and
-// the output layers, value by value. An image's result does not depend on what else is in the session.
+// the output layers, value by value. An image's result does not depend on what else is in the session, nor on a second
+// thread that helps with the last one.
 
-/// Images in flight on one thread: add tasks, step, take what is finished. Not thread-safe.
+/// Images in flight on one thread: add tasks, step, take what is finished. Not thread-safe, but for ``assistance``.
 public final class SamplingSession {
     /// The most images that can be in flight at once.
     public let capacity: Int
     /// Images in flight.
-    public var count: Int { images.count }
+    public var count: Int { images.count + given.count }
+    /// Where a second thread helps with an image that is the only one in flight.
+    public let assistance: Assistance
 
     private let engine: Engine
     private let vertical: VerticalStack
     private let horizontal: HorizontalStack
+    private let givenRow: GivenRow
     private let categorical: Categorical
     private var images: [ImageInFlight] = []  // image i has slot i of the horizontal stack
+    private var given: [ImageInFlight] = []  // in their given rows, a row a step
 
     /// Sees the logits (d) of each value, teacher-forced or drawn, before it is chosen: for tests.
     var inspectLogits: ((_ tag: Int, _ row: Int, _ column: Int, _ channel: Int, UnsafePointer<Float>) -> Void)?
@@ -22,45 +27,96 @@ public final class SamplingSession {
     public init(engine: Engine, capacity: Int) {
         precondition(capacity > 0)
         (self.engine, self.capacity) = (engine, capacity)
-        let (weights, kernels, geometry) = (engine.weights, engine.kernels, engine.geometry)
-        vertical = VerticalStack(weights: weights, kernels: kernels, geometry: geometry)
-        horizontal = HorizontalStack(weights: weights, kernels: kernels, geometry: geometry, capacity: capacity)
-        categorical = Categorical(kernels: kernels, colors: geometry.colors)
+        vertical = VerticalStack(engine: engine)
+        horizontal = HorizontalStack(engine: engine, capacity: capacity)
+        givenRow = GivenRow(engine: engine)
+        categorical = Categorical(kernels: engine.kernels, colors: engine.geometry.colors)
+        assistance = Assistance(
+            vertical: VerticalStack(engine: engine), horizontal: horizontal, channels: engine.geometry.channels)
         images.reserveCapacity(capacity)
+        given.reserveCapacity(capacity)
     }
+
+    deinit { assistance.takeBack() }
 
     /// Takes in an image; it moves with the next step. `tag` comes back with its result.
     public func add(_ task: ImageTask, tag: Int) {
         precondition(count < capacity, "the session is full")
         precondition(task.height > 0 && task.width > 0)
-        vertical.reserve(width: task.width)
-        images.append(ImageInFlight(task: task, tag: tag, geometry: engine.geometry))
+        assistance.takeBack()
+        vertical.reserve(columns: task.width)
+        let image = ImageInFlight(task: task, tag: tag, geometry: engine.geometry)
+        if image.isGivenRow {
+            givenRow.reserve(width: task.width)
+            given.append(image)
+        } else {
+            images.append(image)
+        }
     }
 
-    /// Takes every image one pixel further, and hands those that are complete to `finish`.
+    /// Takes every image one pixel further, or one row where it is given, and hands those that are complete to `finish`.
     public func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
-        for (slot, image) in images.enumerated() {
-            if image.column == 0 { vertical.computeRow(image.row, of: image.cache) }
-            horizontal.beginPixel(slot: slot, row: image.row, column: image.column, cache: image.cache)
+        if !given.isEmpty { takeInGivenRows(finish) }
+        if images.isEmpty { return }
+        if count == 1 && assistance.lend(images[0]) {
+            stepWithAssistance(images[0])
+        } else {
+            stepTogether()
         }
-        horizontal.addLeftTaps(count: count)
-        for c in 0..<engine.geometry.channels {
-            horizontal.computeGroup(c, count: count)
-            for (slot, image) in images.enumerated() { chooseValue(c, slot, image) }
-        }
-        for slot in images.indices.reversed() {
-            let image = images[slot]
-            image.storeInputFeatures(horizontal.inputFeatures(slot: slot))
-            if image.advance() {
-                finish(image.tag, image.result)
-                remove(slot: slot)
-            }
+        for slot in images.indices.reversed() where images[slot].isComplete {
+            finish(images[slot].tag, images[slot].result)
+            remove(slot: slot)
         }
     }
 
     /// Drops the images whose tag the predicate picks, unfinished.
     public func removeAll(where isUnwanted: (_ tag: Int) -> Bool) {
+        given.removeAll { isUnwanted($0.tag) }
         for slot in images.indices.reversed() where isUnwanted(images[slot].tag) { remove(slot: slot) }
+    }
+
+    // MARK: - A step
+
+    private func stepTogether() {
+        let count = images.count
+        for slot in 0..<count {
+            let image = images[slot]
+            while image.wavefront.ready <= image.pixel { computeVertical(image) }
+            horizontal.beginPixel(slot: slot, row: image.row, column: image.column, cache: image.cache)
+        }
+        horizontal.addLeftTaps(count: count)
+        for c in 0..<engine.geometry.channels {
+            horizontal.computeGroup(c, count: count)
+            horizontal.computeLogits(c, count: count)
+            for slot in 0..<count { chooseValue(c, slot, images[slot]) }
+        }
+        for slot in 0..<count {
+            images[slot].storeInputFeatures(horizontal.inputFeatures(slot: slot))
+            images[slot].advance()
+        }
+    }
+
+    /// The same for a single image, while a second thread prepares the next row and the next pixel.
+    private func stepWithAssistance(_ image: ImageInFlight) {
+        assistance.beginPixel(of: image)
+        for c in 0..<engine.geometry.channels {
+            horizontal.computeGroup(c, count: 1)
+            assistance.didCompute(group: c, of: image)
+            horizontal.computeLogits(c, count: 1)
+            chooseValue(c, 0, image)
+        }
+        image.storeInputFeatures(horizontal.inputFeatures(slot: 0))
+        image.advance()
+        assistance.didAdvance(image)
+    }
+
+    /// The next piece of the image's vertical rows: all columns of a block, when the row above is complete.
+    private func computeVertical(_ image: ImageInFlight, passingToHorizontal: Bool = true) {
+        guard let piece = image.wavefront.nextPiece(drawn: image.pixel, least: 1, most: .max) else {
+            preconditionFailure("the vertical stack waits for a row that is not complete")
+        }
+        vertical.compute(piece, of: image.cache, passingToHorizontal: passingToHorizontal)
+        image.wavefront.complete(piece)
     }
 
     private func chooseValue(_ c: Int, _ slot: Int, _ image: ImageInFlight) {
@@ -72,8 +128,28 @@ public final class SamplingSession {
         horizontal.setValue(normalized, slot: slot, channel: c)
     }
 
+    /// A row of each image that has given ones left; those that have no more join the others.
+    private func takeInGivenRows(_ finish: (_ tag: Int, _ result: ImageResult) -> Void) {
+        for place in given.indices.reversed() {
+            let image = given[place]
+            while image.wavefront.ready < image.pixel + image.width {
+                computeVertical(image, passingToHorizontal: false)
+            }
+            givenRow.compute(image)
+            image.advanceRow()
+            if image.isGivenRow { continue }
+            given.remove(at: place)
+            if image.isComplete {
+                finish(image.tag, image.result)
+            } else {
+                images.append(image)
+            }
+        }
+    }
+
     /// The last image takes the free slot.
     private func remove(slot: Int) {
+        assistance.takeBack()
         let last = images.count - 1
         if slot != last {
             horizontal.move(from: last, to: slot)

@@ -1,77 +1,80 @@
-// The vertical stack: what the rows above say. It reads no pixel of the current row, so it runs once a row, all columns
+// The vertical stack: what the rows above say. It reads no pixel of the current row, so it runs once a row, columns
 // together, and leaves for each block the initial accumulators of the horizontal stack.
 //
 // A k-wide window of channels-last columns is contiguous, so each kernel row is one matrix product on overlapping rows
 // of the cache itself: nothing is gathered.
 
-/// Computes vertical rows, with scratch memory for one row at a time. Owned by one thread.
+/// Computes pieces of vertical rows, with scratch memory for one piece at a time. Owned by one thread.
 final class VerticalStack {
-    private let weights: PackedWeights
-    private let kernels: Kernels
-    private let geometry: Geometry
+    private let engine: Engine
 
     private var widest = 0
-    private var convolved = FloatBuffer(count: 0)  // u: (W, 2F in whole vectors)
-    private var gated = FloatBuffer(count: 0)  // (W, F)
+    private var convolved = FloatBuffer(count: 0)  // u: (columns, 2F in whole vectors)
+    private var gated = FloatBuffer(count: 0)  // (columns, F)
 
-    init(weights: PackedWeights, kernels: Kernels, geometry: Geometry) {
-        (self.weights, self.kernels, self.geometry) = (weights, kernels, geometry)
+    private var weights: PackedWeights { engine.weights }
+    private var kernels: Kernels { engine.kernels }
+    private var geometry: Geometry { engine.geometry }
+
+    init(engine: Engine) {
+        self.engine = engine
     }
 
-    /// Makes room for rows of `width` columns, so that ``computeRow(_:of:)`` allocates nothing.
-    func reserve(width: Int) {
-        guard width > widest else { return }
-        widest = width
-        convolved = FloatBuffer(count: width * (2 * geometry.filters).roundedUpToLanes)
-        gated = FloatBuffer(count: width * geometry.filters)
+    /// Makes room for pieces of `columns` columns, so that computing allocates nothing.
+    func reserve(columns: Int) {
+        guard columns > widest else { return }
+        widest = columns
+        convolved = FloatBuffer(count: columns * (2 * geometry.filters).roundedUpToLanes)
+        gated = FloatBuffer(count: columns * geometry.filters)
     }
 
-    /// Row `row` of every block, from the rows above it: fills `toHorizontal` and the blocks' vertical inputs.
-    func computeRow(_ row: Int, of cache: RowCache) {
-        for block in 0..<geometry.blocks {
-            convolve(block, row, cache)
-            passToHorizontal(block, cache)
-            // The last block's vertical output feeds nothing.
-            if block + 1 < geometry.blocks { gateAndNormalize(block, row, cache) }
-        }
+    /// One piece: reads the block's vertical input, writes its share of `toHorizontal` and the next block's input.
+    /// A row whose pixels are all given has no use for `toHorizontal`.
+    func compute(_ piece: VerticalPiece, of cache: RowCache, passingToHorizontal: Bool = true) {
+        convolve(piece, cache)
+        if passingToHorizontal { passToHorizontal(piece, cache) }
+        // The last block's vertical output feeds nothing.
+        if piece.block + 1 < geometry.blocks { gateAndNormalize(piece, cache) }
     }
 
     private var u: Rows { Rows(base: convolved.base, stride: (2 * geometry.filters).roundedUpToLanes) }
 
     /// u = v_conv(input): kernel row i lies on row r − p + i; rows above the image are zero and add nothing.
-    private func convolve(_ block: Int, _ row: Int, _ cache: RowCache) {
-        u.base.update(repeating: 0, count: cache.width * u.stride)
-        for (i, matrix) in weights.blocks[block].vertical.enumerated() where row - geometry.padding + i >= 0 {
+    private func convolve(_ piece: VerticalPiece, _ cache: RowCache) {
+        let (padding, count) = (geometry.padding, piece.columns.count)
+        u.base.update(repeating: 0, count: count * u.stride)
+        for (i, matrix) in weights.blocks[piece.block].vertical.enumerated() where piece.row - padding + i >= 0 {
             let input = cache.verticalInput(
-                block: block, row: row - geometry.padding + i, column: -geometry.padding)
-            kernels.accumulate(matrix, Rows(base: input, stride: geometry.filters), into: u, count: cache.width)
+                block: piece.block, row: piece.row - padding + i, column: piece.columns.lowerBound - padding)
+            kernels.accumulate(matrix, Rows(base: input, stride: geometry.filters), into: u, count: count)
         }
     }
 
     /// a = v1toh(u1), b = v2toh(u2), before the gate. Input group by input group, each into its own and later groups.
-    private func passToHorizontal(_ block: Int, _ cache: RowCache) {
-        let (half, group) = (geometry.half, geometry.group)
-        let accumulators = Rows(base: cache.toHorizontal(block: block, column: 0), stride: 2 * half)
-        accumulators.base.update(repeating: 0, count: cache.width * 2 * half)
-        let packed = weights.blocks[block]
+    private func passToHorizontal(_ piece: VerticalPiece, _ cache: RowCache) {
+        let (half, group, count) = (geometry.half, geometry.group, piece.columns.count)
+        let first = cache.toHorizontal(block: piece.block, column: piece.columns.lowerBound)
+        let accumulators = Rows(base: first, stride: 2 * half)
+        accumulators.base.update(repeating: 0, count: count * 2 * half)
+        let packed = weights.blocks[piece.block]
         for j in 0..<geometry.channels {
-            kernels.accumulate(
-                packed.verticalToTanh[j], u + j * group, into: accumulators + j * group, count: cache.width)
+            kernels.accumulate(packed.verticalToTanh[j], u + j * group, into: accumulators + j * group, count: count)
             kernels.accumulate(
                 packed.verticalToSigmoid[j], u + (geometry.filters + j * group),
-                into: accumulators + (half + j * group), count: cache.width)
+                into: accumulators + (half + j * group), count: count)
         }
     }
 
     /// The next block's input: norm(tanh(u1) · σ(u2)), each colour group by itself.
-    private func gateAndNormalize(_ block: Int, _ row: Int, _ cache: RowCache) {
-        let (filters, group) = (geometry.filters, geometry.group)
+    private func gateAndNormalize(_ piece: VerticalPiece, _ cache: RowCache) {
+        let (filters, group, count) = (geometry.filters, geometry.group, piece.columns.count)
         let gates = Rows(base: gated.base, stride: filters)
-        kernels.gate(u, u + filters, into: gates, channels: filters, count: cache.width)
-        let output = Rows(base: cache.verticalInput(block: block + 1, row: row, column: 0), stride: filters)
+        kernels.gate(u, u + filters, into: gates, channels: filters, count: count)
+        let first = cache.verticalInput(block: piece.block + 1, row: piece.row, column: piece.columns.lowerBound)
+        let output = Rows(base: first, stride: filters)
         for c in 0..<geometry.channels {
             kernels.normalize(
-                gates + c * group, weights.blocks[block].verticalNorm, into: output + c * group, count: cache.width)
+                gates + c * group, weights.blocks[piece.block].verticalNorm, into: output + c * group, count: count)
         }
     }
 }

@@ -40,7 +40,7 @@ final class Worker {
         let task = image.job.task(image.image)
         session.add(task, tag: nextTag)
         nextTag += 1
-        if let hangingSeed = faults.hangingSeed, case .sample(hangingSeed, _, _) = task.source { hang() }
+        if let hangingSeed = faults.hangingSeed, case .sample(hangingSeed, _, _, _) = task.source { hang() }
     }
 
     /// The fault of ``DebugFaults/hangingSeed``.

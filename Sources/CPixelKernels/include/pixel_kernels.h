@@ -67,6 +67,15 @@ static inline ptrdiff_t pixel_panel_width(ptrdiff_t vectors, ptrdiff_t panel_vec
 /* Round to nearest, denormals kept: the state that the contract is written for. Every thread that computes calls it. */
 void pixel_kernels_reset_float_state(void);
 
+/* What a loop that waits for another thread calls each time around. */
+static inline void pixel_spin_hint(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
+#endif
+}
+
 #pragma clang assume_nonnull end
 
 #endif

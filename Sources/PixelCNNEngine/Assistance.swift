@@ -1,0 +1,172 @@
+// One image on two threads. A pixel's passes follow one another and must stay on one thread, but two parts of the work
+// need not wait for the pixel's values: the vertical stack of the next row follows the pixels as a wavefront, and the
+// left taps of the next pixel begin with each colour group that is done. A second thread does both, in the same order of
+// additions, so that the bits are the same with it and without it.
+//
+// The session lends its image for as long as it is the only one. All hand-over is by counters that only grow; each side
+// spins a little before it parks, since the other is a few microseconds away.
+
+import CPixelKernels
+import Synchronization
+
+/// A session's place for a second thread: ``help(while:)`` is called there.
+public final class Assistance: @unchecked Sendable {
+    /// Columns of a block that a piece takes at least, but at a row's end, and at most: enough for full register tiles,
+    /// and so few that left taps never wait long.
+    private static let leastColumns = 8, mostColumns = 10
+
+    private enum State {
+        static let absent = 0, offered = 1, lent = 2, ending = 3
+    }
+
+    private let channels: Int
+    private let vertical: VerticalStack
+    private let horizontal: HorizontalStack
+    private var image: ImageInFlight?  // while lent
+
+    private let state = Atomic<Int>(State.absent)
+    private let wantsToLeave = Atomic<Bool>(false)
+    private let bellOfHelper = Bell()
+    private let bellOfSession = Bell()
+
+    /// Passes of the session (pixel · C + c), and pixels, that are complete: the second thread's input.
+    private let passes = Atomic<Int>(0), drawn = Atomic<Int>(0)
+    /// Passes whose left taps are added, and pixels that the vertical stack is ready for: its output.
+    private let leftPasses = Atomic<Int>(0), ready = Atomic<Int>(0)
+    /// The pixel whose left taps are being prepared or complete.
+    private var prepared: Int?  // the session's own note
+
+    init(vertical: VerticalStack, horizontal: HorizontalStack, channels: Int) {
+        vertical.reserve(columns: Self.mostColumns)
+        (self.vertical, self.horizontal, self.channels) = (vertical, horizontal, channels)
+    }
+
+    // MARK: - The second thread
+
+    /// Helps the session until its image is done or has company, or `shouldContinue` says no (it is asked every few
+    /// microseconds and must be quick). Returns soon where the session makes no step or has other than one image. One
+    /// thread at a time may help.
+    public func help(while shouldContinue: () -> Bool) {
+        guard change(from: State.absent, to: State.offered) else { return }
+        for spin in 0..<Self.offerSpins where state.load(ordering: .acquiring) == State.offered {
+            pixel_spin_hint()
+            if spin % 64 == 0, !shouldContinue() { break }
+        }
+        if change(from: State.offered, to: State.absent) { return }
+        work(while: shouldContinue)
+        wantsToLeave.store(false, ordering: .relaxed)
+        state.store(State.absent, ordering: .sequentiallyConsistent)
+        bellOfSession.ring()
+    }
+
+    /// Longer than a pixel with the vertical stack of a row before it.
+    private static let offerSpins = 100_000
+
+    private func work(while shouldContinue: () -> Bool) {
+        guard let image else { return }
+        while state.load(ordering: .sequentiallyConsistent) == State.lent {
+            if !shouldContinue() { wantsToLeave.store(true, ordering: .relaxed) }
+            let pass = leftPasses.load(ordering: .relaxed)
+            if pass < passes.load(ordering: .acquiring) {
+                addLeftTaps(of: image, pass: pass)
+            } else if !computeVerticalPiece(of: image) {
+                let pixels = drawn.load(ordering: .relaxed)
+                bellOfHelper.wait {
+                    state.load(ordering: .sequentiallyConsistent) != State.lent
+                        || passes.load(ordering: .sequentiallyConsistent) > pass
+                        || drawn.load(ordering: .sequentiallyConsistent) > pixels
+                }
+            }
+        }
+    }
+
+    /// Left taps of the pixel after the one that pass `pass` belongs to; a row's first pixel has none.
+    private func addLeftTaps(of image: ImageInFlight, pass: Int) {
+        let (pixel, c) = (pass / channels + 1, pass % channels)
+        let column = pixel % image.width
+        if column > 0 {
+            if c == 0 {
+                while image.wavefront.ready <= pixel { guard computeVerticalPiece(of: image) else { return } }
+                horizontal.beginNext(column: column, cache: image.cache)
+            }
+            horizontal.addNextLeftTaps(c)
+        }
+        leftPasses.store(pass + 1, ordering: .sequentiallyConsistent)
+        bellOfSession.ring()
+    }
+
+    private func computeVerticalPiece(of image: ImageInFlight) -> Bool {
+        let pixels = drawn.load(ordering: .acquiring)
+        guard
+            let piece = image.wavefront.nextPiece(
+                drawn: pixels, least: Self.leastColumns, most: Self.mostColumns)
+        else { return false }
+        vertical.compute(piece, of: image.cache)
+        image.wavefront.complete(piece)
+        ready.store(image.wavefront.ready, ordering: .sequentiallyConsistent)
+        bellOfSession.ring()
+        return true
+    }
+
+    // MARK: - The session
+
+    /// Lends `image`, where there is a second thread that wants to help; false where there is none, or it wants to leave.
+    func lend(_ image: ImageInFlight) -> Bool {
+        if self.image === image {
+            if !wantsToLeave.load(ordering: .relaxed) { return true }
+            takeBack()
+            return false
+        }
+        guard state.load(ordering: .acquiring) == State.offered else { return false }
+        self.image = image
+        prepared = nil
+        passes.store(image.pixel * channels, ordering: .relaxed)
+        leftPasses.store(image.pixel * channels, ordering: .relaxed)
+        drawn.store(image.pixel, ordering: .relaxed)
+        ready.store(image.wavefront.ready, ordering: .relaxed)
+        if change(from: State.offered, to: State.lent) { return true }
+        self.image = nil
+        return false
+    }
+
+    /// Ends a loan; the second thread does nothing more when this returns.
+    func takeBack() {
+        guard image != nil else { return }
+        state.store(State.ending, ordering: .sequentiallyConsistent)
+        bellOfHelper.ring()
+        bellOfSession.wait { state.load(ordering: .sequentiallyConsistent) != State.ending }
+        image = nil
+    }
+
+    /// Waits for what the second thread prepares for the image's pixel, then begins it.
+    func beginPixel(of image: ImageInFlight) {
+        let pixel = image.pixel
+        bellOfSession.wait {
+            ready.load(ordering: .sequentiallyConsistent) > pixel
+                && leftPasses.load(ordering: .sequentiallyConsistent) >= pixel * channels
+        }
+        if image.column > 0 && prepared == pixel {
+            horizontal.beginPreparedPixel(row: image.row, column: image.column, cache: image.cache)
+        } else {
+            horizontal.beginPixel(slot: 0, row: image.row, column: image.column, cache: image.cache)
+            horizontal.addLeftTaps(count: 1)
+        }
+        prepared = pixel + 1
+    }
+
+    /// Colour group `c` of the blocks is complete at the image's pixel.
+    func didCompute(group c: Int, of image: ImageInFlight) {
+        passes.store(image.pixel * channels + c + 1, ordering: .sequentiallyConsistent)
+        bellOfHelper.ring()
+    }
+
+    /// The image has advanced.
+    func didAdvance(_ image: ImageInFlight) {
+        drawn.store(image.pixel, ordering: .sequentiallyConsistent)
+        bellOfHelper.ring()
+    }
+
+    private func change(from old: Int, to new: Int) -> Bool {
+        state.compareExchange(expected: old, desired: new, ordering: .sequentiallyConsistent).exchanged
+    }
+}
