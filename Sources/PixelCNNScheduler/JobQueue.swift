@@ -3,6 +3,8 @@
 
 import DequeModule
 import Foundation
+import PixelCNNEngine
+import Synchronization
 
 /// An image of a job, as a worker holds it.
 struct PendingImage: Sendable {
@@ -25,6 +27,16 @@ final class JobQueue: @unchecked Sendable {
     private var imagesOfRunningJobs: [ObjectIdentifier: Int] = [:]
     private var busySeconds = 0.0
     private var isStopped = false
+
+    /// What the queue knows of a worker.
+    private struct WorkerState {
+        let assistance: Assistance
+        var load = 0
+        var hasHelp = false
+    }
+    private var workers: [Int: WorkerState] = [:]
+    /// Whether a worker that helps another should look here: readable without the lock, every few microseconds.
+    private let callsForWorkers = Atomic<Bool>(false)
 
     init(threads: Int, maximumQueuedImages: Int) {
         (self.threads, self.maximumQueuedImages) = (threads, maximumQueuedImages)
@@ -53,6 +65,7 @@ final class JobQueue: @unchecked Sendable {
         }
         waiting.append(WaitingJob(job: job))
         counts.imagesQueued += job.count
+        callsForWorkers.store(true, ordering: .relaxed)
         condition.broadcast()
     }
 
@@ -62,6 +75,7 @@ final class JobQueue: @unchecked Sendable {
             guard let place = waiting.firstIndex(where: { $0.job === job }) else { return }
             counts.imagesQueued -= job.count - waiting[place].nextImage
             waiting.remove(at: place)
+            callsForWorkers.store(!waiting.isEmpty, ordering: .relaxed)
         }
     }
 
@@ -72,6 +86,7 @@ final class JobQueue: @unchecked Sendable {
             let jobs = waiting.map(\.job)
             waiting.removeAll()
             counts.imagesQueued = 0
+            callsForWorkers.store(true, ordering: .relaxed)
             condition.broadcast()
             return jobs
         }
@@ -79,21 +94,49 @@ final class JobQueue: @unchecked Sendable {
 
     // MARK: - Workers
 
-    /// Waits until there are images or the end has come; false at the end.
-    func waitForImages() -> Bool {
+    /// What a worker without images does next.
+    enum Turn {
+        case takeImages
+        /// Help a worker that has a single image, until that ends or ``isCalling``; then say ``didHelp(_:)``.
+        case help(worker: Int, Assistance)
+        case end
+    }
+
+    /// Makes a worker known before its first turn.
+    func enlist(_ worker: Int, _ assistance: Assistance) {
+        condition.withLock { workers[worker] = WorkerState(assistance: assistance) }
+    }
+
+    /// Waits until there is something to do for a worker without images.
+    func nextTurn() -> Turn {
         condition.withLock {
-            while waiting.isEmpty && !isStopped { condition.wait() }
-            return !isStopped
+            while true {
+                if isStopped { return .end }
+                if !waiting.isEmpty { return .takeImages }
+                if let (worker, state) = workers.first(where: { $0.value.load == 1 && !$0.value.hasHelp }) {
+                    workers[worker]?.hasHelp = true
+                    return .help(worker: worker, state.assistance)
+                }
+                condition.wait()
+            }
         }
+    }
+
+    /// Whether there are images to take, or the end has come.
+    var isCalling: Bool { callsForWorkers.load(ordering: .relaxed) }
+
+    /// The worker is without help again.
+    func didHelp(_ worker: Int) {
+        condition.withLock { workers[worker]?.hasHelp = false }
     }
 
     var shouldStop: Bool { condition.withLock { isStopped } }
 
-    /// Images for a worker that has `load` of them and room for `capacity`: up to an equal share of all there are.
-    func take(load: Int, capacity: Int) -> [PendingImage] {
+    /// Images for a worker with room for `capacity` in all: up to an equal share of all there are.
+    func take(worker: Int, capacity: Int) -> [PendingImage] {
         condition.lock()
         defer { condition.unlock() }
-        guard counts.imagesQueued > 0 else { return [] }
+        guard counts.imagesQueued > 0, let load = workers[worker]?.load else { return [] }
         let share = (counts.imagesInFlight + counts.imagesQueued + threads - 1) / threads
         var taken: [PendingImage] = []
         while load + taken.count < min(share, capacity), var next = waiting.popFirst() {
@@ -104,12 +147,15 @@ final class JobQueue: @unchecked Sendable {
         }
         counts.imagesQueued -= taken.count
         counts.imagesInFlight += taken.count
+        callsForWorkers.store(!waiting.isEmpty, ordering: .relaxed)
+        change(worker, by: taken.count)
         return taken
     }
 
-    /// Counts images that have left a worker after `seconds` of its time, `completed` of them with `values` values.
-    func didLeave(_ images: [PendingImage], completed: Int, values: Int, seconds: Double) {
+    /// Counts images that have left `worker` after `seconds` of its time, `completed` of them with `values` values.
+    func didLeave(_ worker: Int, _ images: [PendingImage], completed: Int, values: Int, seconds: Double) {
         condition.withLock {
+            change(worker, by: -images.count)
             counts.imagesInFlight -= images.count
             counts.imagesCompleted += UInt64(completed)
             counts.valuesDrawn += UInt64(values)
@@ -119,6 +165,13 @@ final class JobQueue: @unchecked Sendable {
                 imagesOfRunningJobs[job] = imagesOfRunningJobs[job].flatMap { $0 > 1 ? $0 - 1 : nil }
             }
         }
+    }
+
+    /// A worker with a single image may be helped.
+    private func change(_ worker: Int, by images: Int) {
+        guard images != 0, let load = workers[worker]?.load else { return }
+        workers[worker]?.load = load + images
+        if load + images == 1 { condition.broadcast() }
     }
 
     /// When what waits now should have been taken up, by the speed so far: 1 … 60 seconds.

@@ -22,7 +22,7 @@ public final class Scheduler: Sendable {
         self.threads = heartbeats.enumerated().map { i, heartbeat in
             ComputeThread(name: "compute-\(i)") {
                 Worker(
-                    engine: engine, queue: queue, heartbeat: heartbeat, faults: faults,
+                    number: i, engine: engine, queue: queue, heartbeat: heartbeat, faults: faults,
                     capacity: Scheduler.imagesPerThread
                 ).run()
             }

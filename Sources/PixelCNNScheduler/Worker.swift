@@ -1,11 +1,13 @@
 // The loop of one compute thread: take a share of what waits, step everything one pixel, hand out what is finished.
-// Images join and leave between steps (continuous batching).
+// Images join and leave between steps (continuous batching). A worker with nothing to do helps one that has a single
+// image.
 
 import Foundation
 import PixelCNNEngine
 
 /// One thread's session and the images in it.
 final class Worker {
+    private let number: Int
     private let queue: JobQueue
     private let heartbeat: Heartbeat
     private let faults: DebugFaults
@@ -13,9 +15,10 @@ final class Worker {
     private var images: [Int: PendingImage] = [:]  // by tag
     private var nextTag = 0
 
-    init(engine: Engine, queue: JobQueue, heartbeat: Heartbeat, faults: DebugFaults, capacity: Int) {
-        (self.queue, self.heartbeat, self.faults) = (queue, heartbeat, faults)
+    init(number: Int, engine: Engine, queue: JobQueue, heartbeat: Heartbeat, faults: DebugFaults, capacity: Int) {
+        (self.number, self.queue, self.heartbeat, self.faults) = (number, queue, heartbeat, faults)
         session = SamplingSession(engine: engine, capacity: capacity)
+        queue.enlist(number, session.assistance)
     }
 
     /// Works until the queue stops.
@@ -24,15 +27,22 @@ final class Worker {
         defer { for image in images.values { image.job.fail(SchedulerError.stopped) } }
         while !queue.shouldStop {
             heartbeat.beat()
-            for image in queue.take(load: session.count, capacity: session.capacity) { add(image) }
+            for image in queue.take(worker: number, capacity: session.capacity) { add(image) }
             if session.count > 0 {
                 step()
             } else {
                 heartbeat.rest()
-                if !queue.waitForImages() { return }
+                rest()
             }
         }
         heartbeat.rest()
+    }
+
+    /// Nothing to do: waits for images, or helps another worker meanwhile.
+    private func rest() {
+        guard case .help(let worker, let assistance) = queue.nextTurn() else { return }
+        assistance.help { !queue.isCalling }
+        queue.didHelp(worker)
     }
 
     private func add(_ image: PendingImage) {
@@ -64,8 +74,9 @@ final class Worker {
         }
         let values = finished.reduce(0) { $0 + $1.1.count }
         // Counts first: a caller that has its answer sees it counted.
+        let seconds = (clock.now - start).seconds
         queue.didLeave(
-            left + finished.map(\.0), completed: finished.count, values: values, seconds: (clock.now - start).seconds)
+            number, left + finished.map(\.0), completed: finished.count, values: values, seconds: seconds)
         for (image, result) in finished { image.job.finish(image: image.image, result: result) }
     }
 }
