@@ -16,8 +16,9 @@ SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
 # What the build needs of Debian, and what the tests call besides.
 BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config
 TEST_PACKAGES := curl python3
+NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build install uninstall demo test fuzz lint format bench dependencies test-dependencies clean
+.PHONY: help build install uninstall demo test neon fuzz lint format bench dependencies test-dependencies clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,12 +58,16 @@ demo: dependencies  ## build, start the daemon on the bundled model, draw a grid
 test: dependencies test-dependencies  ## all tests, as CI runs them
 	swift test -c release -Xswiftc -enable-testing
 
+neon:  ## the kernels' bits on aarch64, under qemu, beside this processor's
+	@scripts/install-packages $(NEON_PACKAGES)
+	Tests/Kernels/neon
+
 fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: docs/FUZZING.md
 	Tests/Fuzz/run
 
 lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
-	bash -n scripts/* .ci/run Tests/Fuzz/run Tests/Systemd/with-systemd Tests/Systemd/scenario
+	bash -n scripts/* .ci/run Tests/Fuzz/run Tests/Kernels/neon Tests/Systemd/with-systemd Tests/Systemd/scenario
 
 format:  ## let the formatter have its way
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

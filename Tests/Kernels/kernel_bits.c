@@ -1,0 +1,121 @@
+/* Every kernel of every table that this processor can run, on one fixed stream of pseudo-random inputs: one line a
+   table, its name and an FNV-1a digest of all output bits. Fails if two tables differ; Tests/Kernels/neon compares the
+   lines of two processors. Plain C, so that it builds for a processor that we have no Swift runtime for. Whatever could
+   depend on the host's library (libm, rand) stays out: inputs are integers scaled by powers of two. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pixel_kernels.h"
+
+enum { MOST_LANES = 240, MOST_DEPTH = 40, MOST_COLUMNS = 17, GAP = 3, MOST_COUNT = 300 };
+
+static uint64_t state, digest;
+
+/* SplitMix64's upper bits, −1 … 1 in steps of 2^-23, times `scale`, a power of two or a small integer. */
+static float random_float(float scale) {
+  uint64_t z = state += 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return (float)((int32_t)(z >> 40) - (1 << 23)) * 0x1p-23f * scale;
+}
+
+static void fill(float *p, ptrdiff_t count, float scale) {
+  for (ptrdiff_t i = 0; i < count; i++)
+    p[i] = random_float(scale);
+}
+
+static void take(const float *p, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, p + i, sizeof bits);
+    for (int byte = 0; byte < 4; byte++)
+      digest = (digest ^ (bits >> 8 * byte & 0xFF)) * 0x100000001B3u;
+  }
+}
+
+/* weights: (lanes, depth), packed as the table wants them. */
+static void pack(const pixel_kernels *table, const float *weights, ptrdiff_t depth, ptrdiff_t vectors, float *packed) {
+  for (ptrdiff_t lane = 0; vectors > 0;) {
+    ptrdiff_t width = pixel_panel_width(vectors, table->panel_vectors);
+    for (ptrdiff_t k = 0; k < depth; k++)
+      for (ptrdiff_t m = 0; m < width * PIXEL_LANES; m++)
+        *packed++ = weights[(lane + m) * depth + k];
+    lane += width * PIXEL_LANES;
+    vectors -= width;
+  }
+}
+
+/* Every width from one panel to several, every number of columns that a tile has, at three depths. */
+static void accumulate(const pixel_kernels *table) {
+  static const ptrdiff_t depths[] = {1, 7, MOST_DEPTH};
+  static float weights[MOST_LANES * MOST_DEPTH], packed[MOST_LANES * MOST_DEPTH];
+  static float x[MOST_COLUMNS * (MOST_DEPTH + GAP)], y[MOST_COLUMNS * (MOST_LANES + GAP)];
+  for (ptrdiff_t vectors = 1; vectors <= MOST_LANES / PIXEL_LANES; vectors++)
+    for (int d = 0; d < 3; d++)
+      for (ptrdiff_t columns = 1; columns <= MOST_COLUMNS; columns++) {
+        /* A third of the widths at the greatest depth, which takes most of the time. */
+        if (d == 2 && vectors % 3 != 2)
+          continue;
+        ptrdiff_t depth = depths[d], y_stride = vectors * PIXEL_LANES + GAP;
+        /* Rows apart, or overlapping as the taps of a convolution do. */
+        ptrdiff_t x_stride = columns % 2 ? depth + GAP : (depth + 1) / 2;
+        fill(weights, vectors * PIXEL_LANES * depth, 1);
+        fill(x, columns * (depth + GAP), 2);
+        fill(y, columns * y_stride, 4);
+        pack(table, weights, depth, vectors, packed);
+        table->accumulate(packed, depth, vectors, x, x_stride, y, y_stride, columns);
+        take(y, columns * y_stride); /* the gaps too: nothing may be written there */
+      }
+}
+
+/* The kernels over channels, at counts below, at and above whole vectors. */
+static void elementwise(const pixel_kernels *table) {
+  static const ptrdiff_t counts[] = {1, 2, 4, 15, 16, 17, 31, 32, 33, 40, 120, 256, MOST_COUNT};
+  enum { COLUMNS = 3, SIZE = COLUMNS * (MOST_COUNT + GAP) + PIXEL_LANES };
+  static float a[SIZE], b[SIZE], y[SIZE];
+  for (int c = 0; c < (int)(sizeof counts / sizeof *counts); c++)
+    for (float scale = 0x1p-12f; scale <= 128; scale *= 8) {
+      ptrdiff_t count = counts[c], stride = count + GAP;
+      fill(a, SIZE, scale);
+      fill(b, SIZE, scale);
+      a[0] = -0.0f;
+      fill(y, SIZE, 1);
+      table->gate(a, b, stride, y, stride, count, COLUMNS);
+      take(y, SIZE);
+      table->normalize(a, stride, b, b + stride, y, stride, count, COLUMNS);
+      take(y, SIZE);
+      table->rectify(a, stride, y, stride, count, COLUMNS);
+      take(y, SIZE);
+      float most = table->maximum(a, count);
+      take(&most, 1);
+      static const float temperatures[] = {1, 0.7f, 0.01f};
+      for (int t = 0; t < 3; t++) {
+        table->exponentials(a, count, most, temperatures[t], y);
+        take(y, SIZE);
+        float total = table->prefix_sums(y, count, y);
+        take(y, SIZE);
+        take(&total, 1);
+      }
+    }
+}
+
+int main(void) {
+  uint64_t first = 0;
+  pixel_kernels_reset_float_state();
+  for (ptrdiff_t position = 0; pixel_kernels_available(position); position++) {
+    const pixel_kernels *table = pixel_kernels_available(position);
+    state = 1;
+    digest = 0xCBF29CE484222325u;
+    accumulate(table);
+    elementwise(table);
+    printf("%-8s %016llx\n", table->name, (unsigned long long)digest);
+    if (position == 0)
+      first = digest;
+    if (digest != first) {
+      fprintf(stderr, "%s does not compute the bits of %s\n", table->name, pixel_kernels_available(0)->name);
+      return EXIT_FAILURE;
+    }
+  }
+  return EXIT_SUCCESS;
+}
