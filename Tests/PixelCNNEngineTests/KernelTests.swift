@@ -15,19 +15,6 @@ import Testing
         return (0..<count).map { _ in Float.random(in: range, using: &generator) }
     }
 
-    @Test func runsEveryInstructionSetOfThisProcessor() throws {
-        let names = Kernels.available.map(\.name)
-        print("instruction sets compared: \(names.joined(separator: ", "))")
-        #expect(names.last == "portable")
-        let flags = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-        #if arch(x86_64)
-            #expect(names.contains("avx512") == flags.contains("avx512vl"))
-            #expect(names.contains("avx2") == flags.contains("avx2"))
-        #elseif arch(arm64)
-            #expect(names.contains("neon"))
-        #endif
-    }
-
     @Test func refusesAnUnknownInstructionSetByName() {
         let error = #expect(throws: UnavailableInstructionSet.self) { try Kernels.named("mmx") }
         #expect(error?.description.contains("\"mmx\"") == true)

@@ -30,6 +30,24 @@ import Testing
         #expect(answers.allSatisfy { $0 == answers[0] })
     }
 
+    @Test(arguments: [1, 3, 64])
+    func samplesAreTheSameForEveryInstructionSetAndThreadCount(_ count: Int) async throws {
+        var answers: [[UInt16]] = []
+        for kernels in Kernels.available {
+            for threads in [1, 2] {
+                let scheduler = Scheduler(
+                    engine: Engine(model: SmallModels.colour, kernels: kernels), threads: threads,
+                    maximumQueuedImages: 1000)
+                // Images of another size and at other positions are computed beside those of each request.
+                async let taller = scheduler.sample(job(5, seed: 2, height: 7))
+                let answer = try await scheduler.sample(job(count))
+                answers.append(try await answer + taller)
+                await scheduler.stop()
+            }
+        }
+        #expect(answers.allSatisfy { $0 == answers[0] })
+    }
+
     @Test func concurrentRequestsGetTheirOwnImages() async throws {
         let scheduler = scheduler()
         var alone: [[UInt16]] = []
