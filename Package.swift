@@ -85,6 +85,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["ImageFormats", "PixelCNNModel"], path: "Tests/TestSupport",
             swiftSettings: settings),
+        .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         .testTarget(name: "AtomicFilesTests", dependencies: ["AtomicFiles"], swiftSettings: settings),
         .testTarget(
             name: "ImageFormatsTests", dependencies: ["ImageFormats"], exclude: ["Fixtures"], swiftSettings: settings),
@@ -94,7 +95,7 @@ let package = Package(
         .testTarget(name: "TrainCommandTests", dependencies: ["pixelcnn-train"], swiftSettings: settings),
         .testTarget(
             name: "PixelCNNEngineTests",
-            dependencies: ["PixelCNNEngine", "PixelCNNReference", "CPixelKernels", "TestSupport"],
+            dependencies: ["AllocationCount", "PixelCNNEngine", "PixelCNNReference", "CPixelKernels", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "PixelCNNReferenceTests", dependencies: ["PixelCNNReference", "TestSupport"],
@@ -112,7 +113,9 @@ let package = Package(
             ], swiftSettings: settings),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "ImageFormats", logging],
+            dependencies: [
+                "ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "ImageFormats", logging,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "SystemdTests", dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train"],

@@ -8,8 +8,8 @@ final class Categorical {
     private let exponentials: FloatBuffer  // (d in whole vectors), in order of value
     private let prefixes: FloatBuffer  // (d in whole vectors)
     private let ranked: FloatBuffer  // (d in whole vectors), exponentials by rank
-    /// (d): keys that sort by falling logit, then rising value, which is the low half.
-    private var ranking: [UInt64] = []
+    /// (d): keys that sort by falling logit, then rising value, which is the low half; rank r from the end.
+    private var ranking: [UInt64]
     private var kept: [Bool]  // (d), by value
 
     init(kernels: Kernels, colors: Int) {
@@ -17,7 +17,7 @@ final class Categorical {
         exponentials = FloatBuffer(count: colors.roundedUpToLanes)
         prefixes = FloatBuffer(count: colors.roundedUpToLanes)
         ranked = FloatBuffer(count: colors.roundedUpToLanes)
-        ranking.reserveCapacity(colors)
+        ranking = Array(repeating: 0, count: colors)
         kept = Array(repeating: true, count: colors)
     }
 
@@ -49,12 +49,11 @@ final class Categorical {
 
     /// Sets `kept`, and the exponentials of what is not kept to zero: top-k, then top-p on what is left.
     private func restrict(_ logits: UnsafePointer<Float>, _ parameters: SamplingParameters) {
-        ranking.removeAll(keepingCapacity: true)
         for value in 0..<colors {
-            ranking.append(UInt64(~ascendingBits(logits[value])) << 32 | UInt64(value))
+            ranking[value] = UInt64(~ascendingBits(logits[value])) << 32 | UInt64(value)
         }
-        ranking.sort()
         var count = parameters.topK ?? colors
+        ranking.withUnsafeMutableBufferPointer { moveLeastToEnd($0, count: count) }
         if let topP = parameters.topP {
             ranked.clear()
             for rank in 0..<count { ranked.base[rank] = exponentials.base[value(atRank: rank)] }
@@ -67,12 +66,36 @@ final class Categorical {
         for value in 0..<colors where !kept[value] { exponentials.base[value] = 0 }
     }
 
-    private func value(atRank rank: Int) -> Int { Int(truncatingIfNeeded: ranking[rank] & 0xFFFF_FFFF) }
+    private func value(atRank rank: Int) -> Int { Int(truncatingIfNeeded: ranking[colors - 1 - rank] & 0xFFFF_FFFF) }
 
     /// A float's bits so that unsigned order is numeric order; both zeros are one.
     private func ascendingBits(_ x: Float) -> UInt32 {
         let bits = (x + 0).bitPattern
         return bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
+    }
+}
+
+/// Moves the `count` least keys to the end, the least last: a heap, from which only as many are taken as are asked for.
+/// `sort()` would allocate.
+private func moveLeastToEnd(_ keys: UnsafeMutableBufferPointer<UInt64>, count: Int) {
+    /// Lets the key at `start` sink below those of its children, among the first `end`, that are less.
+    func sink(_ start: Int, end: Int) {
+        let key = keys[start]
+        var hole = start
+        while true {
+            var child = 2 * hole + 1
+            guard child < end else { break }
+            if child + 1 < end && keys[child + 1] < keys[child] { child += 1 }
+            guard keys[child] < key else { break }
+            keys[hole] = keys[child]
+            hole = child
+        }
+        keys[hole] = key
+    }
+    for start in (0..<keys.count / 2).reversed() { sink(start, end: keys.count) }
+    for end in (keys.count - count..<keys.count).reversed() {
+        keys.swapAt(0, end)
+        sink(0, end: end)
     }
 }
 
