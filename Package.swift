@@ -114,7 +114,7 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "ImageFormats", logging,
+                "ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "PixelCNNModel", "ImageFormats", logging,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -45,6 +45,7 @@ struct ConstantFloats: @unchecked Sendable {
 
     var base: UnsafePointer<Float> { UnsafePointer(buffer.base) }
     var count: Int { buffer.count }
+    var byteCount: Int { count * MemoryLayout<Float>.stride }
 }
 
 extension Int {

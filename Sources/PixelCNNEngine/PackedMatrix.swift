@@ -9,6 +9,9 @@ struct PackedMatrix: Sendable {
     let depth: Int
     let vectors: Int
 
+    /// Bytes of the packed weights, padding included.
+    var byteCount: Int { weights.byteCount }
+
     /// Packs `weight(lane, k)`, lane < `lanes`, k < `depth`.
     init(kernels: Kernels, lanes: Int, depth: Int, weight: (_ lane: Int, _ k: Int) -> Float) {
         self.depth = depth

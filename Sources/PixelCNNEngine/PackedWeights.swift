@@ -10,6 +10,9 @@ struct PackedWeights: Sendable {
     let blocks: [PackedBlock]
     let output: PackedOutput
 
+    /// Bytes of all of them, padding included; without the masked entries that is about what the parameters take.
+    var byteCount: Int { input.byteCount + blocks.reduce(0) { $0 + $1.byteCount } + output.byteCount }
+
     init(_ model: Model, kernels: Kernels) {
         let packer = Packer(model: model, kernels: kernels)
         input = PackedInput(packer)
@@ -22,6 +25,8 @@ struct PackedWeights: Sendable {
 struct PackedInput: Sendable {
     let groups: [PackedMatrix]  // [C] × (g, above + left + earlier channels of the pixel)
     let biases: [ConstantFloats]  // [C] × (g, whole vectors)
+
+    var byteCount: Int { groups.byteCount + biases.byteCount }
 
     init(_ packer: Packer) {
         let (geometry, weight) = (packer.geometry, packer.floats("in_conv.0.weight"))  // (F, C, 7, 7)
@@ -50,6 +55,11 @@ struct PackedBlock: Sendable {
     let projection: [PackedMatrix]  // `htoh`: [C] × (g, (c + 1)·g)
     let verticalNorm: PackedNorm
     let horizontalNorm: PackedNorm
+
+    var byteCount: Int {
+        (vertical + verticalToTanh + verticalToSigmoid + [left] + centre + projection).byteCount
+            + verticalNorm.byteCount + horizontalNorm.byteCount
+    }
 
     init(_ packer: Packer, index: Int) {
         let geometry = packer.geometry
@@ -107,6 +117,8 @@ struct PackedNorm: Sendable {
     let weight: ConstantFloats  // (g)
     let bias: ConstantFloats  // (g)
 
+    var byteCount: Int { weight.byteCount + bias.byteCount }
+
     init(_ packer: Packer, name: String) {
         weight = ConstantFloats(packer.floats(name + ".weight"))
         bias = ConstantFloats(packer.floats(name + ".bias"))
@@ -119,6 +131,8 @@ struct PackedOutput: Sendable {
     let hiddenBiases: [ConstantFloats]  // [C] × (hidden / C, whole vectors)
     let logits: [PackedMatrix]  // [C] × (d, (c + 1) · hidden / C)
     let logitBiases: [ConstantFloats]  // [C] × (d, whole vectors)
+
+    var byteCount: Int { (hidden + logits).byteCount + (hiddenBiases + logitBiases).byteCount }
 
     init(_ packer: Packer) {
         let geometry = packer.geometry
@@ -138,6 +152,14 @@ struct PackedOutput: Sendable {
         hiddenBiases = packer.biases("out_conv.0.bias", group: hiddenGroup)
         logitBiases = packer.biases("out_conv.2.bias", group: colors)
     }
+}
+
+extension [PackedMatrix] {
+    fileprivate var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
+}
+
+extension [ConstantFloats] {
+    fileprivate var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
 }
 
 /// What packing needs of a model; one tensor is read at a time, so that little of the file is in memory at once.

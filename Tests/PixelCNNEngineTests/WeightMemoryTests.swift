@@ -1,0 +1,19 @@
+// Packing drops masked weights and pads to whole vectors: together about the size of the parameters, never much more.
+
+import PixelCNNModel
+import Testing
+
+@testable import PixelCNNEngine
+
+@Suite struct WeightMemoryTests {
+    @Test func packedWeightsOfThePublishedNetworkTakeAtMostAFifthMoreThanTheParameters() throws {
+        let hyperparameters = try Hyperparameters()
+        let model = Model.random(hyperparameters, seed: 1)
+        let parameterBytes = hyperparameters.parameterCount * MemoryLayout<Float>.size
+        for kernels in Kernels.available {
+            let packed = PackedWeights(model, kernels: kernels).byteCount
+            print("\(kernels.name): \(packed) bytes packed for \(parameterBytes) of parameters")
+            #expect(packed > parameterBytes / 2 && packed * 5 <= parameterBytes * 6)
+        }
+    }
+}
