@@ -23,6 +23,9 @@ public final class SamplingSession {
     /// Sees the logits (d) of each value, teacher-forced or drawn, before it is chosen: for tests.
     var inspectLogits: ((_ tag: Int, _ row: Int, _ column: Int, _ channel: Int, UnsafePointer<Float>) -> Void)?
 
+    /// Hears which phase of a step of several images, or one without assistance, begins: for measurements.
+    package var observePhase: ((SamplingPhase) -> Void)?
+
     /// A session without images. Memory for `capacity` pixels is allocated now, an image's rows when it is added.
     public init(engine: Engine, capacity: Int) {
         precondition(capacity > 0)
@@ -81,14 +84,21 @@ public final class SamplingSession {
         let count = images.count
         for slot in 0..<count {
             let image = images[slot]
-            while image.wavefront.ready <= image.pixel { computeVertical(image) }
+            if image.wavefront.ready <= image.pixel {
+                observePhase?(.vertical)
+                while image.wavefront.ready <= image.pixel { computeVertical(image) }
+                observePhase?(.horizontal)
+            }
             horizontal.beginPixel(slot: slot, row: image.row, column: image.column, cache: image.cache)
         }
         horizontal.addLeftTaps(count: count)
         for c in 0..<engine.geometry.channels {
             horizontal.computeGroup(c, count: count)
+            observePhase?(.output)
             horizontal.computeLogits(c, count: count)
+            observePhase?(.draw)
             for slot in 0..<count { chooseValue(c, slot, images[slot]) }
+            observePhase?(.horizontal)
         }
         for slot in 0..<count {
             images[slot].storeInputFeatures(horizontal.inputFeatures(slot: slot))
