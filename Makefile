@@ -67,7 +67,8 @@ fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: d
 
 lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
-	bash -n scripts/* .ci/run Tests/Fuzz/run Tests/Kernels/neon Tests/Systemd/with-systemd Tests/Systemd/scenario
+	bash -n scripts/* .ci/run Benchmarks/run Tests/Fuzz/run Tests/Kernels/neon Tests/Systemd/with-systemd \
+		Tests/Systemd/scenario
 
 format:  ## let the formatter have its way
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

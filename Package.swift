@@ -78,8 +78,10 @@ let package = Package(
         .executableTarget(
             name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),
         .executableTarget(
-            name: "pixelcnn-bench", dependencies: ["PixelCNNEngine", "PixelCNNModel", argumentParser],
+            name: "pixelcnn-bench",
+            dependencies: ["CMachineLimits", "PixelCNNEngine", "PixelCNNModel", argumentParser],
             path: "Benchmarks/pixelcnn-bench", swiftSettings: settings),
+        .target(name: "CMachineLimits", path: "Benchmarks/CMachineLimits"),
 
         // Tests: one target a layer.
         .target(

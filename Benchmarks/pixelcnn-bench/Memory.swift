@@ -1,0 +1,34 @@
+// Bytes for each image in flight, as the kernel counts them: the process's resident pages with a session of 64 images,
+// some rows on, against those before the session existed. Free pages of the heap are given back first, or what packing
+// the weights left behind would be used again and the images seem to cost nothing.
+
+import CMachineLimits
+import Foundation
+import PixelCNNEngine
+
+/// What 64 images add.
+struct MemoryResult: Encodable {
+    let images: Int
+    let bytesAnImage: Int
+    let residentWithoutImages: Int
+}
+
+func measureMemory(_ engine: Engine) -> MemoryResult {
+    report("memory of 64 images in flight")
+    let images = 64
+    machine_release_free_memory()
+    let before = residentBytes()
+    let session = SamplingSession(engine: engine, capacity: images)
+    for i in 0..<images { session.add(task(UInt64(i), size: 32), tag: i) }
+    for _ in 0..<4 * 32 { session.step { _, _ in } }
+    let added = residentBytes() - before
+    return MemoryResult(images: session.count, bytesAnImage: added / images, residentWithoutImages: before)
+}
+
+/// VmRSS.
+private func residentBytes() -> Int {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+    let kilobytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) }
+    return (kilobytes ?? 0) * 1024
+}

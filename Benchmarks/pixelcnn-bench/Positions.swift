@@ -1,0 +1,77 @@
+// 64 images at 64 different positions against 64 in step. An image joins every 17 steps, and one that is complete is
+// replaced at once: 17 and 32 × 32 have no common divisor, so positions stay different, and columns differ as well. Both
+// ways 32 × 32 steps are timed, in which every image computes each of its pixels, or its successor's, once.
+
+import Foundation
+import PixelCNNEngine
+
+/// The same number of pixels, both ways.
+struct PositionsResult: Encodable {
+    let images: Int
+    let threads: Int
+    let inStepImagesPerSecond: Double
+    let differentImagesPerSecond: Double
+    /// Different over in step: 1 where positions cost nothing.
+    let ratio: Double
+    let runs: Int
+}
+
+func measurePositions(_ engine: Engine, _ plan: Plan, cores: Int) -> [PositionsResult] {
+    threadCounts(upTo: cores).map { threads in
+        report("64 images at different positions on \(threads) threads")
+        let limit = plan.limit * 2
+        let different = Timing.median(runs: plan.runs, limit: limit) {
+            timeRound(engine, threads: threads, stepsBetween: 17)
+        }
+        let inStep = Timing.median(runs: plan.runs, limit: limit) {
+            timeRound(engine, threads: threads, stepsBetween: 0)
+        }
+        return PositionsResult(
+            images: roundImages, threads: threads, inStepImagesPerSecond: Double(roundImages) / inStep.seconds,
+            differentImagesPerSecond: Double(roundImages) / different.seconds,
+            ratio: inStep.seconds / different.seconds, runs: min(different.runs, inStep.runs))
+    }
+}
+
+private let roundImages = 64
+private let roundSize = 32
+
+/// Seconds of 32 × 32 steps of 64 images on `threads` threads. Image i is `stepsBetween` · i steps behind image 0.
+private func timeRound(_ engine: Engine, threads: Int, stepsBetween: Int) -> Double {
+    let sessions = Sessions(
+        (0..<threads).map { thread in
+            // A thread's images are every threads-th of the 64, so that no two of them stand at the same pixel.
+            let mine = Array(stride(from: thread, to: roundImages, by: threads))
+            let session = SamplingSession(engine: engine, capacity: mine.count)
+            var steps = (0..<thread * stepsBetween).count
+            for (i, image) in mine.enumerated() {
+                while steps < image * stepsBetween {
+                    stepReplacing(session)
+                    steps += 1
+                }
+                session.add(task(UInt64(image), size: roundSize), tag: i)
+            }
+            return session
+        })
+    return seconds {
+        onThreads(threads) { thread in
+            for _ in 0..<roundSize * roundSize { stepReplacing(sessions[thread]) }
+        }
+    }
+}
+
+/// Takes every image a pixel further; a new one follows each that is complete.
+private func stepReplacing(_ session: SamplingSession) {
+    var finished: [Int] = []
+    session.step { tag, _ in finished.append(tag) }
+    for tag in finished { session.add(task(UInt64(roundImages + tag), size: roundSize), tag: tag) }
+}
+
+/// Sessions made on one thread and each used by one other: a session belongs to a thread at a time, not to one for ever.
+private final class Sessions: @unchecked Sendable {
+    private let sessions: [SamplingSession]
+
+    init(_ sessions: [SamplingSession]) { self.sessions = sessions }
+
+    subscript(thread: Int) -> SamplingSession { sessions[thread] }
+}

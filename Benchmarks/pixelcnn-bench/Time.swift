@@ -1,0 +1,51 @@
+// `pixelcnn-bench time`: a few cases by hand, a line of JSON each, for whoever changes the engine.
+
+import ArgumentParser
+import Foundation
+import PixelCNNEngine
+import PixelCNNModel
+
+struct Time: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Time chosen cases.",
+        discussion: """
+            Prints a line of JSON for each case: images at once, threads, the median seconds of a run, images a second.
+
+            Examples:
+              pixelcnn-bench time
+              pixelcnn-bench time --images 1,64 --threads 1,2 --runs 5
+            """)
+
+    @Option(help: "Images drawn at once, separated by commas.") var images = "1,4,16,64"
+    @Option(help: "Threads, separated by commas.") var threads = "1,2"
+    @Option(help: "Runs of each case; the median counts.") var runs = 3
+    @Option(help: "A model file instead of random weights of the published size.") var model: String?
+    @Option(help: "Rows and columns of the images.") var size = 32
+
+    func validate() throws {
+        guard runs > 0, size > 0, numbers(images) != nil, numbers(threads) != nil else {
+            throw ValidationError("--images, --threads, --runs and --size take numbers above 0")
+        }
+    }
+
+    func run() throws {
+        let loaded = try model.map { try Model.load(path: $0) } ?? Model.random(try Hyperparameters(), seed: 1)
+        let engine = Engine(model: loaded)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        for threads in numbers(threads) ?? [] {
+            for images in numbers(images) ?? [] where canDraw(images: images, threads: threads) {
+                let timing = Timing.median(runs: runs, limit: .seconds(3600)) {
+                    draw(engine, images: images, threads: threads, size: size)
+                }
+                print(String(decoding: try encoder.encode(DrawingResult(images, threads, timing)), as: UTF8.self))
+                fflush(nil)
+            }
+        }
+    }
+
+    private func numbers(_ list: String) -> [Int]? {
+        let numbers = list.split(separator: ",").compactMap { Int($0) }.filter { $0 > 0 }
+        return numbers.isEmpty ? nil : numbers
+    }
+}

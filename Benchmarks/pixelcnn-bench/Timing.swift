@@ -1,0 +1,48 @@
+// Clocks, threads and progress, shared by all measurements.
+
+import Foundation
+import PixelCNNEngine
+
+/// Several runs of one case.
+struct Timing {
+    let seconds: Double  // the median
+    let runs: Int
+
+    /// Runs `body`, which gives its own seconds, up to `runs` times, but not again once `limit` is used up.
+    static func median(runs: Int, limit: Duration, _ body: () -> Double) -> Timing {
+        var times: [Double] = []
+        repeat { times.append(body()) } while times.count < runs && times.reduce(0, +) < limit.inSeconds
+        return Timing(seconds: times.sorted()[times.count / 2], runs: times.count)
+    }
+}
+
+/// Seconds that `body` takes.
+func seconds(_ body: () -> Void) -> Double { ContinuousClock().measure(body).inSeconds }
+
+extension Duration {
+    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+/// Runs `body(0) … body(count − 1)` at once, each on a thread of its own in the engine's floating-point state.
+func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    let group = DispatchGroup()
+    for index in 0..<count {
+        group.enter()
+        Thread {
+            Kernels.resetFloatState()
+            body(index)
+            group.leave()
+        }.start()
+    }
+    group.wait()
+}
+
+/// Tells the person who waits what is being measured.
+func report(_ what: String) {
+    FileHandle.standardError.write(Data("measuring: \(what)\n".utf8))
+}
+
+/// 1, 2, 4 … below `cores`, and `cores`.
+func threadCounts(upTo cores: Int) -> [Int] {
+    Array(sequence(first: 1) { $0 * 2 < cores ? $0 * 2 : nil }) + (cores > 1 ? [cores] : [])
+}
