@@ -2,15 +2,19 @@
 
     python3 Benchmarks/report.py engine.json peers.json --results results.json --plot speed.svg
     python3 Benchmarks/report.py results.json       # the tables of an earlier run again
+    python3 Benchmarks/report.py results.json --fill docs/PERFORMANCE.md
 
-The tables are Markdown, so that docs/PERFORMANCE.md takes them as they are.
+The tables are Markdown; --fill puts them between the two comments of a page that say "figures".
 """
 import argparse
+import contextlib
 import datetime
+import io
 import json
 import os
 import pathlib
 import platform
+import re
 
 
 def processor():
@@ -165,11 +169,21 @@ def draw_plot(run, path):
     return True
 
 
+def fill(page, text):
+    """Replaces what stands between the page's comments."""
+    marks = re.compile(r"(<!-- figures:.*?-->\n).*?(<!-- end of figures -->)", re.DOTALL)
+    before = page.read_text()
+    if not marks.search(before):
+        raise SystemExit(f"{page}: no comments that say where the figures are")
+    page.write_text(marks.sub(lambda found: found[1] + text + "\n" + found[2], before))
+
+
 def main():
     parser = argparse.ArgumentParser(description="tables, ratios, JSON and plot of a benchmark run")
     parser.add_argument("files", nargs="+", help="engine.json and peers.json, or an earlier run's results.json")
     parser.add_argument("--results", type=pathlib.Path, help="where the JSON goes")
     parser.add_argument("--plot", type=pathlib.Path, help="where the plot goes, .svg or .png")
+    parser.add_argument("--fill", type=pathlib.Path, help="the page whose figures are replaced")
     arguments = parser.parse_args()
     read = [json.loads(pathlib.Path(name).read_text()) for name in arguments.files]
     if len(read) == 1:
@@ -178,8 +192,12 @@ def main():
         run = {"processor": processor(), "threads": len(os.sched_getaffinity(0)), "engine": read[0], "peers": read[1],
                "date": datetime.date.today().isoformat()}
         run["ratios"] = ratios(run)
-    print_tables(run)
-    print()
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        print_tables(run)
+    print(text.getvalue())
+    if arguments.fill:
+        fill(arguments.fill, text.getvalue())
     if arguments.results:
         arguments.results.write_text(json.dumps(run, indent=1) + "\n")
         print(f"figures: {arguments.results}")

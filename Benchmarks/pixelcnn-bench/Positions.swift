@@ -43,7 +43,7 @@ private func timeRound(_ engine: Engine, threads: Int, stepsBetween: Int) -> Dou
             // A thread's images are every threads-th of the 64, so that no two of them stand at the same pixel.
             let mine = Array(stride(from: thread, to: roundImages, by: threads))
             let session = SamplingSession(engine: engine, capacity: mine.count)
-            var steps = (0..<thread * stepsBetween).count
+            var steps = (mine.first ?? 0) * stepsBetween
             for (i, image) in mine.enumerated() {
                 while steps < image * stepsBetween {
                     stepReplacing(session)

@@ -2,7 +2,7 @@
 // a branch, some ten times a pixel.
 
 /// What a session computes at the moment.
-package enum SamplingPhase: String, Sendable, CaseIterable {
+package enum SamplingPhase: Int, Sendable, CaseIterable {
     /// The vertical stack: a row of every block.
     case vertical
     /// `in_conv` and the horizontal stack, and whatever belongs to no other phase.
