@@ -57,8 +57,8 @@ struct PackedBlock: Sendable {
     let horizontalNorm: PackedNorm
 
     var byteCount: Int {
-        (vertical + verticalToTanh + verticalToSigmoid + [left] + centre + projection).byteCount
-            + verticalNorm.byteCount + horizontalNorm.byteCount
+        let matrices = [vertical, verticalToTanh, verticalToSigmoid, left, centre, projection]
+        return matrices.reduce(0) { $0 + $1.byteCount } + verticalNorm.byteCount + horizontalNorm.byteCount
     }
 
     init(_ packer: Packer, index: Int) {
