@@ -18,7 +18,7 @@ BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config
 TEST_PACKAGES := curl python3
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build install uninstall demo test neon fuzz lint format bench dependencies test-dependencies clean
+.PHONY: help build install uninstall demo test neon sanitize fuzz lint format bench dependencies test-dependencies clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,15 @@ test: dependencies test-dependencies  ## all tests, as CI runs them
 neon:  ## the kernels' bits on aarch64, under qemu, beside this processor's
 	@scripts/install-packages $(NEON_PACKAGES)
 	Tests/Kernels/neon
+
+# Leaks are not looked for: what Swift keeps in tagged pointers looks leaked.
+sanitize: export ASAN_OPTIONS := detect_leaks=0
+sanitize: export TSAN_OPTIONS := suppressions=$(CURDIR)/Tests/thread-suppressions
+sanitize: dependencies  ## the engine's and the scheduler's tests under ThreadSanitizer, then under AddressSanitizer
+	for sanitizer in thread address; do \
+		swift test -c release -Xswiftc -enable-testing --sanitize $$sanitizer --scratch-path .build-$$sanitizer \
+			--filter 'PixelCNNEngineTests|PixelCNNSchedulerTests' || exit; \
+	done
 
 fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: docs/FUZZING.md
 	Tests/Fuzz/run
