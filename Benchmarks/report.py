@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Tables, ratios, one JSON file and a plot from what `Benchmarks/run` measured. Standard library; matplotlib for the plot.
 
     python3 Benchmarks/report.py engine.json peers.json --results results.json --plot speed.svg
@@ -69,6 +70,7 @@ def ratios(run):
         "one_image_over_naive": over(best_one, naive and naive["one_image"]),
         "64_images_over_naive_best_batch": over(all_many, naive and naive["best_batch"]),
         "one_image_over_cached": over(best_one, cached_one),
+        "one_image_one_thread_over_cached": over(single, cached_one),
         "64_images_over_cached_processes": over(all_many, cached_all),
         "different_positions_over_in_step": one(engine["positions"], threads=all_threads)["ratio"],
         "megabytes_an_image": engine["memory"]["bytes_an_image"] / 1e6,
@@ -87,6 +89,7 @@ def print_summary(run):
         ["one image, over naive PyTorch", times(r["one_image_over_naive"])],
         [f"64 images, {n} threads, over naive PyTorch at its best batch", times(r["64_images_over_naive_best_batch"])],
         ["one image, over cached PyTorch", times(r["one_image_over_cached"])],
+        ["one image, 1 thread, over cached PyTorch", times(r["one_image_one_thread_over_cached"])],
         [f"64 images, {n} threads, over {n} cached PyTorch processes", times(r["64_images_over_cached_processes"])],
         ["64 different positions over in step", f"{r['different_positions_over_in_step']:.2f}"],
         ["memory an image in flight, MB", f"{r['megabytes_an_image']:.2f}"],
