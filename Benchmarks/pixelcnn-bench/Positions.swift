@@ -11,7 +11,7 @@ struct PositionsResult: Encodable {
     let threads: Int
     let inStepImagesPerSecond: Double
     let differentImagesPerSecond: Double
-    /// Different over in step: 1 where positions cost nothing.
+    /// Different over in step, of runs in turns: 1 where positions cost nothing.
     let ratio: Double
     let runs: Int
 }
@@ -19,17 +19,17 @@ struct PositionsResult: Encodable {
 func measurePositions(_ engine: Engine, _ plan: Plan, cores: Int) -> [PositionsResult] {
     threadCounts(upTo: cores).map { threads in
         report("64 images at different positions on \(threads) threads")
-        let limit = plan.limit * 2
-        let different = Timing.median(runs: plan.runs, limit: limit) {
-            timeRound(engine, threads: threads, stepsBetween: 17)
-        }
-        let inStep = Timing.median(runs: plan.runs, limit: limit) {
-            timeRound(engine, threads: threads, stepsBetween: 0)
-        }
+        // In turns, so that a machine that slows down meanwhile slows down both.
+        var (different, inStep): ([Double], [Double]) = ([], [])
+        repeat {
+            different.append(timeRound(engine, threads: threads, stepsBetween: 17))
+            inStep.append(timeRound(engine, threads: threads, stepsBetween: 0))
+        } while inStep.count < plan.runs && inStep.reduce(0, +) < plan.limit.inSeconds
+        let ratios = zip(inStep, different).map { $0 / $1 }
         return PositionsResult(
-            images: roundImages, threads: threads, inStepImagesPerSecond: Double(roundImages) / inStep.seconds,
-            differentImagesPerSecond: Double(roundImages) / different.seconds,
-            ratio: inStep.seconds / different.seconds, runs: min(different.runs, inStep.runs))
+            images: roundImages, threads: threads, inStepImagesPerSecond: Double(roundImages) / middle(inStep),
+            differentImagesPerSecond: Double(roundImages) / middle(different), ratio: middle(ratios),
+            runs: inStep.count)
     }
 }
 

@@ -12,9 +12,12 @@ struct Timing {
     static func median(runs: Int, limit: Duration, _ body: () -> Double) -> Timing {
         var times: [Double] = []
         repeat { times.append(body()) } while times.count < runs && times.reduce(0, +) < limit.inSeconds
-        return Timing(seconds: times.sorted()[times.count / 2], runs: times.count)
+        return Timing(seconds: middle(times), runs: times.count)
     }
 }
+
+/// The median; of an even number the upper one.
+func middle(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
 /// Seconds that `body` takes.
 func seconds(_ body: () -> Void) -> Double { ContinuousClock().measure(body).inSeconds }
