@@ -11,7 +11,8 @@ public final class Engine: Sendable {
     public let kernels: Kernels
 
     let geometry: Geometry
-    let weights: PackedWeights
+    let weights: PackedWeights  // in `storage`
+    private let storage = ConstantStorage()
     let normalizedValues: [Float]  // (d): (v − c) / c with c = (d − 1) / 2
 
     /// Packs the model's weights; its file is not needed afterwards.
@@ -19,7 +20,7 @@ public final class Engine: Sendable {
         hyperparameters = model.hyperparameters
         geometry = Geometry(model.hyperparameters)
         self.kernels = kernels
-        weights = PackedWeights(model, kernels: kernels)
+        weights = PackedWeights(model, kernels: kernels, storage: storage)
         let centre = Float(model.hyperparameters.colors - 1) / 2
         normalizedValues = (0..<model.hyperparameters.colors).map { (Float($0) - centre) / centre }
     }

@@ -29,25 +29,6 @@ final class FloatBuffer {
     }
 }
 
-/// A buffer that is written while it is built and only read afterwards, so that threads may share it.
-struct ConstantFloats: @unchecked Sendable {
-    private let buffer: FloatBuffer
-
-    init(_ values: some Collection<Float>) {
-        buffer = FloatBuffer(values)
-    }
-
-    /// Builds `count` floats in place.
-    init(count: Int, initialize: (UnsafeMutablePointer<Float>) -> Void) {
-        buffer = FloatBuffer(count: count)
-        initialize(buffer.base)
-    }
-
-    var base: UnsafePointer<Float> { UnsafePointer(buffer.base) }
-    var count: Int { buffer.count }
-    var byteCount: Int { count * MemoryLayout<Float>.stride }
-}
-
 extension Int {
     /// This many floats in whole vectors of 16 lanes.
     var roundedUpToLanes: Int { (self + Kernels.lanes - 1) / Kernels.lanes * Kernels.lanes }

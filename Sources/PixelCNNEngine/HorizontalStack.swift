@@ -6,7 +6,10 @@
 
 /// The state of one pixel for each image of a batch. Owned by one thread.
 final class HorizontalStack {
-    private let engine: Engine
+    private let engine: Engine  // keeps what `weights` points to
+    private let weights: PackedWeights
+    private let kernels: Kernels
+    private let geometry: Geometry
     private let capacity: Int
 
     private let patches: FloatBuffer  // (image, context + C): the input pixels that in_conv sees
@@ -18,13 +21,9 @@ final class HorizontalStack {
     private let hidden: FloatBuffer  // (image, hidden)
     private let logits: FloatBuffer  // (image, d in whole vectors)
 
-    private var weights: PackedWeights { engine.weights }
-    private var kernels: Kernels { engine.kernels }
-    private var geometry: Geometry { engine.geometry }
-
     init(engine: Engine, capacity: Int) {
         (self.engine, self.capacity) = (engine, capacity)
-        let geometry = engine.geometry
+        (weights, kernels, geometry) = (engine.weights, engine.kernels, engine.geometry)
         let (blocks, filters) = (geometry.blocks, geometry.filters)
         patches = FloatBuffer(count: capacity * geometry.patchCount)
         features = FloatBuffer(count: (blocks + 1) * capacity * geometry.keptRows * filters)

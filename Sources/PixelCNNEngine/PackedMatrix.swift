@@ -4,7 +4,7 @@
 import CPixelKernels
 
 /// (lanes, depth) weights, packed as panels for one instruction set.
-struct PackedMatrix: Sendable {
+struct PackedMatrix: Sendable, BitwiseCopyable {
     let weights: ConstantFloats
     let depth: Int
     let vectors: Int
@@ -12,12 +12,15 @@ struct PackedMatrix: Sendable {
     /// Bytes of the packed weights, padding included.
     var byteCount: Int { weights.byteCount }
 
-    /// Packs `weight(lane, k)`, lane < `lanes`, k < `depth`.
-    init(kernels: Kernels, lanes: Int, depth: Int, weight: (_ lane: Int, _ k: Int) -> Float) {
+    /// Packs `weight(lane, k)`, lane < `lanes`, k < `depth`, into `storage`.
+    init(
+        kernels: Kernels, storage: ConstantStorage, lanes: Int, depth: Int,
+        weight: (_ lane: Int, _ k: Int) -> Float
+    ) {
         self.depth = depth
         vectors = lanes.roundedUpToLanes / Kernels.lanes
         let (total, panelVectors) = (vectors, kernels.table.pointee.panel_vectors)
-        weights = ConstantFloats(count: total * Kernels.lanes * depth) { destination in
+        weights = storage.floats(count: total * Kernels.lanes * depth) { destination in
             var (next, firstLane) = (destination, 0)
             while firstLane < total * Kernels.lanes {
                 let width = pixel_panel_width(total - firstLane / Kernels.lanes, panelVectors) * Kernels.lanes

@@ -5,26 +5,26 @@
 import PixelCNNModel
 
 /// All weights of a model, packed for one instruction set. Immutable.
-struct PackedWeights: Sendable {
+struct PackedWeights: Sendable, BitwiseCopyable {
     let input: PackedInput
-    let blocks: [PackedBlock]
+    let blocks: ConstantList<PackedBlock>
     let output: PackedOutput
 
     /// Bytes of all of them, padding included; without the masked entries that is about what the parameters take.
     var byteCount: Int { input.byteCount + blocks.reduce(0) { $0 + $1.byteCount } + output.byteCount }
 
-    init(_ model: Model, kernels: Kernels) {
-        let packer = Packer(model: model, kernels: kernels)
+    init(_ model: Model, kernels: Kernels, storage: ConstantStorage) {
+        let packer = Packer(model: model, kernels: kernels, storage: storage)
         input = PackedInput(packer)
-        blocks = (0..<model.hyperparameters.blocks).map { PackedBlock(packer, index: $0) }
+        blocks = packer.list(model.hyperparameters.blocks) { PackedBlock(packer, index: $0) }
         output = PackedOutput(packer)
     }
 }
 
 /// `in_conv.0`: for each colour group, a matrix over the patch that the group may see (see ``Geometry/patchCount``).
-struct PackedInput: Sendable {
-    let groups: [PackedMatrix]  // [C] × (g, above + left + earlier channels of the pixel)
-    let biases: [ConstantFloats]  // [C] × (g, whole vectors)
+struct PackedInput: Sendable, BitwiseCopyable {
+    let groups: ConstantList<PackedMatrix>  // [C] × (g, above + left + earlier channels of the pixel)
+    let biases: ConstantList<ConstantFloats>  // [C] × (g, whole vectors)
 
     var byteCount: Int { groups.byteCount + biases.byteCount }
 
@@ -32,7 +32,7 @@ struct PackedInput: Sendable {
         let (geometry, weight) = (packer.geometry, packer.floats("in_conv.0.weight"))  // (F, C, 7, 7)
         let (channels, group) = (geometry.channels, geometry.group)
         // The patch lists channels innermost, so that it is copied from a channels-last image in a few runs.
-        groups = (0..<channels).map { c in
+        groups = packer.list(channels) { c in
             packer.matrix(lanes: group, depth: geometry.patchContext + c) { lane, k in
                 let (tap, channel) = (k / channels, k % channels)
                 return weight[((c * group + lane) * channels + channel) * 49 + tap]
@@ -43,16 +43,16 @@ struct PackedInput: Sendable {
 }
 
 /// One gated block.
-struct PackedBlock: Sendable {
-    let vertical: [PackedMatrix]  // [kernel row, top to bottom] × (2F, k·F)
+struct PackedBlock: Sendable, BitwiseCopyable {
+    let vertical: ConstantList<PackedMatrix>  // [kernel row, top to bottom] × (2F, k·F)
     /// `v1toh` and `v2toh` by *input* group: group j feeds the outputs of groups ≥ j, so lanes start at group j.
-    let verticalToTanh: [PackedMatrix]  // [C] × (F − j·g, g)
-    let verticalToSigmoid: [PackedMatrix]  // [C] × (F − j·g, g)
+    let verticalToTanh: ConstantList<PackedMatrix>  // [C] × (F − j·g, g)
+    let verticalToSigmoid: ConstantList<PackedMatrix>  // [C] × (F − j·g, g)
     /// The taps left of the pixel, for all groups at once, cut by when their inputs are known: the nearest column's
     /// colour group c, with all farther columns before group 0.
-    let left: [PackedMatrix]  // [C] × (C · pair, g, or (p − 1)·F + g for the first)
-    let centre: [PackedMatrix]  // [C] × (pair, groups that may be seen · g)
-    let projection: [PackedMatrix]  // `htoh`: [C] × (g, (c + 1)·g)
+    let left: ConstantList<PackedMatrix>  // [C] × (C · pair, g, or (p − 1)·F + g for the first)
+    let centre: ConstantList<PackedMatrix>  // [C] × (pair, groups that may be seen · g)
+    let projection: ConstantList<PackedMatrix>  // `htoh`: [C] × (g, (c + 1)·g)
     let verticalNorm: PackedNorm
     let horizontalNorm: PackedNorm
 
@@ -70,7 +70,7 @@ struct PackedBlock: Sendable {
 
         let kernelRows = isFirst ? padding : padding + 1
         let vConv = packer.floats(name + "v_conv.weight")  // (2F, F, kernelRows, k)
-        vertical = (0..<kernelRows).map { row in
+        vertical = packer.list(kernelRows) { row in
             packer.matrix(lanes: 2 * filters, depth: kernel * filters) { lane, k in
                 vConv[((lane * filters + k % filters) * kernelRows + row) * kernel + k / filters]
             }
@@ -82,8 +82,8 @@ struct PackedBlock: Sendable {
                 weight[(j * group + lane) * filters + j * group + k]
             }
         }
-        verticalToTanh = (0..<channels).map { fromGroup(toTanh, $0) }
-        verticalToSigmoid = (0..<channels).map { fromGroup(toSigmoid, $0) }
+        verticalToTanh = packer.list(channels) { fromGroup(toTanh, $0) }
+        verticalToSigmoid = packer.list(channels) { fromGroup(toSigmoid, $0) }
 
         // A group's pair is its tanh half, then its sigmoid half; in the file they are even and odd rows.
         let hConv = packer.floats(name + "h_conv.weight")  // (2F, F, 1, k)
@@ -91,20 +91,20 @@ struct PackedBlock: Sendable {
             let row = lane < group ? 2 * (c * group + lane) : 2 * (c * group + lane - group) + 1
             return hConv[(row * filters + input) * kernel + tap]
         }
-        left = (0..<channels).map { c in
+        left = packer.list(channels) { c in
             let inputs = geometry.leftInputs(c)
             return packer.matrix(lanes: channels * pair, depth: inputs.count) { lane, i in
                 let k = inputs.lowerBound + i
                 return lane % pair < 2 * group ? horizontal(lane / pair, lane % pair, k % filters, tap: k / filters) : 0
             }
         }
-        centre = (0..<channels).map { c in
+        centre = packer.list(channels) { c in
             packer.matrix(lanes: 2 * group, depth: (isFirst ? c : c + 1) * group) { lane, k in
                 horizontal(c, lane, k, tap: padding)
             }
         }
         let htoh = packer.floats(name + "htoh.weight")  // (F, F, 1, 1)
-        projection = (0..<channels).map { c in
+        projection = packer.list(channels) { c in
             packer.matrix(lanes: group, depth: (c + 1) * group) { lane, k in htoh[(c * group + lane) * filters + k] }
         }
         verticalNorm = PackedNorm(packer, name: "v_norm_layers.\(index)")
@@ -113,38 +113,38 @@ struct PackedBlock: Sendable {
 }
 
 /// The weight and bias of a layer norm, shared by the colour groups.
-struct PackedNorm: Sendable {
+struct PackedNorm: Sendable, BitwiseCopyable {
     let weight: ConstantFloats  // (g)
     let bias: ConstantFloats  // (g)
 
     var byteCount: Int { weight.byteCount + bias.byteCount }
 
     init(_ packer: Packer, name: String) {
-        weight = ConstantFloats(packer.floats(name + ".weight"))
-        bias = ConstantFloats(packer.floats(name + ".bias"))
+        weight = packer.storage.floats(packer.floats(name + ".weight"))
+        bias = packer.storage.floats(packer.floats(name + ".bias"))
     }
 }
 
 /// `out_conv`: two layers for each colour group.
-struct PackedOutput: Sendable {
-    let hidden: [PackedMatrix]  // [C] × (hidden / C, (c + 1)·g)
-    let hiddenBiases: [ConstantFloats]  // [C] × (hidden / C, whole vectors)
-    let logits: [PackedMatrix]  // [C] × (d, (c + 1) · hidden / C)
-    let logitBiases: [ConstantFloats]  // [C] × (d, whole vectors)
+struct PackedOutput: Sendable, BitwiseCopyable {
+    let hidden: ConstantList<PackedMatrix>  // [C] × (hidden / C, (c + 1)·g)
+    let hiddenBiases: ConstantList<ConstantFloats>  // [C] × (hidden / C, whole vectors)
+    let logits: ConstantList<PackedMatrix>  // [C] × (d, (c + 1) · hidden / C)
+    let logitBiases: ConstantList<ConstantFloats>  // [C] × (d, whole vectors)
 
-    var byteCount: Int { (hidden + logits).byteCount + (hiddenBiases + logitBiases).byteCount }
+    var byteCount: Int { hidden.byteCount + logits.byteCount + hiddenBiases.byteCount + logitBiases.byteCount }
 
     init(_ packer: Packer) {
         let geometry = packer.geometry
         let (first, last) = (packer.floats("out_conv.0.weight"), packer.floats("out_conv.2.weight"))
         let (filters, hiddenCount) = (geometry.filters, geometry.hidden)
         let (group, hiddenGroup, colors) = (geometry.group, geometry.hiddenGroup, geometry.colors)
-        hidden = (0..<geometry.channels).map { c in
+        hidden = packer.list(geometry.channels) { c in
             packer.matrix(lanes: hiddenGroup, depth: (c + 1) * group) { lane, k in
                 first[(c * hiddenGroup + lane) * filters + k]
             }
         }
-        logits = (0..<geometry.channels).map { c in
+        logits = packer.list(geometry.channels) { c in
             packer.matrix(lanes: colors, depth: (c + 1) * hiddenGroup) { lane, k in
                 last[(c * colors + lane) * hiddenCount + k]
             }
@@ -154,11 +154,11 @@ struct PackedOutput: Sendable {
     }
 }
 
-extension [PackedMatrix] {
+extension ConstantList<PackedMatrix> {
     fileprivate var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
 }
 
-extension [ConstantFloats] {
+extension ConstantList<ConstantFloats> {
     fileprivate var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
 }
 
@@ -166,20 +166,26 @@ extension [ConstantFloats] {
 struct Packer {
     let model: Model
     let kernels: Kernels
+    let storage: ConstantStorage
     var geometry: Geometry { Geometry(model.hyperparameters) }
 
     func floats(_ name: String) -> [Float] { model[name].floats() }
 
     func matrix(lanes: Int, depth: Int, weight: (_ lane: Int, _ k: Int) -> Float) -> PackedMatrix {
-        PackedMatrix(kernels: kernels, lanes: lanes, depth: depth, weight: weight)
+        PackedMatrix(kernels: kernels, storage: storage, lanes: lanes, depth: depth, weight: weight)
+    }
+
+    /// `count` elements, made one after the other.
+    func list<Element: BitwiseCopyable>(_ count: Int, _ element: (Int) -> Element) -> ConstantList<Element> {
+        storage.list((0..<count).map(element))
     }
 
     /// A bias by colour group, each padded with zeros to whole vectors.
-    func biases(_ name: String, group: Int) -> [ConstantFloats] {
+    func biases(_ name: String, group: Int) -> ConstantList<ConstantFloats> {
         let bias = floats(name)
-        return stride(from: 0, to: bias.count, by: group).map { start in
-            ConstantFloats(
-                bias[start..<start + group] + Array(repeating: 0, count: group.roundedUpToLanes - group))
+        return list(bias.count / group) { c in
+            storage.floats(
+                bias[c * group..<(c + 1) * group] + Array(repeating: 0, count: group.roundedUpToLanes - group))
         }
     }
 }

@@ -6,18 +6,18 @@
 
 /// Computes pieces of vertical rows, with scratch memory for one piece at a time. Owned by one thread.
 final class VerticalStack {
-    private let engine: Engine
+    private let engine: Engine  // keeps what `weights` points to
+    private let weights: PackedWeights
+    private let kernels: Kernels
+    private let geometry: Geometry
 
     private var widest = 0
     private var convolved = FloatBuffer(count: 0)  // u: (columns, 2F in whole vectors)
     private var gated = FloatBuffer(count: 0)  // (columns, F)
 
-    private var weights: PackedWeights { engine.weights }
-    private var kernels: Kernels { engine.kernels }
-    private var geometry: Geometry { engine.geometry }
-
     init(engine: Engine) {
         self.engine = engine
+        (weights, kernels, geometry) = (engine.weights, engine.kernels, engine.geometry)
     }
 
     /// Makes room for pieces of `columns` columns, so that computing allocates nothing.

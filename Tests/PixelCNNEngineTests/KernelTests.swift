@@ -22,12 +22,15 @@ import Testing
 
     @Test(arguments: Kernels.available.map(\.name))
     func accumulatesTheSameBitsInEveryTile(_ name: String) throws {
-        let kernels = try Kernels.named(name)
+        let (kernels, storage) = (try Kernels.named(name), ConstantStorage())
+        defer { withExtendedLifetime(storage) {} }
         for lanes in [1, 16, 17, 40, 80, 96, 120, 128, 240] {
             for (depth, columns) in [(1, 1), (3, 2), (40, 5), (7, 17), (72, 64)] {
                 let weights = random(lanes * depth, seed: 2)
                 func result(_ kernels: Kernels) -> [Float] {
-                    let matrix = PackedMatrix(kernels: kernels, lanes: lanes, depth: depth) { weights[$0 * depth + $1] }
+                    let matrix = PackedMatrix(kernels: kernels, storage: storage, lanes: lanes, depth: depth) {
+                        weights[$0 * depth + $1]
+                    }
                     let stride = lanes.roundedUpToLanes + 3
                     let (x, y) = (FloatBuffer(random(columns * depth, seed: 3)), FloatBuffer(random(columns * stride)))
                     kernels.accumulate(
@@ -45,8 +48,12 @@ import Testing
         let (weights, x, start) = (
             random(lanes * depth, seed: 2), random(depth, seed: 3), random(lanes.roundedUpToLanes)
         )
+        let storage = ConstantStorage()
+        defer { withExtendedLifetime(storage) {} }
         for kernels in Kernels.available {
-            let matrix = PackedMatrix(kernels: kernels, lanes: lanes, depth: depth) { weights[$0 * depth + $1] }
+            let matrix = PackedMatrix(kernels: kernels, storage: storage, lanes: lanes, depth: depth) {
+                weights[$0 * depth + $1]
+            }
             let (xs, y) = (FloatBuffer(x), FloatBuffer(start))
             kernels.accumulate(matrix, Rows(base: xs.base, stride: 0), into: Rows(base: y.base, stride: 0), count: 1)
             for lane in 0..<lanes {

@@ -11,7 +11,10 @@ import Testing
         let model = Model.random(hyperparameters, seed: 1)
         let parameterBytes = hyperparameters.parameterCount * MemoryLayout<Float>.size
         for kernels in Kernels.available {
-            let packed = PackedWeights(model, kernels: kernels).byteCount
+            let storage = ConstantStorage()
+            let packed = withExtendedLifetime(storage) {
+                PackedWeights(model, kernels: kernels, storage: storage).byteCount
+            }
             print("\(kernels.name): \(packed) bytes packed for \(parameterBytes) of parameters")
             #expect(packed > parameterBytes / 2 && packed * 5 <= parameterBytes * 6)
         }
