@@ -28,7 +28,6 @@ private func best(_ body: () -> Double) -> Double { (0..<7).map { _ in body() }.
 /// Floating-point operations a second, about 0.1 s of them.
 private func multiplyAdds(_ threads: Int) -> Double {
     let rounds: Int64 = 10_000_000
-    var operations = 0.0
     let elapsed = seconds {
         onThreads(threads) { _ in
             var result: Float = 0.25
@@ -36,7 +35,7 @@ private func multiplyAdds(_ threads: Int) -> Double {
         }
     }
     var result: Float = 0.25
-    operations = Double(machine_multiply_add(1, &result)) * Double(rounds) * Double(threads)
+    let operations = Double(machine_multiply_add(1, &result)) * Double(rounds) * Double(threads)
     return operations / elapsed
 }
 

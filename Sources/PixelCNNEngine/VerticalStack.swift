@@ -31,10 +31,12 @@ final class VerticalStack {
     /// One piece: reads the block's vertical input, writes its share of `toHorizontal` and the next block's input.
     /// A row whose pixels are all given has no use for `toHorizontal`.
     func compute(_ piece: VerticalPiece, of cache: RowCache, passingToHorizontal: Bool = true) {
+        // The last block's vertical output feeds nothing but the horizontal stack.
+        let feedsNextBlock = piece.block + 1 < geometry.blocks
+        guard passingToHorizontal || feedsNextBlock else { return }
         convolve(piece, cache)
         if passingToHorizontal { passToHorizontal(piece, cache) }
-        // The last block's vertical output feeds nothing.
-        if piece.block + 1 < geometry.blocks { gateAndNormalize(piece, cache) }
+        if feedsNextBlock { gateAndNormalize(piece, cache) }
     }
 
     private var u: Rows { Rows(base: convolved.base, stride: (2 * geometry.filters).roundedUpToLanes) }
