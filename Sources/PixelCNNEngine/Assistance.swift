@@ -66,11 +66,11 @@ public final class Assistance: @unchecked Sendable {
         guard let image else { return }
         while state.load(ordering: .sequentiallyConsistent) == State.lent {
             if !shouldContinue() { wantsToLeave.store(true, ordering: .relaxed) }
-            let pass = leftPasses.load(ordering: .relaxed)
+            // Read before the work: what changes after that, the wait sees.
+            let (pass, pixels) = (leftPasses.load(ordering: .relaxed), drawn.load(ordering: .acquiring))
             if pass < passes.load(ordering: .acquiring) {
-                addLeftTaps(of: image, pass: pass)
-            } else if !computeVerticalPiece(of: image) {
-                let pixels = drawn.load(ordering: .relaxed)
+                addLeftTaps(of: image, pass: pass, drawn: pixels)
+            } else if !computeVerticalPiece(of: image, drawn: pixels) {
                 bellOfHelper.wait {
                     state.load(ordering: .sequentiallyConsistent) != State.lent
                         || passes.load(ordering: .sequentiallyConsistent) > pass
@@ -81,12 +81,14 @@ public final class Assistance: @unchecked Sendable {
     }
 
     /// Left taps of the pixel after the one that pass `pass` belongs to; a row's first pixel has none.
-    private func addLeftTaps(of image: ImageInFlight, pass: Int) {
+    private func addLeftTaps(of image: ImageInFlight, pass: Int, drawn: Int) {
         let (pixel, c) = (pass / channels + 1, pass % channels)
         let column = pixel % image.width
         if column > 0 {
             if c == 0 {
-                while image.wavefront.ready <= pixel { guard computeVerticalPiece(of: image) else { return } }
+                while image.wavefront.ready <= pixel {
+                    guard computeVerticalPiece(of: image, drawn: drawn) else { return }
+                }
                 horizontal.beginNext(column: column, cache: image.cache)
             }
             horizontal.addNextLeftTaps(c)
@@ -95,11 +97,9 @@ public final class Assistance: @unchecked Sendable {
         bellOfSession.ring()
     }
 
-    private func computeVerticalPiece(of image: ImageInFlight) -> Bool {
-        let pixels = drawn.load(ordering: .acquiring)
+    private func computeVerticalPiece(of image: ImageInFlight, drawn: Int) -> Bool {
         guard
-            let piece = image.wavefront.nextPiece(
-                drawn: pixels, least: Self.leastColumns, most: Self.mostColumns)
+            let piece = image.wavefront.nextPiece(drawn: drawn, least: Self.leastColumns, most: Self.mostColumns)
         else { return false }
         vertical.compute(piece, of: image.cache)
         image.wavefront.complete(piece)

@@ -56,6 +56,14 @@ import Testing
         for (i, result) in results { #expect(result == engine.run([task(i)])[0]) }
     }
 
+    /// Rows of one pixel: each ends while the second thread may be about to sleep, and must wake it.
+    @Test func noEndOfARowIsMissed() {
+        let engine = Engine(model: SmallModels.colour)
+        let task = ImageTask(
+            height: 20_000, width: 1, source: .sample(seed: 1, index: 0, parameters: SamplingParameters()))
+        #expect(engine.runWithHelp(task) == engine.run([task])[0])
+    }
+
     @Test func aSessionMayEndWithAnImageLent() {
         let engine = Engine(model: SmallModels.colour)
         for _ in 0..<20 {
