@@ -2,6 +2,8 @@
 // The counter replaces malloc in the test program (Tests/AllocationCount) and counts this thread's calls alone.
 
 import AllocationCount
+import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -53,6 +55,24 @@ struct StepAllocationTests {
         #expect(allocating.isEmpty, "\(allocating.map { "step \($0.offset): \($0.element)" })")
     }
 
+    @Test func neitherThreadAllocatesWhileASecondOneHelps() {
+        let engine = Engine(model: SmallModels.colour)
+        let session = SamplingSession(engine: engine, capacity: 1)
+        let source = ImageTask.Source.sample(seed: 1, index: 0, parameters: SamplingParameters())
+        session.add(ImageTask(height: 100, width: 40, source: source), tag: 0)
+        let helper = CountingHelper(session.assistance)
+        var (counts, isFinished) = ([Int](), false)
+        counts.reserveCapacity(4000)
+        while !isFinished {
+            let before = allocation_count()
+            session.step { _, _ in isFinished = true }
+            let after = allocation_count()
+            if !isFinished { counts.append(after - before) }
+        }
+        #expect(helper.stop() == 0)
+        #expect(counts.count == 3999 && counts.allSatisfy { $0 == 0 })
+    }
+
     /// An image of the model's own size: drawn with `parameters`, or scored for nil.
     private func task(_ engine: Engine, _ parameters: SamplingParameters?, index: Int) -> ImageTask {
         let h = engine.hyperparameters
@@ -63,5 +83,34 @@ struct StepAllocationTests {
                 .score(values: Array(repeating: 1, count: h.channels * h.height * h.width))
             }
         return ImageTask(height: h.height, width: h.width, source: source)
+    }
+}
+
+/// A thread that helps until it is told to stop, and counts what it allocates while it does.
+private final class CountingHelper: Sendable {
+    private let isDone = Atomic<Bool>(false)
+    private let allocations = Atomic<Int>(0)
+    private let ended = DispatchSemaphore(value: 0)
+
+    /// Returns when the thread is about to help.
+    init(_ assistance: Assistance) {
+        let isReady = DispatchSemaphore(value: 0)
+        Thread { [self] in
+            isReady.signal()
+            while !isDone.load(ordering: .relaxed) {
+                let before = allocation_count()
+                assistance.help { !isDone.load(ordering: .relaxed) }
+                allocations.add(allocation_count() - before, ordering: .relaxed)
+            }
+            ended.signal()
+        }.start()
+        isReady.wait()
+    }
+
+    /// Ends the thread; what it has allocated.
+    func stop() -> Int {
+        isDone.store(true, ordering: .relaxed)
+        ended.wait()
+        return allocations.load(ordering: .relaxed)
     }
 }
