@@ -3,9 +3,10 @@
 
     python3 Benchmarks/report.py engine.json peers.json --results results.json --plot speed.svg
     python3 Benchmarks/report.py results.json       # the tables of an earlier run again
-    python3 Benchmarks/report.py results.json --fill docs/PERFORMANCE.md
+    python3 Benchmarks/report.py results.json --fill docs/PERFORMANCE.md README.md
 
-The tables are Markdown; --fill puts them between the two comments of a page that say "figures".
+The tables are Markdown; --fill puts them between the two comments of a page that say "figures", and the shortest one
+between those that say "speed".
 """
 import argparse
 import contextlib
@@ -40,12 +41,14 @@ def figure(x, digits=3):
     return f"{x:#.{digits}g}".rstrip(".")
 
 
+def markdown(head, rows):
+    lines = [head, *([cell if isinstance(cell, str) else figure(cell) for cell in row] for row in rows)]
+    lines = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
 def table(title, head, rows):
-    print(f"\n### {title}\n")
-    print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(cell if isinstance(cell, str) else figure(cell) for cell in row) + " |")
+    print(f"\n### {title}\n\n{markdown(head, rows)}")
 
 
 def ratios(run):
@@ -130,8 +133,24 @@ def print_tables(run):
     table(f"PyTorch {peers['pytorch']}", ["sampler", "images at once", "threads", "seconds", "images/s"], [
         *(["the usual one, scaled from a pass", str(row["images"]), str(row["threads"]), row["seconds"],
            row["images_per_second"]] for row in (naive["one_image"], naive["best_batch"])),
-        *([f"the same caches, {row['processes']} processes", f"{row['processes']} · {row['images']}", "1 each",
+        *([f"the same caches, {row['processes']} process{'es' * (row['processes'] > 1)}", f"{row['processes']} · {row['images']}", "1 each",
            row["seconds"], row["images_per_second"]] for row in peers["cached"])])
+
+
+def print_speed(run):
+    """What a newcomer wants to know."""
+    engine, peers, n = run["engine"], run["peers"], run["threads"]
+    fastest = min((row for row in engine["drawing"] if row["images"] == 1), key=lambda row: row["seconds"])
+    rows = [["pixelcnnd", f"{figure(fastest['seconds'], 2)} s",
+             f"{figure(one(engine['drawing'], images=64, threads=n)['images_per_second'], 2)} images/s"]]
+    if peers:
+        cached, naive = peers["cached"], peers["naive"]
+        rows += [["the same caches in PyTorch, a process a core",
+                  f"{figure(one(cached, images=1, processes=1)['seconds'], 2)} s",
+                  f"{figure(one(cached, images=64, processes=n)['images_per_second'], 2)} images/s"],
+                 ["the usual sampler in PyTorch", f"{figure(naive['one_image']['seconds'], 2)} s",
+                  f"{figure(naive['best_batch']['images_per_second'], 1)} images/s"]]
+    print(markdown(["", "one image", "64 images"], rows))
 
 
 def draw_plot(run, path):
@@ -172,13 +191,24 @@ def draw_plot(run, path):
     return True
 
 
-def fill(page, text):
+def printed(what, run):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        what(run)
+    return text.getvalue()
+
+
+def fill(page, run):
     """Replaces what stands between the page's comments."""
-    marks = re.compile(r"(<!-- figures:.*?-->\n).*?(<!-- end of figures -->)", re.DOTALL)
-    before = page.read_text()
-    if not marks.search(before):
+    text = page.read_text()
+    places = [(name, what) for name, what in (("figures", print_tables), ("speed", print_speed))
+              if f"<!-- {name}:" in text]
+    if not places:
         raise SystemExit(f"{page}: no comments that say where the figures are")
-    page.write_text(marks.sub(lambda found: found[1] + text + "\n" + found[2], before))
+    for name, what in places:
+        marks = re.compile(rf"(<!-- {name}:.*?-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        text = marks.sub(lambda found: found[1] + printed(what, run) + "\n" + found[2], text)
+    page.write_text(text)
 
 
 def main():
@@ -186,7 +216,8 @@ def main():
     parser.add_argument("files", nargs="+", help="engine.json and peers.json, or an earlier run's results.json")
     parser.add_argument("--results", type=pathlib.Path, help="where the JSON goes")
     parser.add_argument("--plot", type=pathlib.Path, help="where the plot goes, .svg or .png")
-    parser.add_argument("--fill", type=pathlib.Path, help="the page whose figures are replaced")
+    parser.add_argument("--fill", type=pathlib.Path, nargs="+", default=[],
+                        help="the pages whose figures are replaced")
     arguments = parser.parse_args()
     read = [json.loads(pathlib.Path(name).read_text()) for name in arguments.files]
     if len(read) == 1:
@@ -195,12 +226,9 @@ def main():
         run = {"processor": processor(), "threads": len(os.sched_getaffinity(0)), "engine": read[0], "peers": read[1],
                "date": datetime.date.today().isoformat()}
         run["ratios"] = ratios(run)
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        print_tables(run)
-    print(text.getvalue())
-    if arguments.fill:
-        fill(arguments.fill, text.getvalue())
+    print(printed(print_tables, run))
+    for page in arguments.fill:
+        fill(page, run)
     if arguments.results:
         arguments.results.write_text(json.dumps(run, indent=1) + "\n")
         print(f"figures: {arguments.results}")
