@@ -14,6 +14,7 @@ struct Time: ParsableCommand {
             Examples:
               pixelcnn-bench time
               pixelcnn-bench time --images 1,64 --threads 1,2 --runs 5
+              pixelcnn-bench time --images 1 --phases --positions
             """)
 
     @Option(help: "Images drawn at once, separated by commas.") var images = "1,4,16,64"
@@ -21,6 +22,8 @@ struct Time: ParsableCommand {
     @Option(help: "Runs of each case; the median counts.") var runs = 3
     @Option(help: "A model file instead of random weights of the published size.") var model: String?
     @Option(help: "Rows and columns of the images.") var size = 32
+    @Flag(help: "Also the phases of a step, of 1 and of 64 images.") var phases = false
+    @Flag(help: "Also 64 images at different positions against 64 in step.") var positions = false
 
     func validate() throws {
         guard runs > 0, size > 0, numbers(images) != nil, numbers(threads) != nil else {
@@ -31,17 +34,26 @@ struct Time: ParsableCommand {
     func run() throws {
         let loaded = try model.map { try Model.load(path: $0) } ?? Model.random(try Hyperparameters(), seed: 1)
         let engine = Engine(model: loaded)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
         for threads in numbers(threads) ?? [] {
             for images in numbers(images) ?? [] where canDraw(images: images, threads: threads) {
                 let timing = Timing.median(runs: runs, limit: .seconds(3600)) {
                     draw(engine, images: images, threads: threads, size: size)
                 }
-                print(String(decoding: try encoder.encode(DrawingResult(images, threads, timing)), as: UTF8.self))
-                fflush(nil)
+                try printLine(DrawingResult(images, threads, timing))
             }
         }
+        if phases { for result in measurePhases(engine) { try printLine(result) } }
+        if positions {
+            let cores = numbers(threads)?.max() ?? 1
+            for result in measurePositions(engine, Plan(quick: true), cores: cores) { try printLine(result) }
+        }
+    }
+
+    private func printLine(_ result: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        print(String(decoding: try encoder.encode(result), as: UTF8.self))
+        fflush(nil)
     }
 
     private func numbers(_ list: String) -> [Int]? {

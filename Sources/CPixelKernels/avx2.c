@@ -3,7 +3,8 @@
 #ifdef __x86_64__
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define NAME avx2
-#define PANEL_VECTORS 1
+#define WIDE_PANEL 1
+#define NARROW_PANEL 1
 #define TILES(NAME_OF) TILES_1(NAME_OF)
 #define TILE_COLUMNS {0, 6}
 #include "kernels.h"

@@ -1,23 +1,26 @@
-/* The kernels, written once. An instruction set's file defines NAME, PANEL_VECTORS and the columns of its register tiles,
+/* The kernels, written once. An instruction set's file defines NAME, its panels' widths and the columns of its register tiles,
    sets the target, and includes this. Shapes and contracts: pixel_kernels.h. */
 #include "vector.h"
 
-enum { MOST_COLUMNS = 14 };
+enum { MOST_COLUMNS = 14, CACHE_LINE = 64 };
 
 /* A register tile: MV vectors of outputs for NC columns. One load of a weight vector feeds NC multiply-adds, one
-   broadcast feeds MV. The accumulators live in registers across the whole depth. */
+   broadcast feeds MV. The accumulators live in registers across the whole depth. Meanwhile `lines` cache lines a step are
+   fetched from `ahead` on: see accumulate. */
 #define TILE(MV, NC)                                                                                                   \
-  static void tile_##MV##x##NC(const float *w, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y,                \
-                               ptrdiff_t ys) {                                                                         \
+  static void tile_##MV##x##NC(const float *w, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y, ptrdiff_t ys,  \
+                               uintptr_t ahead, ptrdiff_t lines) {                                                     \
     f32x16 sum[NC][MV];                                                                                                \
     UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++) sum[j][v] =                                \
         load(y + j * ys + v * PIXEL_LANES);                                                                            \
-    for (ptrdiff_t k = 0; k < depth; k++, w += MV * PIXEL_LANES, x++) {                                                \
+    for (ptrdiff_t k = 0; k < depth; k++, w += MV * PIXEL_LANES, x++, ahead += lines * CACHE_LINE) {                   \
       f32x16 weight[MV];                                                                                               \
       UNROLL for (int v = 0; v < MV; v++) {                                                                            \
         weight[v] = load(w + v * PIXEL_LANES);                                                                         \
         if (NC == 1)                                                                                                   \
           prefetch_ahead(w + v * PIXEL_LANES);                                                                         \
+        else if (v < lines)                                                                                            \
+          __builtin_prefetch((const void *)(ahead + v * CACHE_LINE), 0, 2);                                            \
       }                                                                                                                \
       UNROLL for (int j = 0; j < NC; j++) {                                                                            \
         f32x16 value = splat(x[j * xs]);                                                                               \
@@ -33,7 +36,7 @@ INLINE void prefetch_ahead(const float *w) { __builtin_prefetch((const void *)((
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-typedef void (*tile_function)(const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t);
+typedef void (*tile_function)(const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, uintptr_t, ptrdiff_t);
 
 /* TILES names the tiles that fit this instruction set's registers, by vectors and columns; the tables below find them. */
 #define TILES_1(NAME_OF)                                                                                               \
@@ -51,24 +54,56 @@ typedef void (*tile_function)(const float *, ptrdiff_t, const float *, ptrdiff_t
 
 #define TABLE_ENTRY(MV, NC) [MV][NC] = tile_##MV##x##NC,
 TILES(TILE)
-static const tile_function tiles[PANEL_VECTORS + 1][MOST_COLUMNS + 1] = {TILES(TABLE_ENTRY)};
-static const ptrdiff_t tile_columns[PANEL_VECTORS + 1] = TILE_COLUMNS;
+static const tile_function tiles[WIDE_PANEL + 1][MOST_COLUMNS + 1] = {TILES(TABLE_ENTRY)};
+static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = TILE_COLUMNS;
 
-static void accumulate(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, const float *x, ptrdiff_t x_stride,
-                       float *y, ptrdiff_t y_stride, ptrdiff_t columns) {
+static void accumulate(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
+                       ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns) {
   while (vectors > 0) {
-    ptrdiff_t width = pixel_panel_width(vectors, PANEL_VECTORS);
+    ptrdiff_t width = pixel_panel_width(vectors, panel);
     /* Tiles of as equal a number of columns as can be: 32 columns are 5·4 + 4·3, never 5·6 + 2. */
     ptrdiff_t blocks = (columns + tile_columns[width] - 1) / tile_columns[width];
+    /* While a panel's tiles use its weights again and again, they fetch the panel that follows in memory, evenly, so
+       that its first tile need not wait for L3. A prefetch never faults. */
+    uintptr_t ahead = (uintptr_t)(weights + depth * width * PIXEL_LANES);
+    ptrdiff_t lines = width;
     for (ptrdiff_t j = 0; blocks > 0; blocks--) {
-      ptrdiff_t count = (columns - j + blocks - 1) / blocks;
-      tiles[width][count](weights, depth, x + j * x_stride, x_stride, y + j * y_stride, y_stride);
+      ptrdiff_t count = (columns - j + blocks - 1) / blocks, share = (lines + blocks - 1) / blocks;
+      tiles[width][count](weights, depth, x + j * x_stride, x_stride, y + j * y_stride, y_stride, ahead, share);
+      ahead += share * depth * CACHE_LINE;
+      lines -= share;
       j += count;
     }
     weights += depth * width * PIXEL_LANES;
     y += width * PIXEL_LANES;
     vectors -= width;
   }
+}
+
+static void winograd_inputs(const float *x, ptrdiff_t x_stride, float *v, ptrdiff_t count, ptrdiff_t columns) {
+  ptrdiff_t position = (columns + 1) / 2 * count;
+  for (; columns > 0; columns -= 2, x += 2 * x_stride, v += count)
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+      f32x16 d0 = load_at(x, i, count, 0), d1 = load_at(x + x_stride, i, count, 0);
+      f32x16 d2 = load_at(x + 2 * x_stride, i, count, 0);
+      f32x16 d3 = columns > 1 ? load_at(x + 3 * x_stride, i, count, 0) : splat(0);
+      store_at(v, i, count, d0 - d2);
+      store_at(v + position, i, count, d1 + d2);
+      store_at(v + 2 * position, i, count, d2 - d1);
+      store_at(v + 3 * position, i, count, d1 - d3);
+    }
+}
+
+static void winograd_outputs(const float *m, float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+  ptrdiff_t position = (columns + 1) / 2 * count;
+  for (; columns > 0; columns -= 2, m += count, y += 2 * y_stride)
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+      f32x16 m0 = load_at(m, i, count, 0), m1 = load_at(m + position, i, count, 0);
+      f32x16 m2 = load_at(m + 2 * position, i, count, 0), m3 = load_at(m + 3 * position, i, count, 0);
+      store_at(y, i, count, (m0 + m1) + m2);
+      if (columns > 1)
+        store_at(y + y_stride, i, count, (m1 - m2) - m3);
+    }
 }
 
 static void gate(const float *a, const float *b, ptrdiff_t stride, float *y, ptrdiff_t y_stride, ptrdiff_t count,
@@ -150,8 +185,11 @@ static float prefix_sums(const float *x, ptrdiff_t count, float *y) {
 
 const pixel_kernels TABLE_NAME(NAME) = {
     .name = STRING(NAME),
-    .panel_vectors = PANEL_VECTORS,
+    .wide_panel = WIDE_PANEL,
+    .narrow_panel = NARROW_PANEL,
     .accumulate = accumulate,
+    .winograd_inputs = winograd_inputs,
+    .winograd_outputs = winograd_outputs,
     .gate = gate,
     .normalize = normalize,
     .rectify = rectify,

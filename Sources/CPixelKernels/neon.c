@@ -2,7 +2,8 @@
 #include "pixel_kernels.h"
 #ifdef __aarch64__
 #define NAME neon
-#define PANEL_VECTORS 1
+#define WIDE_PANEL 1
+#define NARROW_PANEL 1
 #define TILES(NAME_OF) TILES_1(NAME_OF)
 #define TILE_COLUMNS {0, 6}
 #include "kernels.h"

@@ -74,7 +74,19 @@ extension Kernels {
     @inline(__always)
     func accumulate(_ matrix: PackedMatrix, _ x: Rows, into y: Rows, count: Int) {
         table.pointee.accumulate(
-            matrix.weights.base, matrix.depth, matrix.vectors, x.base, x.stride, y.base, y.stride, count)
+            matrix.weights.base, matrix.depth, matrix.vectors, matrix.panel, x.base, x.stride, y.base, y.stride, count)
+    }
+
+    /// The inputs of F(2, 3), (4, tiles, channels), of `count` columns that read `count` + 2 columns x.
+    @inline(__always)
+    func winogradInputs(_ x: Rows, into v: UnsafeMutablePointer<Float>, channels: Int, count: Int) {
+        table.pointee.winograd_inputs(x.base, x.stride, v, channels, count)
+    }
+
+    /// `count` columns y from the products of F(2, 3), (4, tiles, channels).
+    @inline(__always)
+    func winogradOutputs(_ m: UnsafePointer<Float>, into y: Rows, channels: Int, count: Int) {
+        table.pointee.winograd_outputs(m, y.base, y.stride, channels, count)
     }
 
     /// y = tanh(a) · σ(b), `channels` of each of `count` rows. a and b have the stride of a.

@@ -44,7 +44,8 @@ struct PackedInput: Sendable, BitwiseCopyable {
 
 /// One gated block.
 struct PackedBlock: Sendable, BitwiseCopyable {
-    let vertical: ConstantList<PackedMatrix>  // [kernel row, top to bottom] × (2F, k·F)
+    /// `v_conv` by kernel row, top to bottom: (2F, k·F), or with Winograd's F(2, 3) four (2F, F) a kernel row.
+    let vertical: ConstantList<PackedMatrix>
     /// `v1toh` and `v2toh` by *input* group: group j feeds the outputs of groups ≥ j, so lanes start at group j.
     let verticalToTanh: ConstantList<PackedMatrix>  // [C] × (F − j·g, g)
     let verticalToSigmoid: ConstantList<PackedMatrix>  // [C] × (F − j·g, g)
@@ -70,15 +71,26 @@ struct PackedBlock: Sendable, BitwiseCopyable {
 
         let kernelRows = isFirst ? padding : padding + 1
         let vConv = packer.floats(name + "v_conv.weight")  // (2F, F, kernelRows, k)
-        vertical = packer.list(kernelRows) { row in
-            packer.matrix(lanes: 2 * filters, depth: kernel * filters) { lane, k in
-                vConv[((lane * filters + k % filters) * kernelRows + row) * kernel + k / filters]
+        func vertical(_ row: Int, _ lane: Int, _ input: Int, tap: Int) -> Float {
+            vConv[((lane * filters + input) * kernelRows + row) * kernel + tap]
+        }
+        if geometry.usesWinograd {
+            self.vertical = packer.list(kernelRows * 4) { i in
+                packer.matrix(lanes: 2 * filters, depth: filters, forRows: true) { lane, k in
+                    winogradWeight(i % 4) { vertical(i / 4, lane, k, tap: $0) }
+                }
+            }
+        } else {
+            self.vertical = packer.list(kernelRows) { row in
+                packer.matrix(lanes: 2 * filters, depth: kernel * filters, forRows: true) { lane, k in
+                    vertical(row, lane, k % filters, tap: k / filters)
+                }
             }
         }
         let toTanh = packer.floats(name + "v1toh.weight")  // (F, F, 1, 1)
         let toSigmoid = packer.floats(name + "v2toh.weight")
         func fromGroup(_ weight: [Float], _ j: Int) -> PackedMatrix {
-            packer.matrix(lanes: filters - j * group, depth: group) { lane, k in
+            packer.matrix(lanes: filters - j * group, depth: group, forRows: true) { lane, k in
                 weight[(j * group + lane) * filters + j * group + k]
             }
         }
@@ -110,6 +122,12 @@ struct PackedBlock: Sendable, BitwiseCopyable {
         verticalNorm = PackedNorm(packer, name: "v_norm_layers.\(index)")
         horizontalNorm = PackedNorm(packer, name: "h_norm_layers.\(index)")
     }
+}
+
+/// Weight `position` of the four that F(2, 3) makes of a window's three, rounded once.
+private func winogradWeight(_ position: Int, of tap: (Int) -> Float) -> Float {
+    let (g0, g1, g2) = (Double(tap(0)), Double(tap(1)), Double(tap(2)))
+    return Float([g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2][position])
 }
 
 /// The weight and bias of a layer norm, shared by the colour groups.
@@ -171,8 +189,11 @@ struct Packer {
 
     func floats(_ name: String) -> [Float] { model[name].floats() }
 
-    func matrix(lanes: Int, depth: Int, weight: (_ lane: Int, _ k: Int) -> Float) -> PackedMatrix {
-        PackedMatrix(kernels: kernels, storage: storage, lanes: lanes, depth: depth, weight: weight)
+    func matrix(
+        lanes: Int, depth: Int, forRows: Bool = false, weight: (_ lane: Int, _ k: Int) -> Float
+    ) -> PackedMatrix {
+        PackedMatrix(
+            kernels: kernels, storage: storage, lanes: lanes, depth: depth, forRows: forRows, weight: weight)
     }
 
     /// `count` elements, made one after the other.

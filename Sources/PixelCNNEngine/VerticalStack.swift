@@ -1,8 +1,5 @@
 // The vertical stack: what the rows above say. It reads no pixel of the current row, so it runs once a row, columns
 // together, and leaves for each block the initial accumulators of the horizontal stack.
-//
-// A k-wide window of channels-last columns is contiguous, so each kernel row is one matrix product on overlapping rows
-// of the cache itself: nothing is gathered.
 
 /// Computes pieces of vertical rows, with scratch memory for one piece at a time. Owned by one thread.
 final class VerticalStack {
@@ -12,19 +9,20 @@ final class VerticalStack {
     private let geometry: Geometry
 
     private var widest = 0
-    private var convolved = FloatBuffer(count: 0)  // u: (columns, 2F in whole vectors)
+    private let convolution: VerticalConvolution
     private var gated = FloatBuffer(count: 0)  // (columns, F)
 
     init(engine: Engine) {
         self.engine = engine
         (weights, kernels, geometry) = (engine.weights, engine.kernels, engine.geometry)
+        convolution = VerticalConvolution(engine: engine)
     }
 
     /// Makes room for pieces of `columns` columns, so that computing allocates nothing.
     func reserve(columns: Int) {
         guard columns > widest else { return }
         widest = columns
-        convolved = FloatBuffer(count: columns * (2 * geometry.filters).roundedUpToLanes)
+        convolution.reserve(columns: columns)
         gated = FloatBuffer(count: columns * geometry.filters)
     }
 
@@ -34,26 +32,13 @@ final class VerticalStack {
         // The last block's vertical output feeds nothing but the horizontal stack.
         let feedsNextBlock = piece.block + 1 < geometry.blocks
         guard passingToHorizontal || feedsNextBlock else { return }
-        convolve(piece, cache)
-        if passingToHorizontal { passToHorizontal(piece, cache) }
-        if feedsNextBlock { gateAndNormalize(piece, cache) }
-    }
-
-    private var u: Rows { Rows(base: convolved.base, stride: (2 * geometry.filters).roundedUpToLanes) }
-
-    /// u = v_conv(input): kernel row i lies on row r − p + i; rows above the image are zero and add nothing.
-    private func convolve(_ piece: VerticalPiece, _ cache: RowCache) {
-        let (padding, count) = (geometry.padding, piece.columns.count)
-        u.base.update(repeating: 0, count: count * u.stride)
-        for (i, matrix) in weights.blocks[piece.block].vertical.enumerated() where piece.row - padding + i >= 0 {
-            let input = cache.verticalInput(
-                block: piece.block, row: piece.row - padding + i, column: piece.columns.lowerBound - padding)
-            kernels.accumulate(matrix, Rows(base: input, stride: geometry.filters), into: u, count: count)
-        }
+        let u = convolution.compute(piece, of: cache)
+        if passingToHorizontal { passToHorizontal(u, piece, cache) }
+        if feedsNextBlock { gateAndNormalize(u, piece, cache) }
     }
 
     /// a = v1toh(u1), b = v2toh(u2), before the gate. Input group by input group, each into its own and later groups.
-    private func passToHorizontal(_ piece: VerticalPiece, _ cache: RowCache) {
+    private func passToHorizontal(_ u: Rows, _ piece: VerticalPiece, _ cache: RowCache) {
         let (half, group, count) = (geometry.half, geometry.group, piece.columns.count)
         let first = cache.toHorizontal(block: piece.block, column: piece.columns.lowerBound)
         let accumulators = Rows(base: first, stride: 2 * half)
@@ -68,7 +53,7 @@ final class VerticalStack {
     }
 
     /// The next block's input: norm(tanh(u1) · σ(u2)), each colour group by itself.
-    private func gateAndNormalize(_ piece: VerticalPiece, _ cache: RowCache) {
+    private func gateAndNormalize(_ u: Rows, _ piece: VerticalPiece, _ cache: RowCache) {
         let (filters, group, count) = (geometry.filters, geometry.group, piece.columns.count)
         let gates = Rows(base: gated.base, stride: filters)
         kernels.gate(u, u + filters, into: gates, channels: filters, count: count)

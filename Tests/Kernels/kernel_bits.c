@@ -34,10 +34,10 @@ static void take(const float *p, ptrdiff_t count) {
   }
 }
 
-/* weights: (lanes, depth), packed as the table wants them. */
-static void pack(const pixel_kernels *table, const float *weights, ptrdiff_t depth, ptrdiff_t vectors, float *packed) {
+/* weights: (lanes, depth), packed in panels of at most `panel` vectors. */
+static void pack(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, float *packed) {
   for (ptrdiff_t lane = 0; vectors > 0;) {
-    ptrdiff_t width = pixel_panel_width(vectors, table->panel_vectors);
+    ptrdiff_t width = pixel_panel_width(vectors, panel);
     for (ptrdiff_t k = 0; k < depth; k++)
       for (ptrdiff_t m = 0; m < width * PIXEL_LANES; m++)
         *packed++ = weights[(lane + m) * depth + k];
@@ -63,8 +63,10 @@ static void accumulate(const pixel_kernels *table) {
         fill(weights, vectors * PIXEL_LANES * depth, 1);
         fill(x, columns * (depth + GAP), 2);
         fill(y, columns * y_stride, 4);
-        pack(table, weights, depth, vectors, packed);
-        table->accumulate(packed, depth, vectors, x, x_stride, y, y_stride, columns);
+        /* Either of the table's panels; all are the same on a table that has one. */
+        ptrdiff_t panel = columns % 3 ? table->wide_panel : table->narrow_panel;
+        pack(weights, depth, vectors, panel, packed);
+        table->accumulate(packed, depth, vectors, panel, x, x_stride, y, y_stride, columns);
         take(y, columns * y_stride); /* the gaps too: nothing may be written there */
       }
 }
@@ -74,6 +76,7 @@ static void elementwise(const pixel_kernels *table) {
   static const ptrdiff_t counts[] = {1, 2, 4, 15, 16, 17, 31, 32, 33, 40, 120, 256, MOST_COUNT};
   enum { COLUMNS = 3, SIZE = COLUMNS * (MOST_COUNT + GAP) + PIXEL_LANES };
   static float a[SIZE], b[SIZE], y[SIZE];
+  static float wide[(2 * COLUMNS + 2) * (MOST_COUNT + GAP)], wide_y[2 * COLUMNS * (MOST_COUNT + GAP)];
   for (int c = 0; c < (int)(sizeof counts / sizeof *counts); c++)
     for (float scale = 0x1p-12f; scale <= 128; scale *= 8) {
       ptrdiff_t count = counts[c], stride = count + GAP;
@@ -81,10 +84,18 @@ static void elementwise(const pixel_kernels *table) {
       fill(b, SIZE, scale);
       a[0] = -0.0f;
       fill(y, SIZE, 1);
+      fill(wide, sizeof wide / sizeof *wide, scale);
       table->gate(a, b, stride, y, stride, count, COLUMNS);
       take(y, SIZE);
       table->normalize(a, stride, b, b + stride, y, stride, count, COLUMNS);
       take(y, SIZE);
+      for (ptrdiff_t columns = 1; columns <= 2 * COLUMNS; columns++) {
+        float v[4 * COLUMNS * MOST_COUNT];
+        table->winograd_inputs(wide, stride, v, count, columns);
+        take(v, 4 * ((columns + 1) / 2) * count);
+        table->winograd_outputs(v, wide_y, stride, count, columns);
+        take(wide_y, columns * stride);
+      }
       table->rectify(a, stride, y, stride, count, COLUMNS);
       take(y, SIZE);
       float most = table->maximum(a, count);

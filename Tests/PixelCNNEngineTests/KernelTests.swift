@@ -27,10 +27,10 @@ import Testing
         for lanes in [1, 16, 17, 40, 80, 96, 120, 128, 240] {
             for (depth, columns) in [(1, 1), (3, 2), (40, 5), (7, 17), (72, 64)] {
                 let weights = random(lanes * depth, seed: 2)
-                func result(_ kernels: Kernels) -> [Float] {
-                    let matrix = PackedMatrix(kernels: kernels, storage: storage, lanes: lanes, depth: depth) {
-                        weights[$0 * depth + $1]
-                    }
+                func result(_ kernels: Kernels, forRows: Bool = false) -> [Float] {
+                    let matrix = PackedMatrix(
+                        kernels: kernels, storage: storage, lanes: lanes, depth: depth, forRows: forRows
+                    ) { weights[$0 * depth + $1] }
                     let stride = lanes.roundedUpToLanes + 3
                     let (x, y) = (FloatBuffer(random(columns * depth, seed: 3)), FloatBuffer(random(columns * stride)))
                     kernels.accumulate(
@@ -38,7 +38,9 @@ import Testing
                         count: columns)
                     return Array(UnsafeBufferPointer(start: y.base, count: y.count))
                 }
-                #expect(result(kernels).map(\.bitPattern) == result(Self.portable).map(\.bitPattern))
+                let expected = result(Self.portable).map(\.bitPattern)
+                #expect(result(kernels).map(\.bitPattern) == expected)
+                #expect(result(kernels, forRows: true).map(\.bitPattern) == expected)
             }
         }
     }
@@ -60,6 +62,49 @@ import Testing
                 var sum = start[lane]
                 for k in 0..<depth { sum.addProduct(weights[lane * depth + k], x[k]) }
                 #expect(y.base[lane] == sum, "\(kernels.name), lane \(lane)")
+            }
+        }
+    }
+
+    /// Against F(2, 3)'s text, bit for bit, and against the window of three itself; odd numbers of columns, too.
+    @Test(arguments: Kernels.available.map(\.name))
+    func winogradsTilesAreWindowsOfThree(_ name: String) throws {
+        let kernels = try Kernels.named(name)
+        let taps = random(3, seed: 4)
+        let (g0, g1, g2) = (taps[0], taps[1], taps[2])
+        let weights = [g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2]
+        for count in [1, 16, 18, 40] {
+            for columns in 1...7 {
+                let (tiles, gap) = ((columns + 1) / 2, 3)
+                // What lies past the last input column must not be read.
+                let x = FloatBuffer(random((columns + 2) * (count + gap), seed: 5) + Array(repeating: .nan, count: 100))
+                let v = FloatBuffer(count: 4 * tiles * count + 1)
+                let y = FloatBuffer(Array(repeating: 9, count: columns * (count + gap) + 1))
+                (v.base[v.count - 1], y.base[y.count - 1]) = (9, 9)
+                kernels.winogradInputs(
+                    Rows(base: x.base, stride: count + gap), into: v.base, channels: count, count: columns)
+                func input(_ column: Int, _ i: Int) -> Float {
+                    column < columns + 2 ? x.base[column * (count + gap) + i] : 0
+                }
+                for (t, i) in (0..<tiles).flatMap({ t in (0..<count).map { (t, $0) } }) {
+                    let d = (0..<4).map { input(2 * t + $0, i) }
+                    let found = (0..<4).map { v.base[($0 * tiles + t) * count + i] }
+                    #expect(found == [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]])
+                }
+                for position in 0..<4 {
+                    for i in 0..<tiles * count { v.base[position * tiles * count + i] *= weights[position] }
+                }
+                kernels.winogradOutputs(
+                    v.base, into: Rows(base: y.base, stride: count + gap), channels: count, count: columns)
+                for (column, i) in (0..<columns).flatMap({ c in (0..<count + gap).map { (c, $0) } }) {
+                    let found = y.base[column * (count + gap) + i]
+                    guard i < count else { #expect(found == 9); continue }
+                    let m = (0..<4).map { v.base[($0 * tiles + column / 2) * count + i] }
+                    #expect(found == (column % 2 == 0 ? (m[0] + m[1]) + m[2] : (m[1] - m[2]) - m[3]))
+                    let window = (0..<3).reduce(0.0) { $0 + Double(taps[$1]) * Double(input(column + $1, i)) }
+                    #expect(abs(Double(found) - window) < 2e-5)
+                }
+                #expect(v.base[v.count - 1] == 9 && y.base[y.count - 1] == 9)
             }
         }
     }

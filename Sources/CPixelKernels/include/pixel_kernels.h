@@ -19,16 +19,29 @@ typedef struct pixel_kernels {
   /* "avx512", "avx2", "neon" or "portable": the words that PIXELCNN_ISA takes. */
   const char *name;
 
-  /* Vectors in the widest panel of a packed matrix. `vectors` vectors are cut into ceil(vectors / panel_vectors) panels
-     of as equal width as can be, the wider ones first; a panel is stored as (depth, 16 · width), and panels one after
-     the other. pixel_panel_width tells the width of the first of the panels that remain. */
-  ptrdiff_t panel_vectors;
+  /* Vectors in a panel of a packed matrix that mostly meets one column, and of one that mostly meets eight or more: wide
+     panels keep more sums going, narrow ones leave registers for more columns, which read less of the weights.
+     `vectors` vectors are cut into ceil(vectors / panel) panels of as equal width as can be, the wider ones first; a panel
+     is stored as (depth, 16 · width), and panels one after the other. pixel_panel_width tells the width of the first of
+     the panels that remain. */
+  ptrdiff_t wide_panel, narrow_panel;
 
   /* y[j][m] += Σ_k weights[k][m] · x[j][k], k ascending, y's value first: y holds the initial accumulators.
-     weights: packed, depth × 16·vectors;  x: (columns, depth), rows x_stride apart;  y: (columns, 16·vectors), rows
-     y_stride apart; rows of x may overlap, those of y may not. */
-  void (*accumulate)(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, const float *x, ptrdiff_t x_stride,
-                     float *y, ptrdiff_t y_stride, ptrdiff_t columns);
+     weights: packed in panels of at most `panel` vectors, either of the two above, depth × 16·vectors;
+     x: (columns, depth), rows x_stride apart;  y: (columns, 16·vectors), rows y_stride apart; rows of x may overlap, those
+     of y may not. */
+  void (*accumulate)(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
+                     ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns);
+
+  /* Winograd's F(2, 3): two neighbouring outputs of a window of three columns from four products instead of six.
+     v[0 … 3][t] = d0 − d2, d1 + d2, d2 − d1, d1 − d3, where d0 … d3 are the columns x[2t … 2t + 3], t < tiles =
+     ceil(columns / 2). Of an odd number of columns the last has no d3: 0 stands for it, and is not read.
+     x: (columns + 2, count), rows x_stride apart;  v: (4, tiles, count). */
+  void (*winograd_inputs)(const float *x, ptrdiff_t x_stride, float *v, ptrdiff_t count, ptrdiff_t columns);
+
+  /* Of the products m: y[2t] = (m0 + m1) + m2 and, where 2t + 1 < columns, y[2t + 1] = (m1 − m2) − m3, of m0 … m3 =
+     m[0 … 3][t].  m: (4, tiles, count);  y: (columns, count), rows y_stride apart. */
+  void (*winograd_outputs)(const float *m, float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns);
 
   /* y[j][i] = tanh(a[j][i]) · σ(b[j][i]), i < count: the gate of van den Oord et al. 2016, equation 2.
      a and b: (columns, count), rows stride apart;  y: (columns, count), rows y_stride apart. */
@@ -59,8 +72,8 @@ typedef struct pixel_kernels {
 const pixel_kernels *_Nullable pixel_kernels_available(ptrdiff_t position);
 
 /* The width, in vectors, of the first of the panels that `vectors` vectors are cut into. */
-static inline ptrdiff_t pixel_panel_width(ptrdiff_t vectors, ptrdiff_t panel_vectors) {
-  ptrdiff_t panels = (vectors + panel_vectors - 1) / panel_vectors;
+static inline ptrdiff_t pixel_panel_width(ptrdiff_t vectors, ptrdiff_t panel) {
+  ptrdiff_t panels = (vectors + panel - 1) / panel;
   return (vectors + panels - 1) / panels;
 }
 
