@@ -85,6 +85,7 @@ static void elementwise(const pixel_kernels *table) {
       a[0] = -0.0f;
       fill(y, SIZE, 1);
       fill(wide, sizeof wide / sizeof *wide, scale);
+      fill(wide_y, sizeof wide_y / sizeof *wide_y, 1);
       table->gate(a, b, stride, y, stride, count, COLUMNS);
       take(y, SIZE);
       table->normalize(a, stride, b, b + stride, y, stride, count, COLUMNS);

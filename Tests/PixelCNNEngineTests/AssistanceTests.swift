@@ -9,8 +9,9 @@ import Testing
 @testable import PixelCNNEngine
 
 @Suite struct AssistanceTests {
-    /// Sizes that the wavefront fits badly: fewer columns than it lags behind, one row, one column.
-    static let sizes = [(1, 1), (1, 9), (9, 1), (7, 4), (5, 40), (12, 13)]
+    /// Sizes that the wavefront fits badly: fewer columns than it lags behind, one row, one column; odd widths, whose last
+    /// column is half a tile of F(2, 3).
+    static let sizes = [(1, 1), (1, 9), (9, 1), (6, 2), (6, 3), (7, 4), (5, 40), (4, 51), (12, 13)]
 
     @Test(arguments: SmallModels.all.indices)
     func aSecondThreadChangesNoBit(_ index: Int) {

@@ -40,7 +40,7 @@ import Testing
         let h = model.hyperparameters
         let (engine, reference) = (Engine(model: model), ReferenceNetwork(model: model))
         // The network is convolutional: other sizes than the model's own, one row and one column included.
-        for (height, width) in [(h.height, h.width), (1, 9), (9, 1), (h.height + 5, h.width + 3)] {
+        for (height, width) in [(h.height, h.width), (1, 9), (9, 1), (7, 2), (7, 3), (h.height + 5, h.width + 3)] {
             var generator = SplitMix(seed: UInt64(height))
             let image = (0..<h.channels * height * width).map { _ in
                 UInt16.random(in: 0..<UInt16(h.colors), using: &generator)
