@@ -55,6 +55,17 @@ final class ImageInFlight {
         Int(values[(c * task.height + row) * task.width + column])
     }
 
+    /// Values of a row, C·W.
+    var rowCount: Int { geometry.channels * task.width }
+
+    /// The values of a row, (C, W).
+    func values(row: Int) -> [UInt16] {
+        (0..<geometry.channels).flatMap { c in
+            let start = (c * task.height + row) * task.width
+            return values[start..<start + task.width]
+        }
+    }
+
     /// The value of channel `c` at the current pixel, drawn or given; keeps what the task asks for.
     func chooseValue(channel c: Int, logits: UnsafePointer<Float>, with categorical: Categorical) -> Int {
         let place = (c * task.height + row) * task.width + column

@@ -20,6 +20,9 @@ public final class SamplingSession {
     private var images: [ImageInFlight] = []  // image i has slot i of the horizontal stack
     private var given: [ImageInFlight] = []  // in their given rows, a row a step
 
+    /// Hears of each row of an image that is complete, in order, before `finish` hears of the image.
+    public var finishRow: ((_ tag: Int, _ row: CompletedRow) -> Void)?
+
     /// Sees the logits (d) of each value, teacher-forced or drawn, before it is chosen: for tests.
     var inspectLogits: ((_ tag: Int, _ row: Int, _ column: Int, _ channel: Int, UnsafePointer<Float>) -> Void)?
 
@@ -102,7 +105,7 @@ public final class SamplingSession {
         }
         for slot in 0..<count {
             images[slot].storeInputFeatures(horizontal.inputFeatures(slot: slot))
-            images[slot].advance()
+            advance(images[slot])
         }
     }
 
@@ -116,7 +119,7 @@ public final class SamplingSession {
             chooseValue(c, 0, image)
         }
         image.storeInputFeatures(horizontal.inputFeatures(slot: 0))
-        image.advance()
+        advance(image)
         assistance.didAdvance(image)
     }
 
@@ -138,6 +141,16 @@ public final class SamplingSession {
         horizontal.setValue(normalized, slot: slot, channel: c)
     }
 
+    private func advance(_ image: ImageInFlight) {
+        image.advance()
+        if image.column == 0 { tellOfRow(above: image) }
+    }
+
+    /// The image stands at a row's start: the row above is complete.
+    private func tellOfRow(above image: ImageInFlight) {
+        finishRow?(image.tag, CompletedRow(row: image.row - 1, image: image))
+    }
+
     /// A row of each image that has given ones left; those that have no more join the others.
     private func takeInGivenRows(_ finish: (_ tag: Int, _ result: ImageResult) -> Void) {
         for place in given.indices.reversed() {
@@ -147,6 +160,7 @@ public final class SamplingSession {
             }
             givenRow.compute(image)
             image.advanceRow()
+            tellOfRow(above: image)
             if image.isGivenRow { continue }
             given.remove(at: place)
             if image.isComplete {

@@ -6,6 +6,7 @@ import Synchronization
 /// All images of one request. Ends once: complete, cancelled, or failed.
 final class Job: Sendable {
     let count: Int
+    private let progress: JobProgress?
     private let makeTask: @Sendable (Int) -> ImageTask
     private let state: Mutex<State>
 
@@ -17,9 +18,9 @@ final class Job: Sendable {
     }
 
     /// `makeTask(i)` is image i's task; it is made when a worker takes the image up.
-    init(count: Int, makeTask: @escaping @Sendable (Int) -> ImageTask) {
+    init(count: Int, progress: JobProgress? = nil, makeTask: @escaping @Sendable (Int) -> ImageTask) {
         precondition(count > 0)
-        (self.count, self.makeTask) = (count, makeTask)
+        (self.count, self.progress, self.makeTask) = (count, progress, makeTask)
         state = Mutex(.created)
     }
 
@@ -36,12 +37,18 @@ final class Job: Sendable {
             state = .running(results: Array(repeating: nil, count: count), missing: count, waiter: waiter)
             return true
         }
-        if !isStarted { waiter.resume(throwing: CancellationError()) }
+        if !isStarted { waiter.resume(throwing: CancellationError()) }  // what ended it has ended its progress
         return isStarted
+    }
+
+    /// Takes in a row of image `image`.
+    func finish(row: CompletedRow, of image: Int) {
+        progress?.finish(row: row.row, of: image, count: row.count) { row.values }
     }
 
     /// Takes in image `image`'s result; the last one ends the job.
     func finish(image: Int, result: ImageResult) {
+        if let progress, case .values(let values) = result { progress.finish(image: image, values: values) }
         let complete = state.withLock { state -> (CheckedContinuation<[ImageResult], any Error>, [ImageResult])? in
             guard case .running(var results, let missing, let waiter) = state else { return nil }
             state = .ended  // `results` is uniquely referenced while it changes
@@ -50,7 +57,9 @@ final class Job: Sendable {
             state = .running(results: results, missing: missing - 1, waiter: waiter)
             return nil
         }
-        if let (waiter, results) = complete { waiter.resume(returning: results) }
+        guard let (waiter, results) = complete else { return }
+        progress?.end()
+        waiter.resume(returning: results)
     }
 
     /// Ends the job without results, where it has not ended.
@@ -60,6 +69,7 @@ final class Job: Sendable {
             guard case .running(_, _, let waiter) = state else { return nil }
             return waiter
         }
+        progress?.end()
         waiter?.resume(throwing: error)
     }
 }

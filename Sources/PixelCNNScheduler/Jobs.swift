@@ -16,14 +16,16 @@ public struct SamplingJob: Sendable {
     public var width: Int
     /// How values are drawn; must be valid for the model.
     public var parameters: SamplingParameters
+    /// When the job fails, waiting or running, with ``SchedulerError/deadlineExceeded``; nil for never.
+    public var deadline: ContinuousClock.Instant?
 
     /// A job as given; nothing is checked here.
     public init(
         count: Int, seed: UInt64, firstIndex: UInt64 = 0, height: Int, width: Int,
-        parameters: SamplingParameters = SamplingParameters()
+        parameters: SamplingParameters = SamplingParameters(), deadline: ContinuousClock.Instant? = nil
     ) {
         (self.count, self.seed, self.firstIndex) = (count, seed, firstIndex)
-        (self.height, self.width, self.parameters) = (height, width, parameters)
+        (self.height, self.width, self.parameters, self.deadline) = (height, width, parameters, deadline)
     }
 }
 
@@ -48,6 +50,8 @@ public struct ScoringJob: Sendable {
 public enum SchedulerError: Error, Equatable {
     /// The queue has no room for the job's images now; it should have in about that time.
     case queueFull(retryAfterSeconds: Int)
+    /// The job's deadline passed before all its images were complete.
+    case deadlineExceeded
     /// The scheduler has stopped.
     case stopped
 }

@@ -35,11 +35,11 @@ public final class Scheduler: Sendable {
     /// The longest that a thread with images has gone without a step until now; zero where none has any.
     public var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
 
-    /// Draws images: values 0 … d − 1, (count, C, H, W).
+    /// Draws images: values 0 … d − 1, (count, C, H, W). `progress` tells what is complete meanwhile, and ends with the job.
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
-    public func sample(_ job: SamplingJob) async throws -> [UInt16] {
+    public func sample(_ job: SamplingJob, progress: JobProgress? = nil) async throws -> [UInt16] {
         let results = try await run(
-            Job(count: job.count) { i in
+            Job(count: job.count, progress: progress) { i in
                 ImageTask(
                     height: job.height, width: job.width,
                     source: .sample(seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters))

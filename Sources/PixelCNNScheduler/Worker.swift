@@ -19,6 +19,10 @@ final class Worker {
         (self.number, self.queue, self.heartbeat, self.faults) = (number, queue, heartbeat, faults)
         session = SamplingSession(engine: engine, capacity: capacity)
         queue.enlist(number, session.assistance)
+        session.finishRow = { [unowned self] tag, row in
+            guard let image = images[tag] else { return }
+            image.job.finish(row: row, of: image.image)
+        }
     }
 
     /// Works until the queue stops.

@@ -37,6 +37,8 @@ struct ProblemMiddleware: RouterMiddleware {
         case .queueFull(let seconds):
             .busy(
                 .tooManyRequests, "the queue is full; try again in \(max(1, seconds)) s", retryAfterSeconds: seconds)
+        case .deadlineExceeded:
+            ProblemAnswer(.gatewayTimeout, "the deadline passed before the images were complete")
         case .stopped:
             .busy(.serviceUnavailable, "the daemon is shutting down", retryAfterSeconds: 1)
         }

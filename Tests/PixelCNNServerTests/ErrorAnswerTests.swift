@@ -128,6 +128,13 @@ import Testing
         }
     }
 
+    @Test func aDeadlineThatPassedIs504() async throws {
+        try await TestServer.run(.late) { server in
+            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            try self.expectProblem(answer, 504)
+        }
+    }
+
     @Test func aStoppedSchedulerIs503WithRetryAfter() async throws {
         try await TestServer.run(.stopped) { server in
             let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")

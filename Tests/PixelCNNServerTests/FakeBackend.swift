@@ -11,6 +11,7 @@ final class FakeBackend: ComputeBackend {
         /// Waits until it is let go, or is cancelled.
         case waiting
         case full
+        case late
         case stopped
         case broken
     }
@@ -54,10 +55,30 @@ final class FakeBackend: ComputeBackend {
         return status
     }
 
-    func sample(_ job: SamplingJob) async throws -> [UInt16] {
+    func sample(_ job: SamplingJob, progress: JobProgress?) async throws -> [UInt16] {
         self.log.withLock { $0.samplingJobs.append(job) }
+        defer { progress?.end() }
         try await self.behave()
-        return self.values(of: job)
+        let values = self.values(of: job)
+        if let progress { self.report(values, of: job, to: progress) }
+        return values
+    }
+
+    /// Rows of an image, then the image, then the next one.
+    private func report(_ values: [UInt16], of job: SamplingJob, to progress: JobProgress) {
+        let plane = job.height * job.width
+        let size = self.channels * plane
+        for image in 0..<job.count {
+            let picture = Array(values[image * size..<(image + 1) * size])
+            for row in 0..<job.height {
+                progress.finish(row: row, of: image, count: self.channels * job.width) {
+                    (0..<self.channels).flatMap {
+                        picture[$0 * plane + row * job.width..<$0 * plane + (row + 1) * job.width]
+                    }
+                }
+            }
+            progress.finish(image: image, values: picture)
+        }
     }
 
     func score(_ job: ScoringJob) async throws -> [Float] {
@@ -80,6 +101,7 @@ final class FakeBackend: ComputeBackend {
         switch self.behaviour {
         case .answering: return
         case .full: throw SchedulerError.queueFull(retryAfterSeconds: 9)
+        case .late: throw SchedulerError.deadlineExceeded
         case .stopped: throw SchedulerError.stopped
         case .broken: throw Broken()
         case .waiting:
