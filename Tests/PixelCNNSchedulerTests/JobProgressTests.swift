@@ -30,7 +30,8 @@ import Testing
                 #expect(row == rows[image])
                 rows[image] += 1
                 let expected = (0..<3).flatMap { c in
-                    values[image * size + (c * height + row) * width..<image * size + (c * height + row + 1) * width]
+                    let start = image * size + (c * height + row) * width
+                    return values[start..<start + width]
                 }
                 #expect(rowValues == expected)
             case .image(let image, let imageValues):
