@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct JobProgressTests {
     private let engine = Engine(model: SmallModels.colour)
-    private let (height, width) = (5, 4)
+    private let height = 5
+    private let width = 4
 
     private func job(_ count: Int, height: Int? = nil) -> SamplingJob {
         SamplingJob(count: count, seed: 1, height: height ?? self.height, width: width)

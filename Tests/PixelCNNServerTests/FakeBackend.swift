@@ -72,8 +72,9 @@ final class FakeBackend: ComputeBackend {
             let picture = Array(values[image * size..<(image + 1) * size])
             for row in 0..<job.height {
                 progress.finish(row: row, of: image, count: self.channels * job.width) {
-                    (0..<self.channels).flatMap {
-                        picture[$0 * plane + row * job.width..<$0 * plane + (row + 1) * job.width]
+                    (0..<self.channels).flatMap { c -> ArraySlice<UInt16> in
+                        let start = c * plane + row * job.width
+                        return picture[start..<start + job.width]
                     }
                 }
             }
