@@ -27,4 +27,7 @@ public final class Engine: Sendable {
 
     /// `avx512`, `avx2`, `neon` or `portable`.
     public var instructionSet: String { kernels.name }
+
+    /// Bytes of activation rows that an image of `width` columns in flight takes; its height does not matter.
+    public func cacheBytes(width: Int) -> Int { RowCache.byteCount(geometry: geometry, width: width) }
 }

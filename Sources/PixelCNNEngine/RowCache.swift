@@ -21,10 +21,25 @@ final class RowCache {
     init(geometry: Geometry, width: Int) {
         self.width = width
         self.geometry = geometry
-        pixels = FloatBuffer(count: Self.pixelRows * (width + 2 * Geometry.inputReach) * geometry.channels)
-        rows = FloatBuffer(
-            count: geometry.blocks * geometry.keptRows * (width + 2 * geometry.padding) * geometry.filters)
-        toHorizontal = FloatBuffer(count: geometry.blocks * width * 2 * geometry.half)
+        let counts = Self.counts(geometry: geometry, width: width)
+        pixels = FloatBuffer(count: counts.pixels)
+        rows = FloatBuffer(count: counts.rows)
+        toHorizontal = FloatBuffer(count: counts.toHorizontal)
+    }
+
+    /// Bytes that an image of `width` columns takes.
+    static func byteCount(geometry: Geometry, width: Int) -> Int {
+        let counts = counts(geometry: geometry, width: width)
+        return (counts.pixels + counts.rows + counts.toHorizontal) * MemoryLayout<Float>.stride
+    }
+
+    /// Floats of each buffer.
+    private static func counts(geometry: Geometry, width: Int) -> (pixels: Int, rows: Int, toHorizontal: Int) {
+        (
+            pixels: pixelRows * (width + 2 * Geometry.inputReach) * geometry.channels,
+            rows: geometry.blocks * geometry.keptRows * (width + 2 * geometry.padding) * geometry.filters,
+            toHorizontal: geometry.blocks * width * 2 * geometry.half
+        )
     }
 
     /// Normalised pixels of row `row` from `column` on, channels innermost; columns −3 … W + 2 exist.

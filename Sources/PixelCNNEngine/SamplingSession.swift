@@ -1,7 +1,8 @@
-// A batch of images that step together, each at a position and of a size of its own; images join and leave between
-// steps. A step takes every image one pixel further: at a row's start the vertical stack, then the horizontal stack and
-// the output layers, value by value. An image's result does not depend on what else is in the session, nor on a second
-// thread that helps with the last one.
+// A batch of images that step together, each at a position and of a size of its own. A step takes every image one pixel
+// further: at a row's start the vertical stack, then the horizontal stack and the output layers, value by value. It comes
+// in pieces, since the vertical rows of many images take fifty times as long as their pixels; images join and leave
+// between pieces. An image's result does not depend on what else is in the session, nor on a second thread that helps
+// with the last one.
 
 /// Images in flight on one thread: add tasks, step, take what is finished. Not thread-safe, but for ``assistance``.
 public final class SamplingSession {
@@ -19,6 +20,12 @@ public final class SamplingSession {
     private let categorical: Categorical
     private var images: [ImageInFlight] = []  // image i has slot i of the horizontal stack
     private var given: [ImageInFlight] = []  // in their given rows, a row a step
+
+    /// The step that has begun: given images that are still to go a row further, the first ones, and images whose
+    /// vertical row is there, also the first ones.
+    private var begun: (givenLeft: Int, prepared: Int)?
+    /// Columns of a block that a piece takes at most: half a millisecond's work for the published network.
+    private static let columnsOfPiece = 256
 
     /// Hears of each row of an image that is complete, in order, before `finish` hears of the image.
     public var finishRow: ((_ tag: Int, _ row: CompletedRow) -> Void)?
@@ -45,12 +52,12 @@ public final class SamplingSession {
 
     deinit { assistance.takeBack() }
 
-    /// Takes in an image; it moves with the next step. `tag` comes back with its result.
+    /// Takes in an image; it moves with the next piece. `tag` comes back with its result.
     public func add(_ task: ImageTask, tag: Int) {
         precondition(count < capacity, "the session is full")
         precondition(task.height > 0 && task.width > 0)
         assistance.takeBack()
-        vertical.reserve(columns: task.width)
+        vertical.reserve(columns: min(task.width, Self.columnsOfPiece))
         let image = ImageInFlight(task: task, tag: tag, geometry: engine.geometry)
         if image.isGivenRow {
             givenRow.reserve(width: task.width)
@@ -62,36 +69,62 @@ public final class SamplingSession {
 
     /// Takes every image one pixel further, or one row where it is given, and hands those that are complete to `finish`.
     public func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
-        if !given.isEmpty { takeInGivenRows(finish) }
-        if images.isEmpty { return }
+        while !stepPiece(finish: finish) {}
+    }
+
+    /// Does a piece of a step: some columns of one image's vertical row, or a pixel of all images. Returns whether the
+    /// step is complete.
+    public func stepPiece(finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
+        var (givenLeft, prepared) = begun ?? (given.count, 0)
+        let isComplete = stepPiece(&givenLeft, &prepared, finish)
+        begun = isComplete ? nil : (givenLeft, prepared)
+        return isComplete
+    }
+
+    /// Drops the images whose tag the predicate picks, unfinished.
+    public func removeAll(where isUnwanted: (_ tag: Int) -> Bool) {
+        given.removeAll { isUnwanted($0.tag) }
+        if let step = begun { begun = (min(step.givenLeft, given.count), step.prepared) }
+        for slot in images.indices.reversed() where isUnwanted(images[slot].tag) { remove(slot: slot) }
+    }
+
+    // MARK: - A step
+
+    private func stepPiece(
+        _ givenLeft: inout Int, _ prepared: inout Int, _ finish: (_ tag: Int, _ result: ImageResult) -> Void
+    ) -> Bool {
+        if givenLeft > 0 {
+            if takeInGivenRow(place: givenLeft - 1, finish) { givenLeft -= 1 }
+            return givenLeft == 0 && images.isEmpty
+        }
+        if images.isEmpty { return true }
         if count == 1 && assistance.lend(images[0]) {
             stepWithAssistance(images[0])
         } else {
+            while prepared < images.count {
+                let image = images[prepared]
+                if image.wavefront.ready <= image.pixel {
+                    observePhase?(.vertical)
+                    computeVertical(image)
+                    return false
+                }
+                prepared += 1
+            }
             stepTogether()
         }
         for slot in images.indices.reversed() where images[slot].isComplete {
             finish(images[slot].tag, images[slot].result)
             remove(slot: slot)
         }
+        return true
     }
 
-    /// Drops the images whose tag the predicate picks, unfinished.
-    public func removeAll(where isUnwanted: (_ tag: Int) -> Bool) {
-        given.removeAll { isUnwanted($0.tag) }
-        for slot in images.indices.reversed() where isUnwanted(images[slot].tag) { remove(slot: slot) }
-    }
-
-    // MARK: - A step
-
+    /// A pixel of all images, whose vertical rows are there.
     private func stepTogether() {
         let count = images.count
+        observePhase?(.horizontal)
         for slot in 0..<count {
             let image = images[slot]
-            if image.wavefront.ready <= image.pixel {
-                observePhase?(.vertical)
-                while image.wavefront.ready <= image.pixel { computeVertical(image) }
-                observePhase?(.horizontal)
-            }
             horizontal.beginPixel(slot: slot, row: image.row, column: image.column, cache: image.cache)
         }
         horizontal.addLeftTaps(count: count)
@@ -123,9 +156,9 @@ public final class SamplingSession {
         assistance.didAdvance(image)
     }
 
-    /// The next piece of the image's vertical rows: all columns of a block, when the row above is complete.
+    /// The next piece of the image's vertical rows, when the row above is complete.
     private func computeVertical(_ image: ImageInFlight, passingToHorizontal: Bool = true) {
-        guard let piece = image.wavefront.nextPiece(drawn: image.pixel, least: 1, most: .max) else {
+        guard let piece = image.wavefront.nextPiece(drawn: image.pixel, least: 1, most: Self.columnsOfPiece) else {
             preconditionFailure("the vertical stack waits for a row that is not complete")
         }
         vertical.compute(piece, of: image.cache, passingToHorizontal: passingToHorizontal)
@@ -151,24 +184,24 @@ public final class SamplingSession {
         finishRow?(image.tag, CompletedRow(row: image.row - 1, image: image))
     }
 
-    /// A row of each image that has given ones left; those that have no more join the others.
-    private func takeInGivenRows(_ finish: (_ tag: Int, _ result: ImageResult) -> Void) {
-        for place in given.indices.reversed() {
-            let image = given[place]
-            while image.wavefront.ready < image.pixel + image.width {
-                computeVertical(image, passingToHorizontal: false)
-            }
-            givenRow.compute(image)
-            image.advanceRow()
-            tellOfRow(above: image)
-            if image.isGivenRow { continue }
-            given.remove(at: place)
-            if image.isComplete {
-                finish(image.tag, image.result)
-            } else {
-                images.append(image)
-            }
+    /// A piece of a given row, and whether that was the row's last; an image that has no more of them joins the others.
+    private func takeInGivenRow(place: Int, _ finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
+        let image = given[place]
+        if image.wavefront.ready < image.pixel + image.width {
+            computeVertical(image, passingToHorizontal: false)
+            return false
         }
+        givenRow.compute(image)
+        image.advanceRow()
+        tellOfRow(above: image)
+        if image.isGivenRow { return true }
+        given.remove(at: place)
+        if image.isComplete {
+            finish(image.tag, image.result)
+        } else {
+            images.append(image)
+        }
+        return true
     }
 
     /// The last image takes the free slot.
@@ -180,5 +213,7 @@ public final class SamplingSession {
             images[slot] = images[last]
         }
         images.removeLast()
+        // The image that took the slot may not be prepared.
+        if let step = begun { begun = (step.givenLeft, min(step.prepared, slot)) }
     }
 }
