@@ -3,11 +3,21 @@
 import PixelCNNEngine
 import Synchronization
 
-/// All images of one request. Ends once: complete, cancelled, or failed.
+/// All images of one request. Ends once: complete, cancelled, late, or failed.
 final class Job: Sendable {
     let count: Int
+    let size: JobSize
+    /// Memory of each image in flight.
+    let cacheBytesAnImage: Int
+    let deadline: ContinuousClock.Instant?
+    /// When the job came.
+    let arrival = ContinuousClock.now
+    /// Images that workers have: written by the queue.
+    let imagesInFlight = Atomic<Int>(0)
+
     private let progress: JobProgress?
     private let makeTask: @Sendable (Int) -> ImageTask
+    private let hasEnded = Atomic<Bool>(false)
     private let state: Mutex<State>
 
     private enum State {
@@ -18,17 +28,21 @@ final class Job: Sendable {
     }
 
     /// `makeTask(i)` is image i's task; it is made when a worker takes the image up.
-    init(count: Int, progress: JobProgress? = nil, makeTask: @escaping @Sendable (Int) -> ImageTask) {
+    init(
+        count: Int, cacheBytesAnImage: Int, deadline: ContinuousClock.Instant? = nil, progress: JobProgress? = nil,
+        makeTask: @escaping @Sendable (Int) -> ImageTask
+    ) {
         precondition(count > 0)
-        (self.count, self.progress, self.makeTask) = (count, progress, makeTask)
+        (self.count, self.cacheBytesAnImage, self.deadline) = (count, cacheBytesAnImage, deadline)
+        (self.progress, self.makeTask) = (progress, makeTask)
+        size = JobSize(images: count)
         state = Mutex(.created)
     }
 
     func task(_ image: Int) -> ImageTask { makeTask(image) }
 
-    var isEnded: Bool {
-        state.withLock { if case .ended = $0 { true } else { false } }
-    }
+    /// Whether nobody wants the job's images any more.
+    var isEnded: Bool { hasEnded.load(ordering: .acquiring) }
 
     /// Registers who waits; false, and the waiter is told, where the job was cancelled before.
     func start(_ waiter: CheckedContinuation<[ImageResult], any Error>) -> Bool {
@@ -37,7 +51,7 @@ final class Job: Sendable {
             state = .running(results: Array(repeating: nil, count: count), missing: count, waiter: waiter)
             return true
         }
-        if !isStarted { waiter.resume(throwing: CancellationError()) }  // what ended it has ended its progress
+        if !isStarted { waiter.resume(throwing: CancellationError()) }
         return isStarted
     }
 
@@ -58,7 +72,7 @@ final class Job: Sendable {
             return nil
         }
         guard let (waiter, results) = complete else { return }
-        progress?.end()
+        didEnd()
         waiter.resume(returning: results)
     }
 
@@ -69,7 +83,12 @@ final class Job: Sendable {
             guard case .running(_, _, let waiter) = state else { return nil }
             return waiter
         }
-        progress?.end()
+        didEnd()
         waiter?.resume(throwing: error)
+    }
+
+    private func didEnd() {
+        hasEnded.store(true, ordering: .releasing)
+        progress?.end()
     }
 }

@@ -72,6 +72,12 @@ public struct SchedulerStatus: Sendable, Equatable {
     public var valuesDrawn: UInt64 = 0
     /// Worker threads.
     public var threads = 0
+    /// Seconds that all threads together have computed since the start.
+    public var busySeconds = 0.0
+    /// Steps since the start. A step takes images that stand together one pixel further.
+    public var steps: UInt64 = 0
+    /// Images taken a pixel further since the start: ÷ steps, how many a step has.
+    public var imageSteps: UInt64 = 0
 
     /// All zero.
     public init() {}

@@ -1,5 +1,5 @@
 // The one owner of compute: a fixed pool of threads that steps all images in flight. Callers wait without holding a
-// thread; a caller that is cancelled frees its images at the next step.
+// thread; a caller that is cancelled frees its images within a piece of a step.
 
 import PixelCNNEngine
 
@@ -7,6 +7,8 @@ import PixelCNNEngine
 public final class Scheduler: Sendable {
     /// The most images that one thread steps together: past it a step only gets longer, not cheaper an image.
     private static let imagesPerThread = 64
+    /// Row caches of some thousand images of 32 columns, or of 34 of 1024, of the published network.
+    public static let defaultMaximumCacheBytes = 1 << 30
 
     private let engine: Engine
     private let queue: JobQueue
@@ -14,15 +16,23 @@ public final class Scheduler: Sendable {
     private let heartbeats: [Heartbeat]  // of each thread
 
     /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are refused.
-    public init(engine: Engine, threads: Int, maximumQueuedImages: Int, faults: DebugFaults = DebugFaults()) {
+    /// Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of each ``JobSize`` may
+    /// always run. `observer` hears of jobs.
+    public init(
+        engine: Engine, threads: Int, maximumQueuedImages: Int,
+        maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes, observer: (any SchedulerObserver)? = nil,
+        faults: DebugFaults = DebugFaults()
+    ) {
         precondition(threads > 0)
-        let queue = JobQueue(threads: threads, maximumQueuedImages: maximumQueuedImages)
+        let queue = JobQueue(
+            threads: threads, maximumQueuedImages: maximumQueuedImages, imagesPerWorker: Scheduler.imagesPerThread,
+            maximumCacheBytes: maximumCacheBytes)
         let heartbeats = (0..<threads).map { _ in Heartbeat() }
         (self.engine, self.queue, self.heartbeats) = (engine, queue, heartbeats)
         self.threads = heartbeats.enumerated().map { i, heartbeat in
             ComputeThread(name: "compute-\(i)") {
                 Worker(
-                    number: i, engine: engine, queue: queue, heartbeat: heartbeat, faults: faults,
+                    number: i, engine: engine, queue: queue, heartbeat: heartbeat, faults: faults, observer: observer,
                     capacity: Scheduler.imagesPerThread
                 ).run()
             }
@@ -39,7 +49,10 @@ public final class Scheduler: Sendable {
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
     public func sample(_ job: SamplingJob, progress: JobProgress? = nil) async throws -> [UInt16] {
         let results = try await run(
-            Job(count: job.count, progress: progress) { i in
+            Job(
+                count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width), deadline: job.deadline,
+                progress: progress
+            ) { i in
                 ImageTask(
                     height: job.height, width: job.width,
                     source: .sample(seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters))
@@ -55,7 +68,7 @@ public final class Scheduler: Sendable {
     public func score(_ job: ScoringJob) async throws -> [Float] {
         let size = job.values.count / job.count
         let results = try await run(
-            Job(count: job.count) { i in
+            Job(count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width)) { i in
                 ImageTask(
                     height: job.height, width: job.width,
                     source: .score(values: Array(job.values[i * size..<(i + 1) * size])))
@@ -71,14 +84,15 @@ public final class Scheduler: Sendable {
         _ = try await sample(SamplingJob(count: status.threads, seed: 0, height: 2, width: 2))
     }
 
-    /// Ends the workers within a step; jobs that have not ended throw ``SchedulerError/stopped``.
+    /// Ends the workers within a piece of a step; jobs that have not ended throw ``SchedulerError/stopped``.
     public func stop() async {
         for job in queue.stop() { job.fail(SchedulerError.stopped) }
         for thread in threads { thread.join() }
     }
 
     private func run(_ job: Job) async throws -> [ImageResult] {
-        try await withTaskCancellationHandler {
+        defer { if job.deadline != nil { queue.remove(job) } }
+        return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { waiter in
                 guard job.start(waiter) else { return }
                 do { try queue.admit(job) } catch { job.fail(error) }

@@ -1,0 +1,148 @@
+import PixelCNNEngine
+import Testing
+
+@testable import PixelCNNScheduler
+
+@Suite struct PlacementTests {
+    private func placement(workers: Int = 2, capacity: Int = 64, maximumCacheBytes: Int = .max) -> Placement {
+        Placement(workers: workers, capacity: capacity, maximumCacheBytes: maximumCacheBytes)
+    }
+
+    private func job(_ count: Int, bytes: Int = 1) -> Job {
+        Job(count: count, cacheBytesAnImage: bytes) { _ in
+            ImageTask(height: 1, width: 1, source: .score(values: []))
+        }
+    }
+
+    @Test(arguments: [1, 2, 5, 64, 127, 200])
+    func workersTakeEqualShares(_ images: Int) {
+        var placement = placement(workers: 3)
+        placement.append(job(images))
+        let shares = (0..<3).map { placement.take(worker: $0).count }
+        #expect(shares.reduce(0, +) == min(images, 3 * 64))
+        #expect(shares.max()! - shares.min()! <= 1)
+        #expect(placement.imagesInFlight == shares.reduce(0, +))
+        #expect(placement.imagesQueued == images - placement.imagesInFlight)
+    }
+
+    @Test func jobsOfASizeTakeTurns() {
+        var placement = placement(workers: 1, capacity: 6)
+        let jobs = [job(100), job(100), job(100)]
+        for job in jobs { placement.append(job) }
+        let taken = placement.take(worker: 0)
+        #expect(taken.map { image in jobs.firstIndex { $0 === image.job } } == [0, 1, 2, 0, 1, 2])
+        #expect(taken.map(\.image) == [0, 0, 0, 1, 1, 1])
+        #expect(jobs.map { $0.imagesInFlight.load(ordering: .relaxed) } == [2, 2, 2])
+        #expect(placement.requestsInFlight == 3 && placement.requestsQueued == 0)
+    }
+
+    @Test func aSmallJobHasAPlaceWhereLargeOnesHaveTakenAllOfTheirs() {
+        var placement = placement()
+        placement.append(job(1000))
+        for worker in 0..<2 { #expect(placement.take(worker: worker).count == 64) }
+        #expect(!placement.canTake(worker: 0) && !placement.canTake(worker: 1))
+        let small = job(1)
+        placement.append(small)
+        #expect((0..<2).contains { placement.canTake(worker: $0) })
+        let taken = (0..<2).flatMap { placement.take(worker: $0) }
+        #expect(taken.count == 1 && taken[0].job === small)
+    }
+
+    @Test func smallJobsGoToDifferentWorkers() {
+        var placement = placement()
+        placement.append(job(1000))
+        for worker in 0..<2 { _ = placement.take(worker: worker) }
+        placement.append(job(1))
+        placement.append(job(1))
+        #expect((0..<2).map { placement.take(worker: $0).count } == [1, 1])
+    }
+
+    /// A lone image stays on its worker and a new one goes to the idle one, though both of them look.
+    @Test func anIdleWorkerTakesWhatTheBusyOneLeaves() {
+        var placement = placement()
+        placement.append(job(1))
+        let owner = (0..<2).first { !placement.take(worker: $0).isEmpty }!
+        #expect(placement.workerWithOneImage { _ in true }?.worker == owner)
+        placement.append(job(5))
+        placement.append(job(1))
+        let shares = [owner, 1 - owner].map { placement.take(worker: $0) }
+        #expect(shares[0].count { $0.job.size == .small } == 0 && shares[1].count { $0.job.size == .small } == 1)
+        #expect(shares[0].count + shares[1].count == 6)
+        #expect(placement.workerWithOneImage { _ in true } == nil)
+    }
+
+    @Test func whatWaitsAlwaysHasATaker() {
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<200 {
+            var placement = placement(workers: 3, capacity: 4, maximumCacheBytes: 20)
+            var held: [[PendingImage]] = [[], [], []]
+            for _ in 0..<100 {
+                if Bool.random(using: &generator) {
+                    placement.append(job(.random(in: 1...9), bytes: .random(in: 1...30)))
+                }
+                let worker = Int.random(in: 0..<3)
+                held[worker] += placement.take(worker: worker)
+                #expect(held[worker].count { $0.job.size == .small } <= 4)
+                if let image = held[worker].indices.randomElement(), Bool.random() {
+                    placement.leave(worker: worker, [held[worker].remove(at: image)])
+                }
+                // Where nobody may take anything, something of each waiting size is in flight and will make room.
+                if placement.imagesQueued > 0, !(0..<3).contains(where: placement.canTake) {
+                    #expect(placement.imagesInFlight > 0)
+                }
+            }
+            while placement.imagesQueued + placement.imagesInFlight > 0 {
+                for worker in 0..<3 {
+                    placement.leave(worker: worker, held[worker] + placement.take(worker: worker))
+                    held[worker] = []
+                }
+            }
+        }
+    }
+
+    @Test func cachesInFlightStayBelowTheirBoundAndLargeJobsLeaveRoom() {
+        var placement = placement(maximumCacheBytes: 100)
+        placement.append(job(50, bytes: 10))
+        #expect((0..<2).map { placement.take(worker: $0).count }.reduce(0, +) == 7)
+        placement.append(job(2, bytes: 10))
+        placement.append(job(3, bytes: 10))
+        let small = (0..<2).flatMap { placement.take(worker: $0) }
+        #expect(small.count == 3 && small.allSatisfy { $0.job.size == .small })
+        #expect(!placement.canTake(worker: 0) && !placement.canTake(worker: 1))
+    }
+
+    @Test func oneImageOfEachSizeMayRunHoweverWide() {
+        var placement = placement(maximumCacheBytes: 100)
+        placement.append(job(50, bytes: 1000))
+        placement.append(job(2, bytes: 1000))
+        let taken = (0..<2).map { placement.take(worker: $0) }
+        #expect(taken.flatMap { $0 }.count == 2)
+        #expect(!placement.canTake(worker: 0) && !placement.canTake(worker: 1))
+        for worker in 0..<2 { placement.leave(worker: worker, taken[worker]) }
+        #expect((0..<2).flatMap { placement.take(worker: $0) }.count == 2)
+    }
+
+    @Test func aWideImageIsNotOvertaken() {
+        var placement = placement(workers: 1, maximumCacheBytes: 100)
+        placement.append(job(5, bytes: 1))
+        let first = placement.take(worker: 0)
+        placement.append(job(5, bytes: 1000))
+        placement.append(job(5, bytes: 1))
+        #expect(placement.take(worker: 0).isEmpty)
+        placement.leave(worker: 0, first)
+        #expect(placement.take(worker: 0).map(\.job.cacheBytesAnImage) == [1000])
+    }
+
+    @Test func aRemovedJobIsNotTaken() {
+        var placement = placement(workers: 1, capacity: 5)
+        let jobs = [job(100), job(100)]
+        for job in jobs { placement.append(job) }
+        let taken = placement.take(worker: 0)
+        placement.remove(jobs[0])
+        placement.remove(jobs[0])
+        #expect(placement.imagesQueued == 98)
+        placement.leave(worker: 0, taken)
+        #expect(placement.take(worker: 0).allSatisfy { $0.job === jobs[1] })
+        #expect(placement.removeAll().count == 1 && placement.imagesQueued == 0)
+    }
+}
