@@ -79,7 +79,7 @@ let package = Package(
             name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-bench",
-            dependencies: ["CMachineLimits", "PixelCNNEngine", "PixelCNNModel", argumentParser],
+            dependencies: ["CMachineLimits", "PixelCNNEngine", "PixelCNNModel", "PixelCNNScheduler", argumentParser],
             path: "Benchmarks/pixelcnn-bench", swiftSettings: settings),
         .target(name: "CMachineLimits", path: "Benchmarks/CMachineLimits"),
 

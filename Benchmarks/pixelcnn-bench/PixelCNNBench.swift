@@ -1,11 +1,11 @@
-// Our side of `make bench`: the engine alone, without a server, on threads of its own. Benchmarks/run puts PyTorch's
-// side next to it. Nothing is printed but the document (or, for `time`, its lines); progress goes to stderr.
+// Our side of `make bench`: the engine and the scheduler alone, without a server, on threads of their own. Benchmarks/run
+// puts PyTorch's side next to it. Nothing is printed but the document, or a command's lines; progress goes to stderr.
 
 import ArgumentParser
 
 @main
-struct PixelCNNBench: ParsableCommand {
+struct PixelCNNBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pixelcnn-bench", abstract: "Time the sampling engine.",
-        subcommands: [Everything.self, Time.self], defaultSubcommand: Everything.self)
+        subcommands: [Everything.self, Time.self, Sharing.self], defaultSubcommand: Everything.self)
 }
