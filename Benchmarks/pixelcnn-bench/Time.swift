@@ -22,6 +22,7 @@ struct Time: ParsableCommand {
     @Option(help: "Runs of each case; the median counts.") var runs = 3
     @Option(help: "A model file instead of random weights of the published size.") var model: String?
     @Option(help: "Rows and columns of the images.") var size = 32
+    @Option(help: "How the weights are kept: f32 or bf16.") var precision = Precision.f32
     @Flag(help: "Also the phases of a step, of 1 and of 64 images.") var phases = false
     @Flag(help: "Also 64 images at different positions against 64 in step.") var positions = false
 
@@ -33,7 +34,7 @@ struct Time: ParsableCommand {
 
     func run() throws {
         let loaded = try model.map { try Model.load(path: $0) } ?? Model.random(try Hyperparameters(), seed: 1)
-        let engine = Engine(model: loaded)
+        let engine = Engine(model: loaded, precision: precision)
         for threads in numbers(threads) ?? [] {
             for images in numbers(images) ?? [] where canDraw(images: images, threads: threads) {
                 let timing = Timing.median(runs: runs, limit: .seconds(3600)) {
@@ -61,3 +62,5 @@ struct Time: ParsableCommand {
         return numbers.isEmpty ? nil : numbers
     }
 }
+
+extension Precision: ExpressibleByArgument {}

@@ -6,37 +6,72 @@ enum { MOST_COLUMNS = 14, CACHE_LINE = 64 };
 
 /* A register tile: MV vectors of outputs for NC columns. One load of a weight vector feeds NC multiply-adds, one
    broadcast feeds MV. The accumulators live in registers across the whole depth. Meanwhile `lines` cache lines a step are
-   fetched from `ahead` on: see accumulate. */
+   fetched from `ahead` on: see multiply.
+
+   One column has little to do with each weight and waits for the next from L3. Matrices that are used one after the other
+   mostly lie so in memory, and most are short: 2 KB ahead reaches past their ends. A prefetch never faults. */
+#define TILE_START(MV, NC)                                                                                             \
+  f32x16 sum[NC][MV];                                                                                                  \
+  UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++) sum[j][v] =                                  \
+      load(y + j * ys + v * PIXEL_LANES);
+#define TILE_ADD(MV, NC, K)                                                                                            \
+  UNROLL for (int j = 0; j < NC; j++) {                                                                                \
+    f32x16 value = splat(x[j * xs + (K)]);                                                                             \
+    UNROLL for (int v = 0; v < MV; v++) sum[j][v] = fma16(weight[v], value, sum[j][v]);                                \
+  }
+#define TILE_FETCH(NC, V)                                                                                              \
+  if (NC == 1)                                                                                                         \
+    prefetch((uintptr_t)(w + (V) * PIXEL_LANES) + AHEAD_OF_ONE_COLUMN, 3);                                             \
+  else if ((V) < lines)                                                                                                \
+    prefetch(ahead + (V) * CACHE_LINE, 2);
+#define TILE_END(MV, NC)                                                                                               \
+  UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++)                                              \
+      store(y + j * ys + v * PIXEL_LANES, sum[j][v]);
 #define TILE(MV, NC)                                                                                                   \
-  static void tile_##MV##x##NC(const float *w, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y, ptrdiff_t ys,  \
-                               uintptr_t ahead, ptrdiff_t lines) {                                                     \
-    f32x16 sum[NC][MV];                                                                                                \
-    UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++) sum[j][v] =                                \
-        load(y + j * ys + v * PIXEL_LANES);                                                                            \
-    for (ptrdiff_t k = 0; k < depth; k++, w += MV * PIXEL_LANES, x++, ahead += lines * CACHE_LINE) {                   \
+  static void tile_##MV##x##NC(const void *weights, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y,           \
+                               ptrdiff_t ys, uintptr_t ahead, ptrdiff_t lines) {                                       \
+    const float *w = weights;                                                                                          \
+    TILE_START(MV, NC)                                                                                                 \
+    for (; depth > 0; depth--, w += MV * PIXEL_LANES, x++, ahead += lines * CACHE_LINE) {                              \
       f32x16 weight[MV];                                                                                               \
       UNROLL for (int v = 0; v < MV; v++) {                                                                            \
         weight[v] = load(w + v * PIXEL_LANES);                                                                         \
-        if (NC == 1)                                                                                                   \
-          prefetch_ahead(w + v * PIXEL_LANES);                                                                         \
-        else if (v < lines)                                                                                            \
-          __builtin_prefetch((const void *)(ahead + v * CACHE_LINE), 0, 2);                                            \
+        TILE_FETCH(NC, v)                                                                                              \
       }                                                                                                                \
-      UNROLL for (int j = 0; j < NC; j++) {                                                                            \
-        f32x16 value = splat(x[j * xs]);                                                                               \
-        UNROLL for (int v = 0; v < MV; v++) sum[j][v] = fma16(weight[v], value, sum[j][v]);                            \
-      }                                                                                                                \
+      TILE_ADD(MV, NC, 0)                                                                                              \
     }                                                                                                                  \
-    UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++)                                            \
-        store(y + j * ys + v * PIXEL_LANES, sum[j][v]);                                                                \
+    TILE_END(MV, NC)                                                                                                   \
   }
-/* One column has little to do with each weight and waits for the next from L3. Matrices that are used one after the other
-   mostly lie so in memory, and most are short: 2 KB ahead reaches past their ends. A prefetch never faults. */
-INLINE void prefetch_ahead(const float *w) { __builtin_prefetch((const void *)((uintptr_t)w + 2048), 0, 3); }
+
+/* The same with two bf16 weights a lane, of steps k and k + 1. The arithmetic is that of floats. */
+#define TILE_BF16(MV, NC)                                                                                              \
+  static void tile_bf16_##MV##x##NC(const void *weights, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y,      \
+                                    ptrdiff_t ys, uintptr_t ahead, ptrdiff_t lines) {                                  \
+    const uint32_t *w = weights;                                                                                       \
+    TILE_START(MV, NC)                                                                                                 \
+    for (; depth > 0; depth -= 2, w += MV * PIXEL_LANES, x += 2, ahead += lines * CACHE_LINE) {                        \
+      u32x16 pairs[MV];                                                                                                \
+      f32x16 weight[MV];                                                                                               \
+      UNROLL for (int v = 0; v < MV; v++) {                                                                            \
+        pairs[v] = load_pairs(w + v * PIXEL_LANES);                                                                    \
+        weight[v] = low_of_pairs(pairs[v]);                                                                            \
+        TILE_FETCH(NC, v)                                                                                              \
+      }                                                                                                                \
+      TILE_ADD(MV, NC, 0)                                                                                              \
+      if (depth == 1)                                                                                                  \
+        break;                                                                                                         \
+      UNROLL for (int v = 0; v < MV; v++) weight[v] = high_of_pairs(pairs[v]);                                         \
+      TILE_ADD(MV, NC, 1)                                                                                              \
+    }                                                                                                                  \
+    TILE_END(MV, NC)                                                                                                   \
+  }
+
+enum { AHEAD_OF_ONE_COLUMN = 2048 };
+#define prefetch(address, locality) __builtin_prefetch((const void *)(address), 0, locality)
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-typedef void (*tile_function)(const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, uintptr_t, ptrdiff_t);
+typedef void (*tile_function)(const void *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, uintptr_t, ptrdiff_t);
 
 /* TILES names the tiles that fit this instruction set's registers, by vectors and columns; the tables below find them. */
 #define TILES_1(NAME_OF)                                                                                               \
@@ -53,31 +88,47 @@ typedef void (*tile_function)(const float *, ptrdiff_t, const float *, ptrdiff_t
 #define TILES_5(NAME_OF) NAME_OF(5, 1) NAME_OF(5, 2) NAME_OF(5, 3) NAME_OF(5, 4) NAME_OF(5, 5)
 
 #define TABLE_ENTRY(MV, NC) [MV][NC] = tile_##MV##x##NC,
+#define TABLE_ENTRY_BF16(MV, NC) [MV][NC] = tile_bf16_##MV##x##NC,
+typedef tile_function tile_table[WIDE_PANEL + 1][MOST_COLUMNS + 1];
 TILES(TILE)
-static const tile_function tiles[WIDE_PANEL + 1][MOST_COLUMNS + 1] = {TILES(TABLE_ENTRY)};
+TILES(TILE_BF16)
+static const tile_table tiles = {TILES(TABLE_ENTRY)}, tiles_bf16 = {TILES(TABLE_ENTRY_BF16)};
 static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = TILE_COLUMNS;
 
-static void accumulate(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
-                       ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns) {
+/* `steps` rows of 32-bit lanes hold the weights of a panel. */
+INLINE void multiply(const tile_table tiles, const uint32_t *weights, ptrdiff_t steps, ptrdiff_t depth,
+                     ptrdiff_t vectors, ptrdiff_t panel, const float *x, ptrdiff_t x_stride, float *y,
+                     ptrdiff_t y_stride, ptrdiff_t columns) {
   while (vectors > 0) {
     ptrdiff_t width = pixel_panel_width(vectors, panel);
+    const uint32_t *next = weights + steps * width * PIXEL_LANES;
     /* Tiles of as equal a number of columns as can be: 32 columns are 5·4 + 4·3, never 5·6 + 2. */
     ptrdiff_t blocks = (columns + tile_columns[width] - 1) / tile_columns[width];
     /* While a panel's tiles use its weights again and again, they fetch the panel that follows in memory, evenly, so
-       that its first tile need not wait for L3. A prefetch never faults. */
-    uintptr_t ahead = (uintptr_t)(weights + depth * width * PIXEL_LANES);
+       that its first tile need not wait for L3. */
+    uintptr_t ahead = (uintptr_t)next;
     ptrdiff_t lines = width;
     for (ptrdiff_t j = 0; blocks > 0; blocks--) {
       ptrdiff_t count = (columns - j + blocks - 1) / blocks, share = (lines + blocks - 1) / blocks;
       tiles[width][count](weights, depth, x + j * x_stride, x_stride, y + j * y_stride, y_stride, ahead, share);
-      ahead += share * depth * CACHE_LINE;
+      ahead += (uintptr_t)(share * steps * CACHE_LINE);
       lines -= share;
       j += count;
     }
-    weights += depth * width * PIXEL_LANES;
+    weights = next;
     y += width * PIXEL_LANES;
     vectors -= width;
   }
+}
+
+static void accumulate(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
+                       ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns) {
+  multiply(tiles, (const uint32_t *)weights, depth, depth, vectors, panel, x, x_stride, y, y_stride, columns);
+}
+
+static void accumulate_bf16(const uint32_t *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel,
+                            const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns) {
+  multiply(tiles_bf16, weights, (depth + 1) / 2, depth, vectors, panel, x, x_stride, y, y_stride, columns);
 }
 
 static void winograd_inputs(const float *x, ptrdiff_t x_stride, float *v, ptrdiff_t count, ptrdiff_t columns) {
@@ -188,6 +239,7 @@ const pixel_kernels TABLE_NAME(NAME) = {
     .wide_panel = WIDE_PANEL,
     .narrow_panel = NARROW_PANEL,
     .accumulate = accumulate,
+    .accumulate_bf16 = accumulate_bf16,
     .winograd_inputs = winograd_inputs,
     .winograd_outputs = winograd_outputs,
     .gate = gate,

@@ -5,6 +5,8 @@
 
 typedef float f32x16 __attribute__((ext_vector_type(16)));
 typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
+typedef uint32_t u32x16 __attribute__((ext_vector_type(16)));
+typedef uint32_t u32x16_unaligned __attribute__((ext_vector_type(16), aligned(4)));
 typedef float f32x16_unaligned __attribute__((ext_vector_type(16), aligned(4)));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -13,6 +15,11 @@ INLINE f32x16 load(const float *p) { return *(const f32x16_unaligned *)p; }
 INLINE void store(float *p, f32x16 v) { *(f32x16_unaligned *)p = v; }
 INLINE f32x16 splat(float value) { return (f32x16)(value); }
 INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+
+/* Two bf16 a lane; a bf16 is the upper half of a float. */
+INLINE u32x16 load_pairs(const uint32_t *p) { return *(const u32x16_unaligned *)p; }
+INLINE f32x16 low_of_pairs(u32x16 pairs) { return (f32x16)(pairs << 16); }
+INLINE f32x16 high_of_pairs(u32x16 pairs) { return (f32x16)(pairs & 0xffff0000u); }
 
 /* The first `count` < 16 lanes; the others read as `fill` and are not written. */
 #ifdef HAS_LANE_MASKS

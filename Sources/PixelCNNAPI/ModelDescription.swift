@@ -32,6 +32,8 @@ public struct ModelDescription: Sendable, Equatable, Codable {
     public var sha256: String
     /// What the loader found odd, yet harmless.
     public var warnings: [String]
+    /// How the weights are kept: `f32`, or `bf16`, whose values are its own.
+    public var precision: String
     /// The instruction set that the kernels use.
     public var instructionSet: String
     /// Number of compute threads.
@@ -43,7 +45,8 @@ public struct ModelDescription: Sendable, Equatable, Codable {
     public init(
         channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
         parameters: Int, labels: Int = 0, file: String, bytes: Int, format: String, sha256: String,
-        warnings: [String] = [], instructionSet: String, threads: Int, version: String = Version.current
+        warnings: [String] = [], precision: String = "f32", instructionSet: String, threads: Int,
+        version: String = Version.current
     ) {
         self.channels = channels
         self.height = height
@@ -60,6 +63,7 @@ public struct ModelDescription: Sendable, Equatable, Codable {
         self.format = format
         self.sha256 = sha256
         self.warnings = warnings
+        self.precision = precision
         self.instructionSet = instructionSet
         self.threads = threads
         self.version = version
@@ -70,7 +74,7 @@ public struct ModelDescription: Sendable, Equatable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case channels, height, width, filters, hidden, parameters, labels, file, bytes, format, sha256, warnings
-        case threads, version
+        case precision, threads, version
         case colors = "n_colors"
         case blocks = "n_blocks"
         case kernelSize = "kernel_size"

@@ -14,6 +14,14 @@ final class ConstantStorage: @unchecked Sendable {
         return ConstantFloats(base: UnsafePointer(floats), count: count)
     }
 
+    /// `count` words, zero but for what `initialize` sets, aligned to a cache line.
+    func words(count: Int, initialize: (UnsafeMutablePointer<UInt32>) -> Void) -> ConstantList<UInt32> {
+        let words = allocate(count, of: UInt32.self)
+        words.initialize(repeating: 0, count: count)
+        initialize(words)
+        return ConstantList(base: UnsafePointer(words), count: count)
+    }
+
     /// A copy of the values.
     func floats(_ values: some Collection<Float>) -> ConstantFloats {
         floats(count: values.count) { base in
@@ -50,7 +58,7 @@ struct ConstantFloats: @unchecked Sendable, BitwiseCopyable {
 
 /// Elements in a ``ConstantStorage``.
 struct ConstantList<Element: BitwiseCopyable>: @unchecked Sendable, BitwiseCopyable, RandomAccessCollection {
-    fileprivate let base: UnsafePointer<Element>
+    let base: UnsafePointer<Element>
     let count: Int
 
     fileprivate init(base: UnsafePointer<Element>, count: Int) {

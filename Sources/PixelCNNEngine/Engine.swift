@@ -9,6 +9,8 @@ public final class Engine: Sendable {
     public let hyperparameters: Hyperparameters
     /// The instruction set in use; every one gives the same bits.
     public let kernels: Kernels
+    /// How the weights are kept; each precision has its own bits.
+    public let precision: Precision
 
     let geometry: Geometry
     let weights: PackedWeights  // in `storage`
@@ -16,11 +18,11 @@ public final class Engine: Sendable {
     let normalizedValues: [Float]  // (d): (v − c) / c with c = (d − 1) / 2
 
     /// Packs the model's weights; its file is not needed afterwards.
-    public init(model: Model, kernels: Kernels = .fastest) {
+    public init(model: Model, kernels: Kernels = .fastest, precision: Precision = .f32) {
         hyperparameters = model.hyperparameters
         geometry = Geometry(model.hyperparameters)
-        self.kernels = kernels
-        weights = PackedWeights(model, kernels: kernels, storage: storage)
+        (self.kernels, self.precision) = (kernels, precision)
+        weights = PackedWeights(model, kernels: kernels, precision: precision, storage: storage)
         let centre = Float(model.hyperparameters.colors - 1) / 2
         normalizedValues = (0..<model.hyperparameters.colors).map { (Float($0) - centre) / centre }
     }

@@ -73,8 +73,14 @@ extension Kernels {
     /// y[j] += matrix · x[j] for `count` rows j. Rows of y have room for whole vectors.
     @inline(__always)
     func accumulate(_ matrix: PackedMatrix, _ x: Rows, into y: Rows, count: Int) {
-        table.pointee.accumulate(
-            matrix.weights.base, matrix.depth, matrix.vectors, matrix.panel, x.base, x.stride, y.base, y.stride, count)
+        switch matrix.weights {
+        case .floats(let weights):
+            table.pointee.accumulate(
+                weights.base, matrix.depth, matrix.vectors, matrix.panel, x.base, x.stride, y.base, y.stride, count)
+        case .bfloat16Pairs(let weights):
+            table.pointee.accumulate_bf16(
+                weights.base, matrix.depth, matrix.vectors, matrix.panel, x.base, x.stride, y.base, y.stride, count)
+        }
     }
 
     /// The inputs of F(2, 3), (4, tiles, channels), of `count` columns that read `count` + 2 columns x.

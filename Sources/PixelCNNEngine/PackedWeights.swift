@@ -4,7 +4,7 @@
 
 import PixelCNNModel
 
-/// All weights of a model, packed for one instruction set. Immutable.
+/// All weights of a model, packed for one instruction set in one precision. Immutable.
 struct PackedWeights: Sendable, BitwiseCopyable {
     let input: PackedInput
     let blocks: ConstantList<PackedBlock>
@@ -13,8 +13,8 @@ struct PackedWeights: Sendable, BitwiseCopyable {
     /// Bytes of all of them, padding included; without the masked entries that is about what the parameters take.
     var byteCount: Int { input.byteCount + blocks.reduce(0) { $0 + $1.byteCount } + output.byteCount }
 
-    init(_ model: Model, kernels: Kernels, storage: ConstantStorage) {
-        let packer = Packer(model: model, kernels: kernels, storage: storage)
+    init(_ model: Model, kernels: Kernels, precision: Precision, storage: ConstantStorage) {
+        let packer = Packer(model: model, kernels: kernels, precision: precision, storage: storage)
         input = PackedInput(packer)
         blocks = packer.list(model.hyperparameters.blocks) { PackedBlock(packer, index: $0) }
         output = PackedOutput(packer)
@@ -184,16 +184,19 @@ extension ConstantList<ConstantFloats> {
 struct Packer {
     let model: Model
     let kernels: Kernels
+    let precision: Precision
     let storage: ConstantStorage
     var geometry: Geometry { Geometry(model.hyperparameters) }
 
     func floats(_ name: String) -> [Float] { model[name].floats() }
 
+    /// What meets a pixel is read anew for each, so it may be kept in less precision; what meets a row need not.
     func matrix(
         lanes: Int, depth: Int, forRows: Bool = false, weight: (_ lane: Int, _ k: Int) -> Float
     ) -> PackedMatrix {
         PackedMatrix(
-            kernels: kernels, storage: storage, lanes: lanes, depth: depth, forRows: forRows, weight: weight)
+            kernels: kernels, storage: storage, lanes: lanes, depth: depth, forRows: forRows,
+            precision: forRows ? .f32 : precision, weight: weight)
     }
 
     /// `count` elements, made one after the other.

@@ -40,6 +40,7 @@ struct ModelCommand: AsyncParsableCommand {
             ("blocks", "\(model.blocks), kernel \(model.kernelSize)"),
             ("filters", "\(model.filters), hidden \(model.hidden)"),
             ("parameters", "\(model.parameters)"),
+            ("precision", model.precision),
             ("instruction set", model.instructionSet),
             ("threads", "\(model.threads)"),
             ("daemon", model.version),

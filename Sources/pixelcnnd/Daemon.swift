@@ -39,7 +39,8 @@ enum Daemon {
         let model = try Self.loadModel(settings)
         for warning in model.source.warnings { logger.warning("\(warning)") }
         logger.info("Loaded \(model.summary)")
-        let engine = Engine(model: model, kernels: try Self.kernels(environment))
+        let engine = Engine(
+            model: model, kernels: try Self.kernels(environment), precision: settings.precision)
         let scheduler = Scheduler(
             engine: engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue,
             faults: DebugFaults(environment: environment))
@@ -47,10 +48,11 @@ enum Daemon {
         try await scheduler.warmUp()
 
         let state = ServerState(
-            model: model.description(instructionSet: engine.instructionSet, threads: settings.threads),
+            model: model.description(of: engine, threads: settings.threads),
             backend: scheduler)
         let socket = try source.listen()
-        let ready = "Serving on \(socket.address) with \(settings.threads) threads (\(engine.instructionSet))"
+        let arithmetic = "\(engine.instructionSet), \(engine.precision.rawValue)"
+        let ready = "Serving on \(socket.address) with \(settings.threads) threads (\(arithmetic))"
         let server = UnixSocketServer(
             socket: socket, state: state, logger: logger,
             onReady: { [logger] in

@@ -13,7 +13,8 @@ struct DaemonCommand: AsyncParsableCommand {
         abstract: "Serves a gated PixelCNN on a Unix socket: samples and scores images.",
         discussion: """
             Every option can come from the environment instead: PIXELCNND_MODEL, PIXELCNND_SOCKET, PIXELCNND_THREADS, \
-            PIXELCNND_HEIGHT, PIXELCNND_WIDTH, PIXELCNND_MAX_QUEUE, PIXELCNND_LOG_LEVEL. The command line wins.
+            PIXELCNND_PRECISION, PIXELCNND_HEIGHT, PIXELCNND_WIDTH, PIXELCNND_MAX_QUEUE, PIXELCNND_LOG_LEVEL. The command \
+            line wins.
 
             EXAMPLES
               pixelcnnd

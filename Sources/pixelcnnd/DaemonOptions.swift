@@ -18,6 +18,15 @@ struct DaemonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Number of compute threads; the number of cores by default.", valueName: "n"))
     var threads: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            f32 (the default), or bf16: weights that every pixel reads are rounded, single images are faster, and values \
+            are those of bf16 daemons alone.
+            """,
+            valueName: "precision"))
+    var precision: String?
+
     @Option(help: ArgumentHelp("Rows of an image, where a request does not say.", valueName: "h"))
     var height: Int?
 

@@ -1,6 +1,7 @@
 // The model in words: for the log and `--check`, and for `GET /v1/model`.
 
 import PixelCNNAPI
+import PixelCNNEngine
 import PixelCNNModel
 
 extension Model {
@@ -13,14 +14,14 @@ extension Model {
             + "sha256 \(self.source.sha256)"
     }
 
-    /// What the protocol tells of the model.
-    func description(instructionSet: String, threads: Int) -> ModelDescription {
+    /// What the protocol tells of the model and the engine that has it.
+    func description(of engine: Engine, threads: Int) -> ModelDescription {
         let h = self.hyperparameters
         return ModelDescription(
             channels: h.channels, height: h.height, width: h.width, colors: h.colors, blocks: h.blocks,
             filters: h.filters, kernelSize: h.kernelSize, hidden: h.hidden, parameters: h.parameterCount,
             file: self.source.path, bytes: self.source.byteCount, format: self.source.format.rawValue,
-            sha256: self.source.sha256, warnings: self.source.warnings, instructionSet: instructionSet,
-            threads: threads)
+            sha256: self.source.sha256, warnings: self.source.warnings,
+            precision: engine.precision.rawValue, instructionSet: engine.instructionSet, threads: threads)
     }
 }

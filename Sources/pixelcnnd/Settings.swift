@@ -4,6 +4,7 @@
 import Logging
 import NIOCore
 import PixelCNNAPI
+import PixelCNNEngine
 
 struct Settings: Equatable {
     static let defaultMaximumQueue = 4096
@@ -12,6 +13,7 @@ struct Settings: Equatable {
     var model: String?
     var socket: String?
     var threads: Int
+    var precision: Precision
     var height: Int?
     var width: Int?
     var maximumQueue: Int
@@ -24,6 +26,8 @@ struct Settings: Equatable {
         self.socket = source.text(options.socket, "PIXELCNND_SOCKET")
         self.threads =
             try source.integer(options.threads, "--threads", "PIXELCNND_THREADS", in: 1...1024) ?? System.coreCount
+        self.precision =
+            try source.choice(options.precision, "--precision", "PIXELCNND_PRECISION", of: Precision.self) ?? .f32
         self.height = try source.integer(
             options.height, "--height", "PIXELCNND_HEIGHT", in: 1...limits.maximumSide)
         self.width = try source.integer(options.width, "--width", "PIXELCNND_WIDTH", in: 1...limits.maximumSide)
@@ -46,6 +50,18 @@ private struct OptionSource {
     func text(_ option: String?, _ variable: String) -> String? {
         if let option { return option }
         guard let value = self.environment[variable], !value.isEmpty else { return nil }
+        return value
+    }
+
+    /// One of an enum's words.
+    func choice<Value: RawRepresentable<String> & CaseIterable>(
+        _ option: String?, _ name: String, _ variable: String, of type: Value.Type
+    ) throws(Failure) -> Value? {
+        guard let text = self.text(option, variable) else { return nil }
+        guard let value = Value(rawValue: text) else {
+            let known = Value.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Failure(.usage, "\(option != nil ? name : variable) is \"\(text)\"; allowed are \(known)")
+        }
         return value
     }
 

@@ -114,6 +114,29 @@ import Testing
         }
     }
 
+    /// A fair amount of values, or the rounded weights could by chance draw what the others do.
+    @Test func bfloat16DaemonsSayWhatTheyAreAndDrawTheSameValuesOneAndAll() async throws {
+        func draw(_ arguments: [String]) async throws -> (precision: String, values: [UInt8]) {
+            let daemon = try await RunningDaemon.start(arguments)
+            let table = try await daemon.client(["model"]).text
+            let precision = try await daemon.describeModel().precision
+            #expect(table.split(separator: "\n").contains { $0.hasPrefix("precision") && $0.hasSuffix(precision) })
+            let sample = try await daemon.client([
+                "sample", "-n", "64", "--seed", "2", "-o", daemon.directory.file("s.npy"),
+            ])
+            #expect(sample.status == 0, "\(sample.errors)")
+            let file = try Data(contentsOf: URL(fileURLWithPath: daemon.directory.file("s.npy")))
+            #expect(try await daemon.stop().status == 0)
+            return (precision, [UInt8](file))
+        }
+        let exact = try await draw([])
+        let one = try await draw(["--precision", "bf16", "--threads", "1"])
+        let two = try await draw(["--precision", "bf16", "--threads", "2"])
+        #expect(exact.precision == "f32" && one.precision == "bf16")
+        #expect(one == two)
+        #expect(one.values != exact.values)
+    }
+
     @Test func theUsersRuntimeDirectoryIsFoundByBoth() async throws {
         let directory = try TemporaryDirectory()
         let environment = ["XDG_RUNTIME_DIR": directory.path]

@@ -54,7 +54,7 @@ import Testing
         let socket = directory.file("e.sock")
         let environment = [
             "PIXELCNND_MODEL": Programs.model, "PIXELCNND_SOCKET": socket, "PIXELCNND_THREADS": "1",
-            "PIXELCNND_HEIGHT": "9", "PIXELCNND_WIDTH": "7",
+            "PIXELCNND_HEIGHT": "9", "PIXELCNND_WIDTH": "7", "PIXELCNND_PRECISION": "bf16",
         ]
         // The command line wins over the environment.
         let command = try Command(Programs.daemon, ["--width", "6"], environment: environment)
@@ -64,7 +64,7 @@ import Testing
         #expect(isReady, "\(command.errors)")
         let model = try JSONCoding.decode(
             ModelDescription.self, from: await Curl.send(Endpoint.model, socket: socket).body)
-        #expect((model.height, model.width, model.threads) == (9, 6, 1))
+        #expect((model.height, model.width, model.threads, model.precision) == (9, 6, 1, "bf16"))
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
     }
@@ -98,6 +98,7 @@ import Testing
         try await self.run(["--nonsense"], expecting: .usage, mentions: "--nonsense")
         try await self.run(["--threads", "0"], expecting: .usage, mentions: "--threads", "1…1024")
         try await self.run(["--threads", "x"], expecting: .usage, mentions: "--threads")
+        try await self.run(["--precision", "f16"], expecting: .usage, mentions: "--precision", "\"f16\"", "f32, bf16")
         try await self.run(["--log-level", "loud"], expecting: .usage, mentions: "loud", "info")
         try await self.run(
             [], environment: ["PIXELCNND_MAX_QUEUE": "-1"], expecting: .usage, mentions: "PIXELCNND_MAX_QUEUE")

@@ -46,10 +46,28 @@ static void pack(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdi
   }
 }
 
+/* The same as bf16, cut off rather than rounded, two a word. */
+static void pack_bf16(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, uint32_t *packed) {
+  for (ptrdiff_t lane = 0; vectors > 0;) {
+    ptrdiff_t width = pixel_panel_width(vectors, panel);
+    for (ptrdiff_t k = 0; k < depth; k += 2)
+      for (ptrdiff_t m = 0; m < width * PIXEL_LANES; m++) {
+        uint32_t low, high = 0;
+        memcpy(&low, weights + (lane + m) * depth + k, sizeof low);
+        if (k + 1 < depth)
+          memcpy(&high, weights + (lane + m) * depth + k + 1, sizeof high);
+        *packed++ = low >> 16 | (high & 0xffff0000u);
+      }
+    lane += width * PIXEL_LANES;
+    vectors -= width;
+  }
+}
+
 /* Every width from one panel to several, every number of columns that a tile has, at three depths. */
 static void accumulate(const pixel_kernels *table) {
   static const ptrdiff_t depths[] = {1, 7, MOST_DEPTH};
   static float weights[MOST_LANES * MOST_DEPTH], packed[MOST_LANES * MOST_DEPTH];
+  static uint32_t pairs[MOST_LANES * (MOST_DEPTH + 1) / 2];
   static float x[MOST_COLUMNS * (MOST_DEPTH + GAP)], y[MOST_COLUMNS * (MOST_LANES + GAP)];
   for (ptrdiff_t vectors = 1; vectors <= MOST_LANES / PIXEL_LANES; vectors++)
     for (int d = 0; d < 3; d++)
@@ -68,6 +86,10 @@ static void accumulate(const pixel_kernels *table) {
         pack(weights, depth, vectors, panel, packed);
         table->accumulate(packed, depth, vectors, panel, x, x_stride, y, y_stride, columns);
         take(y, columns * y_stride); /* the gaps too: nothing may be written there */
+
+        pack_bf16(weights, depth, vectors, panel, pairs);
+        table->accumulate_bf16(pairs, depth, vectors, panel, x, x_stride, y, y_stride, columns);
+        take(y, columns * y_stride);
       }
 }
 

@@ -8,7 +8,9 @@ import Testing
 @Suite struct AnswerTests {
     @Test func modelUsesTheProtocolsNames() throws {
         let text = String(decoding: try JSONCoding.encode(SampleRequestTests.model), as: UTF8.self)
-        for name in ["n_colors", "n_blocks", "kernel_size", "instruction_set", "sha256", "labels", "threads"] {
+        for name in [
+            "n_colors", "n_blocks", "kernel_size", "precision", "instruction_set", "sha256", "labels", "threads",
+        ] {
             #expect(text.contains("\"\(name)\":"))
         }
         #expect(try JSONCoding.decode(ModelDescription.self, from: Array(text.utf8)) == SampleRequestTests.model)

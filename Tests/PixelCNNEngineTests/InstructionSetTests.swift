@@ -28,15 +28,17 @@ import Testing
         #expect(names.last == "portable")
     }
 
-    @Test(arguments: [1, 3, 64])
-    func imagesOfMixedSizesAtMixedPositionsAreTheSameBytes(_ count: Int) {
+    @Test(arguments: [1, 3, 64], Precision.allCases)
+    func imagesOfMixedSizesAtMixedPositionsAreTheSameBytes(_ count: Int, _ precision: Precision) {
         let model = SmallModels.colour
         let tasks = (0..<count).map { Self.task($0, channels: 3, colors: 20) }
         // The slow twin, image by image.
-        let portable = Engine(model: model, kernels: Kernels.available[Kernels.available.count - 1])
+        let portable = Engine(
+            model: model, kernels: Kernels.available[Kernels.available.count - 1], precision: precision)
         let expected = tasks.map { portable.run([$0])[0] }
         for kernels in Kernels.available {
-            let found = Self.runStaggered(Engine(model: model, kernels: kernels), tasks)
+            let found = Self.runStaggered(
+                Engine(model: model, kernels: kernels, precision: precision), tasks)
             #expect(found == expected, "\(kernels.name), \(count) images")
         }
     }

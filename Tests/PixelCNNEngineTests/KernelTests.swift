@@ -66,6 +66,33 @@ import Testing
         }
     }
 
+    /// Even and odd depths, whose last pair has one weight and reads one input.
+    @Test(arguments: Kernels.available.map(\.name))
+    func bfloat16WeightsGiveTheBitsOfTheSameWeightsAsFloats(_ name: String) throws {
+        let (kernels, storage) = (try Kernels.named(name), ConstantStorage())
+        defer { withExtendedLifetime(storage) {} }
+        for lanes in [1, 17, 80, 120, 256] {
+            for (depth, columns) in [(1, 1), (2, 1), (7, 1), (40, 1), (1, 3), (6, 5), (7, 17), (72, 64)] {
+                let weights = random(lanes * depth, seed: 2).map { Float(bitPattern: $0.bitPattern & 0xffff_0000) }
+                func result(_ precision: Precision, _ forRows: Bool) -> [UInt32] {
+                    let matrix = PackedMatrix(
+                        kernels: kernels, storage: storage, lanes: lanes, depth: depth, forRows: forRows,
+                        precision: precision
+                    ) { weights[$0 * depth + $1] }
+                    let stride = lanes.roundedUpToLanes + 3
+                    // What follows the last input must not be read.
+                    let x = FloatBuffer(random(columns * depth, seed: 3) + [.nan])
+                    let y = FloatBuffer(random(columns * stride))
+                    kernels.accumulate(
+                        matrix, Rows(base: x.base, stride: depth), into: Rows(base: y.base, stride: stride),
+                        count: columns)
+                    return (0..<y.count).map { y.base[$0].bitPattern }
+                }
+                for forRows in [false, true] { #expect(result(.bf16, forRows) == result(.f32, forRows)) }
+            }
+        }
+    }
+
     /// Against F(2, 3)'s text, bit for bit, and against the window of three itself; odd numbers of columns, too.
     @Test(arguments: Kernels.available.map(\.name))
     func winogradsTilesAreWindowsOfThree(_ name: String) throws {

@@ -11,12 +11,14 @@ import Testing
         let model = Model.random(hyperparameters, seed: 1)
         let parameterBytes = hyperparameters.parameterCount * MemoryLayout<Float>.size
         for kernels in Kernels.available {
-            let storage = ConstantStorage()
-            let packed = withExtendedLifetime(storage) {
-                PackedWeights(model, kernels: kernels, storage: storage).byteCount
+            for precision in Precision.allCases {
+                let storage = ConstantStorage()
+                let packed = withExtendedLifetime(storage) {
+                    PackedWeights(model, kernels: kernels, precision: precision, storage: storage).byteCount
+                }
+                print("\(kernels.name), \(precision): \(packed) bytes packed for \(parameterBytes) of parameters")
+                #expect(packed > parameterBytes / 2 && packed * 5 <= parameterBytes * 6)
             }
-            print("\(kernels.name): \(packed) bytes packed for \(parameterBytes) of parameters")
-            #expect(packed > parameterBytes / 2 && packed * 5 <= parameterBytes * 6)
         }
     }
 }

@@ -33,6 +33,12 @@ typedef struct pixel_kernels {
   void (*accumulate)(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
                      ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns);
 
+  /* The same with weights in bf16, the upper half of a float, two a lane: a panel is stored as (ceil(depth / 2), 16 ·
+     width) words, of which the lower half is the weight of the even k, the upper half that of the odd one. The same bits
+     as accumulate gives with these weights as floats. */
+  void (*accumulate_bf16)(const uint32_t *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
+                          ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns);
+
   /* Winograd's F(2, 3): two neighbouring outputs of a window of three columns from four products instead of six.
      v[0 … 3][t] = d0 − d2, d1 + d2, d2 − d1, d1 − d3, where d0 … d3 are the columns x[2t … 2t + 3], t < tiles =
      ceil(columns / 2). Of an odd number of columns the last has no d3: 0 stands for it, and is not read.
