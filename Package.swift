@@ -11,7 +11,9 @@ let collections = Target.Dependency.product(name: "DequeModule", package: "swift
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -32,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -50,6 +53,7 @@ let package = Package(
         .target(name: "AtomicFiles", swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
         .target(name: "PixelCNNAPI", swiftSettings: settings),
+        .target(name: "PrometheusMetrics", dependencies: [coreMetrics], swiftSettings: settings),
 
         // The network, from file to service.
         .target(name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest"], swiftSettings: settings),
@@ -60,9 +64,10 @@ let package = Package(
         .target(
             name: "PixelCNNServer",
             dependencies: [
-                "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNScheduler", httpTypes, hummingbird,
-                hummingbirdCore, logging, nioCore, nioExtras, nioHTTP1, nioHTTPTypes, nioPosix, serviceLifecycle,
-            ], swiftSettings: settings),
+                "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNScheduler", "PrometheusMetrics", httpTypes,
+                hummingbird, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes, nioPosix,
+                serviceLifecycle,
+            ], resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
 
         // The programs.
         .executableTarget(
@@ -106,6 +111,9 @@ let package = Package(
             name: "PixelCNNSchedulerTests", dependencies: ["PixelCNNScheduler", "TestSupport"],
             swiftSettings: settings),
         .target(name: "ServerTestSupport", path: "Tests/ServerTestSupport", swiftSettings: settings),
+        .testTarget(
+            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],
+            swiftSettings: settings),
         .testTarget(name: "PixelCNNAPITests", dependencies: ["PixelCNNAPI"], swiftSettings: settings),
         .testTarget(
             name: "PixelCNNServerTests",
@@ -116,7 +124,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "ServerTestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "PixelCNNModel", "ImageFormats", logging,
+                "ServerTestSupport", "TestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "PixelCNNModel",
+                "ImageFormats", logging,
             ],
             swiftSettings: settings),
         .testTarget(
