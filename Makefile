@@ -9,6 +9,9 @@ DESTDIR :=
 BINDIR := $(PREFIX)/bin
 UNITDIR := $(PREFIX)/lib/systemd/system
 
+# How long `make load` soaks.
+LOAD_MINUTES := 10
+
 PROGRAMS := pixelcnnd pixelcnn pixelcnn-train
 SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
 SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
@@ -16,9 +19,11 @@ SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
 # What the build needs of Debian, and what the tests call besides.
 BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config
 TEST_PACKAGES := curl python3
+OPENAPI_PACKAGES := curl python3 socat
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build install uninstall demo test neon sanitize fuzz lint format bench dependencies test-dependencies clean
+.PHONY: help build install uninstall demo test openapi load neon sanitize fuzz lint format bench dependencies \
+	test-dependencies clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,10 +79,22 @@ sanitize: dependencies  ## the engine's and the scheduler's tests under ThreadSa
 fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: docs/FUZZING.md
 	Tests/Fuzz/run
 
+openapi: dependencies  ## answers are as docs/openapi.yaml says: Schemathesis against a real daemon
+	@scripts/install-packages $(OPENAPI_PACKAGES)
+	swift build -c release --product pixelcnnd
+	Tests/OpenAPI/run
+
+load: dependencies test-dependencies  ## flood, disconnects, a soak of LOAD_MINUTES (10): docs/PERFORMANCE.md
+	swift build -c release --product pixelcnnd
+	Tests/Load/flood.py
+	Tests/Load/disconnect.py
+	Tests/Load/overhead.py
+	Tests/Load/soak.py --minutes $(LOAD_MINUTES)
+
 lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
-	bash -n scripts/* .ci/run Benchmarks/run Tests/Fuzz/run Tests/Kernels/neon Tests/Systemd/with-systemd \
-		Tests/Systemd/scenario
+	bash -n scripts/* .ci/run Benchmarks/run Tests/Fuzz/run Tests/Kernels/neon Tests/OpenAPI/run \
+		Tests/Systemd/with-systemd Tests/Systemd/scenario
 
 format:  ## let the formatter have its way
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

@@ -22,6 +22,8 @@ public enum MediaTypeName {
     public static let problem = "application/problem+json"
     /// Plain text.
     public static let text = "text/plain"
+    /// YAML (RFC 9512).
+    public static let yaml = "application/yaml"
 }
 
 /// Paths of the protocol.
@@ -38,6 +40,10 @@ public enum Endpoint {
     public static let health = "/healthz"
     /// 200 while requests are taken.
     public static let readiness = "/readyz"
+    /// Metrics in the Prometheus text format.
+    public static let metrics = "/metrics"
+    /// The OpenAPI description of all this.
+    public static let description = "/openapi.yaml"
 }
 
 /// The version of all programs.

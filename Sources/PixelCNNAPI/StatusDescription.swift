@@ -30,6 +30,12 @@ public struct StatusDescription: Sendable, Equatable, Codable {
     public var meanImagesPerSecond: Double
     /// Values a second, averaged since the start.
     public var meanValuesPerSecond: Double
+    /// Images a second over the last minute.
+    public var imagesPerSecond: Double
+    /// Values a second over the last minute.
+    public var valuesPerSecond: Double
+    /// Memory of the daemon, in bytes; 0 where it cannot be told.
+    public var residentBytes: Int
     /// Number of compute threads.
     public var threads: Int
     /// Seconds since the start.
@@ -39,11 +45,12 @@ public struct StatusDescription: Sendable, Equatable, Codable {
     /// Version of the daemon.
     public var version: String
 
-    /// A status; the rates follow from the counters and the uptime.
+    /// A status; the mean rates follow from the counters and the uptime.
     public init(
         state: State, requestsInFlight: Int, requestsQueued: Int, imagesInFlight: Int, imagesQueued: Int,
         imagesCompleted: UInt64, valuesDrawn: UInt64, threads: Int, uptimeSeconds: Double, processIdentifier: Int,
-        version: String = Version.current
+        version: String = Version.current, imagesPerSecond: Double = 0, valuesPerSecond: Double = 0,
+        residentBytes: Int = 0
     ) {
         self.state = state
         self.requestsInFlight = requestsInFlight
@@ -54,6 +61,9 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         self.valuesDrawn = valuesDrawn
         self.meanImagesPerSecond = uptimeSeconds > 0 ? Double(imagesCompleted) / uptimeSeconds : 0
         self.meanValuesPerSecond = uptimeSeconds > 0 ? Double(valuesDrawn) / uptimeSeconds : 0
+        self.imagesPerSecond = imagesPerSecond
+        self.valuesPerSecond = valuesPerSecond
+        self.residentBytes = residentBytes
         self.threads = threads
         self.uptimeSeconds = uptimeSeconds
         self.processIdentifier = processIdentifier
@@ -70,6 +80,9 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         case valuesDrawn = "values_drawn"
         case meanImagesPerSecond = "mean_images_per_second"
         case meanValuesPerSecond = "mean_values_per_second"
+        case imagesPerSecond = "images_per_second"
+        case valuesPerSecond = "values_per_second"
+        case residentBytes = "resident_bytes"
         case uptimeSeconds = "uptime_seconds"
         case processIdentifier = "pid"
     }

@@ -29,6 +29,11 @@ struct AnswerHeadersMiddleware: RouterMiddleware {
         {
             return sent
         }
+        return Self.newRequestID()
+    }
+
+    /// Sixteen hexadecimal digits.
+    static func newRequestID() -> String {
         let digits = String(UInt64.random(in: .min ... .max), radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }

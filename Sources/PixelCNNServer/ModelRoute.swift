@@ -3,6 +3,7 @@
 import Foundation
 import Hummingbird
 import PixelCNNAPI
+import PrometheusMetrics
 
 struct ModelRoute {
     let state: ServerState
@@ -17,13 +18,15 @@ struct ModelRoute {
         try request.refuseQuery()
         let type = try request.headers.negotiate([MediaTypeName.json])
         let status = self.state.backend.status
+        let recent = self.state.recentRates(status)
         let description = StatusDescription(
             state: self.state.currentPhase, requestsInFlight: status.requestsInFlight,
             requestsQueued: status.requestsQueued, imagesInFlight: status.imagesInFlight,
             imagesQueued: status.imagesQueued, imagesCompleted: status.imagesCompleted,
             valuesDrawn: status.valuesDrawn, threads: status.threads,
             uptimeSeconds: (self.state.uptime / .milliseconds(1)).rounded() / 1000,
-            processIdentifier: Int(getpid()))
+            processIdentifier: Int(getpid()), imagesPerSecond: recent.images, valuesPerSecond: recent.values,
+            residentBytes: ProcessMetrics.memory()?.resident ?? 0)
         return Response(bytes: try JSONCoding.encode(description), type: type)
     }
 }

@@ -1,5 +1,5 @@
-// One line a request: method, path, status, duration. Health probes are logged at debug level, as they come by the
-// second and say nothing while all is well.
+// One line a request: method, path, status, duration. Health probes and scrapes are logged at debug level, as they come
+// by the second and say nothing while all is well.
 
 import Hummingbird
 import Logging
@@ -18,7 +18,7 @@ struct RequestLogMiddleware: RouterMiddleware {
             throw error
         }
         let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
-        let isProbe = [Endpoint.health, Endpoint.readiness].contains(request.uri.path)
+        let isProbe = [Endpoint.health, Endpoint.readiness, Endpoint.metrics].contains(request.uri.path)
         context.logger.log(
             level: isProbe ? .debug : .info, "\(request.method) \(request.uri.path) \(response.status.code)",
             metadata: ["ms": "\(Int(milliseconds.rounded()))"])

@@ -18,13 +18,18 @@ enum Routes {
         Entry(path: Endpoint.status, methods: [.get, .head]),
         Entry(path: Endpoint.health, methods: [.get, .head]),
         Entry(path: Endpoint.readiness, methods: [.get, .head]),
+        Entry(path: Endpoint.metrics, methods: [.get, .head]),
+        Entry(path: Endpoint.description, methods: [.get, .head]),
     ]
 
-    /// The methods of a path, nil where there is no such path; a final slash does not matter, as in the router.
-    static func methods(of path: String) -> [HTTPRequest.Method]? {
+    /// The entry of a path, nil where there is no such path; a final slash does not matter, as in the router.
+    static func entry(of path: String) -> Entry? {
         let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-        return self.table.first { $0.path == path }?.methods
+        return self.table.first { $0.path == path }
     }
+
+    /// The methods of a path, nil where there is no such path.
+    static func methods(of path: String) -> [HTTPRequest.Method]? { self.entry(of: path)?.methods }
 
     /// The router's middleware runs outside in: headers, log, problems.
     static func responder(for state: ServerState) -> some HTTPResponder<ServerContext> {
@@ -40,6 +45,8 @@ enum Routes {
         router.get("\(Endpoint.status)", use: models.describeStatus)
         router.get("\(Endpoint.health)", use: health.health)
         router.get("\(Endpoint.readiness)", use: health.readiness)
+        router.get("\(Endpoint.metrics)", use: MetricsRoute(metrics: state.metrics).respond)
+        router.get("\(Endpoint.description)", use: DescriptionRoute.respond)
         return router.buildResponder()
     }
 }

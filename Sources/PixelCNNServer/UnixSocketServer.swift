@@ -8,6 +8,7 @@ import HummingbirdCore
 public import Logging
 import NIOCore
 import NIOExtras
+import NIOHTTP1
 import NIOHTTPTypes
 import NIOPosix
 public import ServiceLifecycle
@@ -49,6 +50,8 @@ public struct UnixSocketServer: Service {
     /// Serves until a graceful shutdown has drained, or the task is cancelled.
     public func run() async throws {
         defer { self.socket.release() }
+        let rates = Task { await self.state.noteRates() }
+        defer { rates.cancel() }
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
         let gate = AcceptGate()
@@ -103,15 +106,29 @@ public struct UnixSocketServer: Service {
 
     private func makeHTTPChannel() -> HTTP1Channel {
         let responder = Routes.responder(for: self.state)
+        let metrics = self.state.metrics
         let maximumBodyBytes = self.state.limits.maximumBodyBytes
         return HTTP1Channel(
             responder: { request, writer, channel in
                 let context = ServerContext(source: .init(channel: channel, logger: self.logger))
-                let response = try await responder.respond(to: request, context: context)
-                try await writer.write(response: response.head, body: response.body)
+                let start = metrics.requestBegan()
+                var status = ServerMetrics.clientLeft
+                defer { metrics.requestEnded(path: request.uri.path, status: status, since: start) }
+                do {
+                    let response = try await responder.respond(to: request, context: context)
+                    try await writer.write(response: response.head, body: response.body)
+                    status = response.status.code
+                } catch let error as HTTPParserError {
+                    // The body is not HTTP; the connection answers.
+                    status = HTTPResponse.Status.badRequest.code
+                    throw error
+                }
             },
             configuration: .init(
-                additionalChannelHandlers: [ContinueHandler(maximumBodyBytes: maximumBodyBytes), ConnectionWatch()],
+                additionalChannelHandlers: [
+                    ContinueHandler(maximumBodyBytes: maximumBodyBytes), SlowBodyHandler(grace: Self.idleTimeout),
+                    ConnectionWatch(),
+                ],
                 idleTimeout: Self.idleTimeout))
     }
 }

@@ -36,15 +36,17 @@ struct StatusCommand: AsyncParsableCommand {
             ("requests", "\(status.requestsInFlight) in flight, \(status.requestsQueued) queued"),
             ("images", "\(status.imagesInFlight) in flight, \(status.imagesQueued) queued"),
             ("completed", "\(status.imagesCompleted) images, \(status.valuesDrawn) values"),
-            (
-                "since start",
-                String(format: "%.2f", status.meanImagesPerSecond) + " images/s, "
-                    + String(format: "%.0f", status.meanValuesPerSecond) + " values/s"
-            ),
+            ("last minute", Self.rates(images: status.imagesPerSecond, values: status.valuesPerSecond)),
+            ("since start", Self.rates(images: status.meanImagesPerSecond, values: status.meanValuesPerSecond)),
             ("threads", "\(status.threads)"),
+            ("memory", String(format: "%.1f MB", Double(status.residentBytes) / 1e6)),
             ("uptime", Self.duration(status.uptimeSeconds)),
             ("daemon", "\(status.version), pid \(status.processIdentifier)"),
         ])
+    }
+
+    static func rates(images: Double, values: Double) -> String {
+        String(format: "%.2f images/s, %.0f values/s", images, values)
     }
 
     /// `2 d 03:04:05`

@@ -1,0 +1,111 @@
+// What the server counts, and what it shows of others' counts: docs/METRICS.md has the list. Labels come from closed sets
+// (routes of the table, HTTP statuses), so no client can make series.
+
+import Metrics
+import PixelCNNAPI
+import PixelCNNScheduler
+import PrometheusMetrics
+
+final class ServerMetrics: Sendable {
+    private enum Name {
+        static let requests = "pixelcnnd_http_requests_total"
+        static let duration = "pixelcnnd_http_request_duration_seconds"
+        static let inFlight = "pixelcnnd_http_requests_in_flight"
+        static let queueTime = "pixelcnnd_queue_duration_seconds"
+    }
+
+    /// A request whose client left before its answer was written, as nginx counts it.
+    static let clientLeft = 499
+
+    let registry = PrometheusRegistry([
+        MetricDescription(
+            Name.requests, help: "HTTP requests by route and status; 499: the client left before its answer."),
+        MetricDescription(
+            Name.duration, help: "Seconds from a request's head to the end of its answer, by route."),
+        MetricDescription(Name.inFlight, help: "HTTP requests that are being answered."),
+        MetricDescription(
+            Name.queueTime, help: "Seconds from a job's admission to the start of its first image."),
+    ])
+    private let inFlight: Meter
+    private let queueTime: Timer
+
+    init(model: ModelDescription, backend: any ComputeBackend) {
+        self.inFlight = Meter(label: Name.inFlight, factory: self.registry)
+        self.queueTime = Timer(label: Name.queueTime, dimensions: [], factory: self.registry)
+        let process = ProcessMetrics()
+        self.registry.addCollector { process.collect() }
+        self.registry.addCollector { Self.snapshots(of: backend.status, channels: model.channels) }
+        let info = Self.info(of: model)
+        self.registry.addCollector { [info] }
+    }
+
+    /// A request's head has been read, now.
+    func requestBegan() -> ContinuousClock.Instant {
+        self.inFlight.increment()
+        return .now
+    }
+
+    /// A request's answer has been written, or given up.
+    func requestEnded(path: String, status: Int, since start: ContinuousClock.Instant) {
+        self.inFlight.decrement()
+        let route = Self.route(of: path)
+        self.count(route: route, status: status)
+        Timer(label: Name.duration, dimensions: [("route", route)], factory: self.registry)
+            .record(duration: ContinuousClock.now - start)
+    }
+
+    /// A job has waited this long for its first image to be taken up.
+    func jobStarted(queued: Duration) { self.queueTime.record(duration: queued) }
+
+    private func count(route: String, status: Int) {
+        Counter(
+            label: Name.requests, dimensions: [("route", route), ("status", "\(status)")], factory: self.registry
+        ).increment()
+    }
+
+    // MARK: - Labels
+
+    private static let otherRoute = "other"
+
+    /// The path of the table, without its final slash; all others are one.
+    private static func route(of path: String) -> String {
+        Routes.entry(of: path)?.path ?? Self.otherRoute
+    }
+
+    // MARK: - Collectors
+
+    private static func info(of model: ModelDescription) -> MetricSnapshot {
+        MetricSnapshot(
+            "pixelcnn_model_info", .gauge, help: "The served model; always 1.", value: 1,
+            labels: [
+                ("sha256", model.sha256), ("format", model.format), ("parameters", "\(model.parameters)"),
+                ("channels", "\(model.channels)"), ("height", "\(model.height)"), ("width", "\(model.width)"),
+                ("n_colors", "\(model.colors)"), ("n_blocks", "\(model.blocks)"), ("n_filters", "\(model.filters)"),
+                ("instruction_set", model.instructionSet), ("version", model.version),
+            ])
+    }
+
+    private static func snapshots(of status: SchedulerStatus, channels: Int) -> [MetricSnapshot] {
+        [
+            .init(
+                "pixelcnnd_jobs_in_flight", .gauge, help: "Jobs (requests for images) being computed.",
+                value: Double(status.requestsInFlight)),
+            .init(
+                "pixelcnnd_jobs_queued", .gauge, help: "Jobs none of whose images is being computed yet.",
+                value: Double(status.requestsQueued)),
+            .init(
+                "pixelcnnd_images_in_flight", .gauge, help: "Images being computed.",
+                value: Double(status.imagesInFlight)),
+            .init(
+                "pixelcnnd_images_queued", .gauge, help: "Images waiting.", value: Double(status.imagesQueued)),
+            .init(
+                "pixelcnnd_images_completed_total", .counter, help: "Images drawn or scored to their end.",
+                value: Double(status.imagesCompleted)),
+            .init(
+                "pixelcnnd_pixels_completed_total", .counter, help: "Pixels of the completed images.",
+                value: Double(status.valuesDrawn / UInt64(channels))),
+            .init(
+                "pixelcnnd_compute_threads", .gauge, help: "Compute threads.", value: Double(status.threads)),
+        ]
+    }
+}

@@ -1,0 +1,82 @@
+// GET /metrics of a real daemon: what was done to it is what it counts, as Prometheus's own client reads it.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import TestSupport
+import Testing
+
+@Suite(.enabled(if: PrometheusClient.isAvailable, Comment(rawValue: PrometheusClient.absence)))
+struct MetricsTests {
+    /// The samples by type, name and labels.
+    private func scrape(_ daemon: RunningDaemon) async throws -> [String: Double] {
+        let answer = try await Curl.send(Endpoint.metrics, socket: daemon.socket)
+        #expect(answer.status == 200)
+        #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+        var samples: [String: Double] = [:]
+        for line in try PrometheusClient.parse(answer.text) {
+            let space = try #require(line.lastIndex(of: " "))
+            samples[String(line[..<space])] = Double(line[line.index(after: space)...])
+        }
+        return samples
+    }
+
+    @Test func whatIsDoneIsCounted() async throws {
+        try await RunningDaemon.run(["--threads", "2"]) { daemon in
+            let before = try await self.scrape(daemon)
+            for _ in 0..<3 {
+                let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{\"n\":5}")
+                #expect(answer.status == 200)
+            }
+            _ = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{\"n\":0}")
+            for path in ["/nowhere", "/nowhere/else?x=1"] { _ = try await Curl.send(path, socket: daemon.socket) }
+            let after = try await self.scrape(daemon)
+            func growth(_ sample: String) -> Double { (after[sample] ?? 0) - (before[sample] ?? 0) }
+            #expect(growth(#"counter pixelcnnd_http_requests_total {"route": "/v1/samples", "status": "200"}"#) == 3)
+            #expect(growth(#"counter pixelcnnd_http_requests_total {"route": "/v1/samples", "status": "422"}"#) == 1)
+            #expect(growth(#"counter pixelcnnd_http_requests_total {"route": "other", "status": "404"}"#) == 2)
+            #expect(growth("counter pixelcnnd_images_completed_total {}") == 15)
+            #expect(growth("counter pixelcnnd_pixels_completed_total {}") == 15 * 64)
+            #expect(
+                growth(#"histogram pixelcnnd_http_request_duration_seconds_count {"route": "/v1/samples"}"#) == 4)
+            #expect(after["gauge pixelcnnd_images_in_flight {}"] == 0)
+            #expect(after["gauge pixelcnnd_images_queued {}"] == 0)
+            #expect(after["gauge pixelcnnd_compute_threads {}"] == 2)
+            // The scrape itself is being answered.
+            #expect(after["gauge pixelcnnd_http_requests_in_flight {}"] == 1)
+            let model = try await daemon.describeModel()
+            #expect(
+                after.contains {
+                    $0.key.hasPrefix("gauge pixelcnn_model_info {") && $0.key.contains(model.sha256) && $0.value == 1
+                })
+            // The scrape's own connection was one of them.
+            #expect(try #require(after["gauge process_open_fds {}"]) <= Double(daemon.process.descriptors + 1))
+        }
+    }
+
+    @Test func aClientThatLeavesIsCountedSo() async throws {
+        try await RunningDaemon.run { daemon in
+            let body = "{\"n\":200,\"height\":300,\"width\":300}"
+            var stream: ByteStream? = try ByteStream(daemon.socket)
+            stream?.send("POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.count)\r\n\r\n\(body)")
+            #expect(await eventually { await daemon.status()?.imagesInFlight ?? 0 > 0 })
+            stream = nil
+            let sample = #"counter pixelcnnd_http_requests_total {"route": "/v1/samples", "status": "499"}"#
+            #expect(await eventually { (try? await self.scrape(daemon))?[sample] == 1 })
+            #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
+        }
+    }
+
+    @Test func aFullQueueKeepsNoScrapeWaiting() async throws {
+        try await RunningDaemon.run(["--max-queue", "500"]) { daemon in
+            let body = "{\"n\":200,\"height\":300,\"width\":300}"
+            let stream = try ByteStream(daemon.socket)
+            stream.send("POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.count)\r\n\r\n\(body)")
+            #expect(await eventually { await daemon.status()?.imagesQueued ?? 0 > 0 })
+            let samples = try await self.scrape(daemon)
+            #expect(try #require(samples["gauge pixelcnnd_images_queued {}"]) > 0)
+            #expect(try #require(samples["gauge pixelcnnd_images_in_flight {}"]) > 0)
+            withExtendedLifetime(stream) {}
+        }
+    }
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""A thousand clients at once against a queue for 32 images: every one is answered, with its image or with 429 and a
+Retry-After, and the refusals come at once. Then more connections than the daemon may have descriptors: it waits for free
+ones without spinning, and serves again as soon as there are some. Prints figures."""
+
+import asyncio
+import selectors
+import time
+
+import harness
+from harness import Daemon, require
+
+REFUSAL_SECONDS = 0.05
+
+
+def flood(path, clients, data):
+    """Sends `data` on every one of `clients` connections; the answers, and the seconds that each took. One thread and
+    no more than a system call a step, so that what is timed is the daemon."""
+    connections = [harness.connect(path) for _ in range(clients)]
+    selector = selectors.DefaultSelector()
+    starts, received, seconds = {}, {}, {}
+    for connection in connections:
+        selector.register(connection, selectors.EVENT_READ)
+        received[connection] = bytearray()
+    for connection in connections:
+        starts[connection] = time.monotonic()
+        connection.send(data)
+    end = time.monotonic() + 120
+    while len(seconds) < clients:
+        require(time.monotonic() < end, f"{clients - len(seconds)} of {clients} clients got no answer in 120 s")
+        for key, _ in selector.select(1):
+            connection = key.fileobj
+            piece = connection.recv(1 << 20)
+            require(piece, f"closed after {bytes(received[connection])!r}")
+            received[connection] += piece
+            if is_whole(received[connection]):
+                seconds[connection] = time.monotonic() - starts[connection]
+                selector.unregister(connection)
+    for connection in connections:
+        connection.close()
+    return [(bytes(received[connection]), seconds[connection]) for connection in connections]
+
+
+def is_whole(answer):
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    return bool(separator) and len(body) >= int(header(head, b"content-length"))
+
+
+def header(head, name):
+    for line in head.split(b"\r\n"):
+        found, _, value = line.partition(b": ")
+        if found.lower() == name:
+            return value
+    return b""
+
+
+async def many_clients(program, clients, is_timed):
+    with Daemon(program, "--max-queue", "32", model=harness.BUNDLED_MODEL) as daemon:
+        await daemon.idle()
+        flood(daemon.socket, 20, harness.sample(n=1))  # what is made once is made by now
+        await daemon.idle()
+        await asyncio.sleep(0.2)
+        descriptors, threads = daemon.descriptors, daemon.threads
+        answers = flood(daemon.socket, clients, harness.sample(n=1))
+        served, refused = [], []
+        for answer, seconds in answers:
+            head, _, body = answer.partition(b"\r\n\r\n")
+            status = head.split()[1]
+            if status == b"200":
+                require(body.startswith(b"\x89PNG"), f"no picture: {answer[:300]!r}")
+                served.append(seconds)
+            else:
+                require(status == b"429", f"neither 200 nor 429: {answer[:300]!r}")
+                require(int(header(head, b"retry-after")) >= 1, f"no Retry-After: {head!r}")
+                require(b'"status":429' in body, f"no problem document: {body!r}")
+                refused.append(seconds)
+        require(len(served) >= 32 and refused, f"{len(served)} served, {len(refused)} refused")
+        await daemon.idle()
+        await daemon.settles(descriptors, threads)
+        print(f"{clients} clients: {len(served)} served ({harness.milliseconds(served)}), "
+              f"{len(refused)} refused ({harness.milliseconds(refused)}); descriptors and threads as before")
+        if is_timed:
+            p99 = harness.quantile(refused, 0.99)
+            require(p99 <= REFUSAL_SECONDS, f"refusals take {p99 * 1e3:.0f} ms (p99); allowed are 50 ms")
+
+
+async def too_few_descriptors(program, is_timed):
+    with Daemon(program, descriptors=64) as daemon:
+        await daemon.idle()
+        await asyncio.sleep(0.2)
+        descriptors = daemon.descriptors
+        connections = [harness.connect(daemon.socket) for _ in range(200)]
+        await asyncio.sleep(0.5)
+        open_descriptors, cpu = daemon.descriptors, daemon.cpu_seconds
+        await asyncio.sleep(2)
+        share = (daemon.cpu_seconds - cpu) / 2
+        for connection in connections:
+            connection.close()
+        start = time.monotonic()
+        answer = await asyncio.wait_for(harness.request(daemon.socket, "GET", "/healthz"), 30)
+        seconds = time.monotonic() - start
+        require(answer.status == 200, "no answer once there are descriptors again")
+        await daemon.settles(descriptors)
+        print(f"200 connections, 64 descriptors: {open_descriptors} open, {share * 100:.1f} % of a core while waiting; "
+              f"answered {seconds * 1e3:.0f} ms after the others left")
+        if is_timed:
+            require(share < 0.05, f"{share * 100:.0f} % of a core go on waiting for descriptors")
+
+
+async def main(options):
+    await many_clients(options.daemon, options.clients, not options.quick)
+    await too_few_descriptors(options.daemon, not options.quick)
+
+
+if __name__ == "__main__":
+    harness.raise_descriptor_limit()
+    harness.run(main(harness.arguments(__doc__, clients=1000)))

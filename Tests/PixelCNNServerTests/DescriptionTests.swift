@@ -1,0 +1,79 @@
+// GET /openapi.yaml against what is routed: the description and the table of routes name the same paths and methods. That
+// the answers are as described is for Tests/OpenAPI/run.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@testable import PixelCNNServer
+
+@Suite struct DescriptionTests {
+    /// Paths and methods of the file; it is ours, so two and four spaces are what makes them.
+    private func described() throws -> Set<String> {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/openapi.yaml")
+        var path: String?
+        var found: Set<String> = []
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+            if line.hasPrefix("  /") {
+                path = String(line.dropFirst(2).dropLast())
+            } else if !line.hasPrefix("  ") {
+                path = nil
+            } else if let path, line.hasPrefix("    "), !line.hasPrefix("     "), line.hasSuffix(":") {
+                found.insert("\(line.dropFirst(4).dropLast().uppercased()) \(path)")
+            }
+        }
+        return found
+    }
+
+    @Test func theDescriptionNamesWhatIsRouted() throws {
+        let routed = Set(Routes.table.flatMap { entry in entry.methods.map { "\($0.rawValue) \(entry.path)" } })
+        #expect(try self.described() == routed)
+    }
+
+    @Test func theDaemonAnswersWithTheFile() async throws {
+        try await TestServer.run { server in
+            let answer = try await Curl.send(Endpoint.description, socket: server.socket)
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-type"] == "application/yaml")
+            #expect(answer.text.hasPrefix("openapi: 3.1.0\n"))
+            #expect(answer.text.contains("\n  version: \(Version.current)\n"))
+        }
+    }
+
+    @Test func metricsAreAnsweredAsText() async throws {
+        try await TestServer.run { server in
+            let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
+            let answer = try await Curl.send(Endpoint.metrics, socket: server.socket, ["-H", "Accept: \(accept)"])
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            // The backend's 6 values are 2 pixels of three channels.
+            #expect(answer.text.contains("\npixelcnnd_pixels_completed_total 2\n"))
+            #expect(answer.text.contains("\npixelcnnd_images_queued 4\n"))
+        }
+    }
+}
+
+@Suite struct RateWindowTests {
+    private func totals(_ seconds: Int, _ images: UInt64) -> RateWindow.Totals {
+        .init(uptime: .seconds(seconds), images: images, values: images * 10)
+    }
+
+    @Test func ratesAreOfTheLastMinute() {
+        let window = RateWindow()
+        for second in 1...200 { window.note(self.totals(second, UInt64(second) * (second <= 100 ? 1 : 3))) }
+        #expect(window.rates(until: self.totals(200, 600)) == (3, 30))
+    }
+
+    @Test func aYoungDaemonsRatesAreSinceItsStart() {
+        let window = RateWindow()
+        #expect(window.rates(until: self.totals(0, 0)) == (0, 0))
+        #expect(window.rates(until: self.totals(4, 8)) == (2, 20))
+    }
+
+    @Test func afterASilenceTheLastNoteCounts() {
+        let window = RateWindow()
+        window.note(self.totals(10, 5))
+        #expect(window.rates(until: self.totals(110, 105)) == (1, 10))
+    }
+}
