@@ -44,24 +44,6 @@ import Testing
         await scheduler.stop()
     }
 
-    /// Two thirds of the worker's time are many times as many steps as a step of 64 images is longer than one of one.
-    @Test func aSmallJobTakesFewStepsOfALargeOne() async throws {
-        let scheduler = scheduler(threads: 1)
-        let large = Task { try await scheduler.sample(job(64, height: endless)) }
-        try await until { scheduler.status.steps > 100 }
-        let before = scheduler.status
-        _ = try await scheduler.sample(job(1, height: 500))
-        let after = scheduler.status
-        let steps = (all: Int(after.steps - before.steps), images: Int(after.imageSteps - before.imageSteps))
-        // s steps of one image and l of 64: s + l = all, s + 64 l = images.
-        let largeSteps = (steps.images - steps.all) / 63
-        #expect(steps.all - largeSteps >= 2000)
-        #expect(largeSteps < 1000, "\(steps)")
-        large.cancel()
-        _ = try? await large.value
-        await scheduler.stop()
-    }
-
     @Test func bytesAreTheSameInACrowdOfBothSizes() async throws {
         let scheduler = scheduler()
         let counts = [1, 9, 2, 70, 1, 4, 5, 1]
