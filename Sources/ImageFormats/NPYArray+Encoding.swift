@@ -32,19 +32,22 @@ extension NPYArray {
         precondition(
             shape.count <= NPYHeader.dimensionLimit && shape.allSatisfy { $0 >= 0 } && shape.reduce(1, *) == count,
             "\(count) values for shape \(shape)")
-        let order = type.size == 1 ? "|" : "<"
+        var file = header(type, shape: shape)
+        file.reserveCapacity(file.count + count * type.size)
+        return file
+    }
+
+    /// The file up to its data: for files that are written in pieces. Multi-byte elements are little-endian.
+    public static func header(_ type: ElementType, shape: [Int]) -> [UInt8] {
         let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
-        var text = "{'descr': '\(order)\(type.code)', 'fortran_order': False, 'shape': (\(extents)), }"
+        var text = "{'descr': '\(type.descr)', 'fortran_order': False, 'shape': (\(extents)), }"
         // NumPy leaves room for the first dimension to grow to 21 digits, so that rows can be appended in place …
         if let first = shape.first { text += String(repeating: " ", count: 21 - String(first).utf8.count) }
         // … and then pads with 1 to 64 spaces, so that the data begins at a multiple of 64.
         let prefix = NPYHeader.magic.count + 4
         text += String(repeating: " ", count: 64 - (prefix + text.utf8.count + 1) % 64) + "\n"
 
-        var file: [UInt8] = []
-        file.reserveCapacity(prefix + text.utf8.count + count * type.size)
-        file += NPYHeader.magic
-        file += [1, 0]
+        var file: [UInt8] = NPYHeader.magic + [1, 0]
         append(UInt16(text.utf8.count), to: &file)
         file += text.utf8
         return file

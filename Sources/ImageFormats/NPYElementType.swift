@@ -39,6 +39,9 @@ extension NPYArray {
             }
         }
 
+        /// NumPy's `descr` of the type, little-endian: `|u1`, `<u2`.
+        public var descr: String { (size == 1 ? "|" : "<") + code }
+
         /// NumPy's code without the byte order: a letter for the kind, a digit for the size.
         var code: String {
             switch self {

@@ -40,13 +40,15 @@ public struct ModelDescription: Sendable, Equatable, Codable {
     public var threads: Int
     /// Version of the daemon.
     public var version: String
+    /// The most that one request may ask for.
+    public var limits: RequestLimits
 
     /// A description, field by field.
     public init(
         channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
         parameters: Int, labels: Int = 0, file: String, bytes: Int, format: String, sha256: String,
         warnings: [String] = [], precision: String = "f32", instructionSet: String, threads: Int,
-        version: String = Version.current
+        version: String = Version.current, limits: RequestLimits = RequestLimits()
     ) {
         self.channels = channels
         self.height = height
@@ -67,6 +69,7 @@ public struct ModelDescription: Sendable, Equatable, Codable {
         self.instructionSet = instructionSet
         self.threads = threads
         self.version = version
+        self.limits = limits
     }
 
     /// Whether a PNG can show the model's images: grey or RGB, at most eight bits a channel.
@@ -74,7 +77,7 @@ public struct ModelDescription: Sendable, Equatable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case channels, height, width, filters, hidden, parameters, labels, file, bytes, format, sha256, warnings
-        case precision, threads, version
+        case precision, threads, version, limits
         case colors = "n_colors"
         case blocks = "n_blocks"
         case kernelSize = "kernel_size"

@@ -16,6 +16,8 @@ public enum MediaTypeName {
     public static let png = "image/png"
     /// A NumPy array.
     public static let npy = "application/x-npy"
+    /// Server-sent events.
+    public static let eventStream = "text/event-stream"
     /// JSON.
     public static let json = "application/json"
     /// An RFC 9457 problem.

@@ -2,7 +2,7 @@
 // a value, so 128 MiB by default.
 
 /// Upper bounds on a single request.
-public struct RequestLimits: Sendable, Equatable {
+public struct RequestLimits: Sendable, Equatable, Codable {
     /// The most images of one request.
     public var maximumImages: Int
     /// The most rows, and the most columns, of an image.
@@ -21,6 +21,24 @@ public struct RequestLimits: Sendable, Equatable {
         self.maximumSide = maximumSide
         self.maximumValues = maximumValues
         self.maximumBodyBytes = maximumBodyBytes
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case maximumImages = "max_images"
+        case maximumSide = "max_side"
+        case maximumValues = "max_values"
+        case maximumBodyBytes = "max_body"
+    }
+
+    /// The most images of `values` values each that one request may hold, at least 1.
+    public func images(ofValues values: Int) -> Int {
+        max(1, min(self.maximumImages, self.maximumValues / max(1, values)))
+    }
+
+    /// The most pixels of an image of `channels` channels.
+    public func maximumPixels(channels: Int) -> Int {
+        let (area, overflow) = self.maximumSide.multipliedReportingOverflow(by: self.maximumSide)
+        return min(overflow ? .max : area, self.maximumValues / max(1, channels))
     }
 
     /// Checks the shape of a batch of images.

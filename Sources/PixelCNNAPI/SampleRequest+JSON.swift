@@ -4,9 +4,10 @@
 extension SampleRequest {
     private static let knownFields = [
         "n", "seed", "first_index", "height", "width", "temperature", "top_k", "top_p", "columns",
+        "deadline_ms", "stream_rows", "format",
     ]
     /// Names that the protocol reserves and this version refuses.
-    private static let reservedFields = ["label", "given", "deadline_ms", "stream_rows", "format"]
+    private static let reservedFields = ["label", "given"]
 
     /// Reads a request body; an empty one is a request with every default.
     ///
@@ -40,6 +41,9 @@ extension SampleRequest {
         case "top_k": self.topK = try value.integer(field)
         case "top_p": self.topP = try value.double(field)
         case "columns": self.columns = try value.integer(field)
+        case "deadline_ms": self.deadlineMilliseconds = try value.integer(field)
+        case "stream_rows": self.streamsRows = try value.boolean(field)
+        case "format": self.imageFormat = try value.choice(field)
         case _ where Self.reservedFields.contains(field): throw .unsupportedField(field)
         default: throw .unknownField(JSONValue.shortened(field), known: Self.knownFields)
         }
@@ -56,6 +60,9 @@ extension SampleRequest {
         if let topK { members.append("\"top_k\":\(topK)") }
         if let topP { members.append("\"top_p\":\(topP)") }
         if let columns { members.append("\"columns\":\(columns)") }
+        if let deadlineMilliseconds { members.append("\"deadline_ms\":\(deadlineMilliseconds)") }
+        if self.streamsRows { members.append("\"stream_rows\":true") }
+        if let imageFormat { members.append("\"format\":\"\(imageFormat.rawValue)\"") }
         return Array("{\(members.joined(separator: ","))}".utf8)
     }
 }
@@ -90,6 +97,27 @@ extension JSONValue {
             throw .wrongType(field: field, expected: "a number", found: self.summary)
         }
         return value
+    }
+
+    fileprivate func boolean(_ field: String) throws(RequestError) -> Bool {
+        guard case .bool(let value) = self else {
+            throw .wrongType(field: field, expected: "true or false", found: self.summary)
+        }
+        return value
+    }
+
+    /// One of a few names.
+    fileprivate func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ field: String
+    ) throws(RequestError) -> Choice {
+        guard case .string(let text) = self else {
+            throw .wrongType(field: field, expected: "a string", found: self.summary)
+        }
+        guard let choice = Choice(rawValue: text) else {
+            let allowed = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
+            throw .outOfRange(field: field, found: self.summary, allowed: allowed)
+        }
+        return choice
     }
 
     private static func isInteger(_ text: String) -> Bool {

@@ -6,8 +6,11 @@ extension SampleRequest {
     /// - Parameters:
     ///   - model: the model that will answer; it bounds `top_k` and gives the default height and width.
     ///   - limits: the most that one request may ask for.
+    ///   - isStreamed: whether the answer is an event stream; some fields say how to stream.
     /// - Throws: ``RequestError/outOfRange(field:found:allowed:)``.
-    public func validate(against model: ModelDescription, limits: RequestLimits) throws(RequestError) {
+    public func validate(
+        against model: ModelDescription, limits: RequestLimits, isStreamed: Bool = false
+    ) throws(RequestError) {
         try limits.check(
             count: self.n, channels: model.channels, height: self.height ?? model.height,
             width: self.width ?? model.width)
@@ -27,6 +30,30 @@ extension SampleRequest {
         }
         if let columns, columns < 1 {
             throw .outOfRange(field: "columns", found: "\(columns)", allowed: "1 or more")
+        }
+        if let deadlineMilliseconds {
+            try RequestLimits.check("deadline_ms", deadlineMilliseconds, in: 1...Self.maximumDeadlineMilliseconds)
+        }
+        try self.validateStreaming(model, isStreamed: isStreamed)
+    }
+
+    /// A day.
+    static let maximumDeadlineMilliseconds = 86_400_000
+
+    /// A field that would be without effect is an error: whoever sent it expects something else.
+    private func validateStreaming(_ model: ModelDescription, isStreamed: Bool) throws(RequestError) {
+        let onlyStreamed = "only with Accept: \(MediaTypeName.eventStream)"
+        if self.streamsRows && !isStreamed {
+            throw .outOfRange(field: "stream_rows", found: "true", allowed: onlyStreamed)
+        }
+        guard let imageFormat else { return }
+        if !isStreamed {
+            throw .outOfRange(field: "format", found: "\"\(imageFormat.rawValue)\"", allowed: onlyStreamed)
+        }
+        if imageFormat == .png && !model.isShownAsPNG {
+            throw .outOfRange(
+                field: "format", found: "\"png\"",
+                allowed: "\"npy\" for a model of \(model.channels) channels of \(model.colors) values")
         }
     }
 }

@@ -3,6 +3,14 @@
 
 /// A request for samples; every field has a default.
 public struct SampleRequest: Sendable, Equatable {
+    /// What an event stream's images come as.
+    public enum ImageFormat: String, Sendable, CaseIterable {
+        /// A PNG of one image.
+        case png
+        /// An array, (C, H, W).
+        case npy
+    }
+
     /// How many images.
     public var n: Int
     /// The seed; drawn by the daemon where nil, and then below 2⁵³.
@@ -21,11 +29,18 @@ public struct SampleRequest: Sendable, Equatable {
     public var topP: Double?
     /// Images in a row of the PNG grid; ⌈√n⌉ where nil.
     public var columns: Int?
+    /// The request is given up where it has not ended after as many milliseconds.
+    public var deadlineMilliseconds: Int?
+    /// Whether an event stream tells rows as they end, too.
+    public var streamsRows: Bool
+    /// What an event stream's images come as; PNG where nil, NPY where no PNG can show them.
+    public var imageFormat: ImageFormat?
 
     /// A request with the protocol's defaults.
     public init(
         n: Int = 1, seed: UInt64? = nil, firstIndex: UInt64 = 0, height: Int? = nil, width: Int? = nil,
-        temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, columns: Int? = nil
+        temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, columns: Int? = nil,
+        deadlineMilliseconds: Int? = nil, streamsRows: Bool = false, imageFormat: ImageFormat? = nil
     ) {
         self.n = n
         self.seed = seed
@@ -36,6 +51,9 @@ public struct SampleRequest: Sendable, Equatable {
         self.topK = topK
         self.topP = topP
         self.columns = columns
+        self.deadlineMilliseconds = deadlineMilliseconds
+        self.streamsRows = streamsRows
+        self.imageFormat = imageFormat
     }
 
     /// Seeds drawn for a caller stay below this, so that every JSON reader keeps them exactly.

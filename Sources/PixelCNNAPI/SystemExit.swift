@@ -22,6 +22,8 @@ public enum SystemExit: Int32, Error, Sendable {
     case temporaryFailure = 75
     /// EX_PROTOCOL: the other side does not speak this protocol.
     case protocolError = 76
+    /// EX_CONFIG: the file of settings is not what it must be.
+    case configuration = 78
 
     /// What an HTTP status means to a program's caller.
     public init(httpStatus: Int) {

@@ -10,45 +10,44 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
 
     private struct Watch: Sendable {
         var isClosed = false
-        /// Cancels the running operation. HTTP/1.1 answers in order, so there is at most one.
-        var cancel: (@Sendable () -> Void)?
+        var started: UInt64 = 0
+        /// What cancels each operation that runs: one, or for a moment two, as HTTP/1.1 answers in order.
+        var running: [UInt64: @Sendable () -> Void] = [:]
     }
 
     private let watch = Mutex(Watch())
 
     func channelInactive(context: ChannelHandlerContext) {
-        let cancel = self.watch.withLock { watch in
+        let running = self.watch.withLock { watch in
             watch.isClosed = true
-            return watch.cancel
+            return watch.running
         }
-        cancel?()
+        for cancel in running.values { cancel() }
         context.fireChannelInactive()
     }
 
-    /// Runs `operation`, cancelled when the connection closes or the calling task is cancelled.
-    func cancellingOnClose<Value: Sendable>(
-        _ operation: @Sendable @escaping () async throws -> Value
-    ) async throws -> Value {
-        let task = Task(operation: operation)
-        let isClosed = self.watch.withLock { watch in
-            watch.cancel = { task.cancel() }
-            return watch.isClosed
-        }
-        if isClosed { task.cancel() }
-        defer { self.watch.withLock { $0.cancel = nil } }
-        return try await withTaskCancellationHandler {
-            try await task.value
-        } onCancel: {
-            task.cancel()
+    /// Starts `operation`, which is cancelled when the connection closes.
+    func start<Value: Sendable>(_ operation: @Sendable @escaping () async throws -> Value) -> Task<Value, any Error> {
+        // Under the lock, so that an operation that ends at once finds itself registered.
+        self.watch.withLock { watch in
+            watch.started += 1
+            let number = watch.started
+            let task = Task {
+                defer { self.watch.withLock { $0.running[number] = nil } }
+                return try await operation()
+            }
+            if watch.isClosed { task.cancel() }
+            watch.running[number] = { task.cancel() }
+            return task
         }
     }
 }
 
 extension Channel {
-    /// Runs `operation`, cancelled when this connection closes; for connections with a ``ConnectionWatch``.
-    func cancellingOnClose<Value: Sendable>(
+    /// Starts `operation`, which is cancelled when this connection closes; for connections with a ``ConnectionWatch``.
+    func startWatched<Value: Sendable>(
         _ operation: @Sendable @escaping () async throws -> Value
-    ) async throws -> Value {
+    ) async throws -> Task<Value, any Error> {
         let watch: ConnectionWatch
         do {
             watch = try await self.pipeline.handler(type: ConnectionWatch.self).get()
@@ -56,6 +55,18 @@ extension Channel {
             // A closed channel has no handlers any more: there is nobody to answer.
             throw CancellationError()
         }
-        return try await watch.cancellingOnClose(operation)
+        return watch.start(operation)
+    }
+
+    /// Runs `operation`, cancelled when this connection closes or the calling task is cancelled.
+    func cancellingOnClose<Value: Sendable>(
+        _ operation: @Sendable @escaping () async throws -> Value
+    ) async throws -> Value {
+        let task = try await self.startWatched(operation)
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
     }
 }

@@ -11,7 +11,9 @@ struct ModelRoute {
     func describeModel(_ request: Request, context: ServerContext) throws -> Response {
         try request.refuseQuery()
         let type = try request.headers.negotiate([MediaTypeName.json])
-        return Response(bytes: try JSONCoding.encode(self.state.model), type: type)
+        var model = self.state.model
+        model.limits = self.state.limits
+        return Response(bytes: try JSONCoding.encode(model), type: type)
     }
 
     func describeStatus(_ request: Request, context: ServerContext) throws -> Response {

@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import PixelCNNAPI
+import PixelCNNScheduler
 
 /// An error that knows its answer.
 struct ProblemAnswer: Error {
@@ -20,7 +21,8 @@ struct ProblemAnswer: Error {
     }
 
     init(_ error: RequestError) {
-        self.init(.init(code: error.status), error.description, field: error.field)
+        // A status made from its number has no words, which are the problem's title.
+        self.init(error.status == 400 ? .badRequest : .unprocessableContent, error.description, field: error.field)
     }
 
     /// A refusal that is worth repeating after a while.
@@ -28,13 +30,43 @@ struct ProblemAnswer: Error {
         .init(status, detail, headers: [.retryAfter: "\(max(1, retryAfterSeconds))"])
     }
 
-    var response: Response {
-        let problem = Problem(
-            status: self.status.code, title: self.status.reasonPhrase, detail: self.detail, field: self.field)
-        // A Problem holds strings and one small integer: encoding cannot fail, but its signature throws.
-        let body = (try? JSONCoding.encode(problem)) ?? Array("{}".utf8)
-        return Response(status: self.status, headers: self.headers, bytes: body, type: MediaTypeName.problem)
+    var problem: Problem {
+        Problem(status: self.status.code, title: self.status.reasonPhrase, detail: self.detail, field: self.field)
     }
+
+    /// A Problem holds strings and one small integer: encoding cannot fail, but its signature throws.
+    var body: [UInt8] { (try? JSONCoding.encode(self.problem)) ?? Array("{}".utf8) }
+
+    var response: Response {
+        Response(status: self.status, headers: self.headers, bytes: self.body, type: MediaTypeName.problem)
+    }
+}
+
+extension ProblemAnswer {
+    /// The answer to an error, nil where it is not the client's to know.
+    init?(for error: any Error) {
+        switch error {
+        case let answer as ProblemAnswer: self = answer
+        case let error as RequestError: self.init(error)
+        case let error as SchedulerError: self.init(error)
+        default: return nil
+        }
+    }
+
+    private init(_ error: SchedulerError) {
+        switch error {
+        case .queueFull(let seconds):
+            self = .busy(
+                .tooManyRequests, "the queue is full; try again in \(max(1, seconds)) s", retryAfterSeconds: seconds)
+        case .stopped: self = .busy(.serviceUnavailable, "the daemon is shutting down", retryAfterSeconds: 1)
+        case .deadlineExceeded:
+            self.init(.gatewayTimeout, "the request did not end before its deadline", field: "deadline_ms")
+        }
+    }
+
+    /// What a client is told of an error that is our own.
+    static let internalError = ProblemAnswer(
+        .internalServerError, "an internal error; the daemon's log has the details")
 }
 
 extension Response {

@@ -6,7 +6,6 @@ import Hummingbird
 import NIOCore
 import NIOHTTP1
 import PixelCNNAPI
-import PixelCNNScheduler
 
 struct ProblemMiddleware: RouterMiddleware {
     func handle(
@@ -18,29 +17,12 @@ struct ProblemMiddleware: RouterMiddleware {
             throw error
         } catch let error as CancellationError {
             throw error
-        } catch let answer as ProblemAnswer {
-            return answer.response
-        } catch let error as RequestError {
-            return ProblemAnswer(error).response
-        } catch let error as SchedulerError {
-            return Self.answer(to: error).response
         } catch let error as HTTPError where error.status == .notFound {
             return Self.answerToUnrouted(request)
         } catch {
+            if let answer = ProblemAnswer(for: error) { return answer.response }
             context.logger.error("Request failed", metadata: ["error": "\(error)"])
-            return ProblemAnswer(.internalServerError, "an internal error; the daemon's log has the details").response
-        }
-    }
-
-    private static func answer(to error: SchedulerError) -> ProblemAnswer {
-        switch error {
-        case .queueFull(let seconds):
-            .busy(
-                .tooManyRequests, "the queue is full; try again in \(max(1, seconds)) s", retryAfterSeconds: seconds)
-        case .deadlineExceeded:
-            ProblemAnswer(.gatewayTimeout, "the deadline passed before the images were complete")
-        case .stopped:
-            .busy(.serviceUnavailable, "the daemon is shutting down", retryAfterSeconds: 1)
+            return ProblemAnswer.internalError.response
         }
     }
 

@@ -11,7 +11,9 @@ extension Request {
     ///
     /// - Throws: 413 past `limit` bytes.
     func wholeBody(limit: Int) async throws -> [UInt8] {
-        let refusal = ProblemAnswer(.contentTooLarge, "the body is too large; allowed are \(limit) bytes")
+        // The rest of the body would have to be read to find the next request behind it.
+        let refusal = ProblemAnswer(
+            .contentTooLarge, "the body is too large; allowed are \(limit) bytes", headers: [.connection: "close"])
         if let text = self.headers[.contentLength], let length = Int(text), length > limit { throw refusal }
         do {
             return Array(buffer: try await self.body.collect(upTo: limit))

@@ -1,4 +1,4 @@
-// POST /v1/samples: JSON in, a PNG grid or an NPY array out. The answer depends on the request alone (and the seed drawn
+// POST /v1/samples: JSON in, a PNG grid, an NPY array or an event stream out. The answer depends on the request alone (and the seed drawn
 // for it, which the answer names), so the same request gives the same values again.
 
 import HTTPTypes
@@ -20,27 +20,36 @@ struct SamplesRoute {
     func respond(to request: Request, context: ServerContext) async throws -> Response {
         try request.refuseQuery()
         let type = try self.negotiate(request.headers)
+        let isStreamed = type == MediaTypeName.eventStream
         let body = try await request.wholeBody(limit: min(Self.maximumBodyBytes, self.state.limits.maximumBodyBytes))
         if let found = request.headers.bodyType, !body.isEmpty, !Self.bodyTypes.contains(found) {
             throw ProblemAnswer(.unsupportedMediaType, "Content-Type is \(found); allowed is \(MediaTypeName.json)")
         }
         let sampleRequest = try SampleRequest(json: body)
-        try sampleRequest.validate(against: self.state.model, limits: self.state.limits)
+        try sampleRequest.validate(against: self.state.model, limits: self.state.limits, isStreamed: isStreamed)
 
         let job = self.job(for: sampleRequest)
+        let headers: HTTPFields = [.pixelCNNSeed: "\(job.seed)"]
         let backend = self.state.backend
-        let values = try await context.channel.cancellingOnClose { try await backend.sample(job) }
+        if isStreamed {
+            let stream = try await SampleStream.start(
+                job, encoder: self.encoder(for: sampleRequest, job: job), streamsRows: sampleRequest.streamsRows,
+                backend: backend, context: context)
+            return stream.response(headers: headers)
+        }
+        let values = try await context.channel.cancellingOnClose { try await backend.sample(job, progress: nil) }
+        let images = DrawnImages(values: values, shape: self.shape(of: job))
         let bytes =
             type == MediaTypeName.png
-            ? try self.png(values, job: job, columns: sampleRequest.columns) : self.npy(values, job: job)
-        return Response(headers: [.pixelCNNSeed: "\(job.seed)"], bytes: bytes, type: type)
+            ? try images.png(columns: sampleRequest.columns, origin: self.origin(of: job)) : images.npy()
+        return Response(headers: headers, bytes: bytes, type: type)
     }
 
     private func negotiate(_ headers: HTTPFields) throws -> String {
         self.state.model.isShownAsPNG
-            ? try headers.negotiate([MediaTypeName.png, MediaTypeName.npy])
+            ? try headers.negotiate([MediaTypeName.png, MediaTypeName.npy, MediaTypeName.eventStream])
             : try headers.negotiate(
-                [MediaTypeName.npy],
+                [MediaTypeName.npy, MediaTypeName.eventStream],
                 else: "a PNG shows 1 or 3 channels of at most 256 values; the model has "
                     + "\(self.state.model.channels) of \(self.state.model.colors)")
     }
@@ -50,28 +59,24 @@ struct SamplesRoute {
             count: request.n, seed: request.seed ?? SampleRequest.drawSeed(), firstIndex: request.firstIndex,
             height: request.height ?? self.state.model.height, width: request.width ?? self.state.model.width,
             parameters: SamplingParameters(
-                temperature: Float(request.temperature), topK: request.topK, topP: request.topP.map(Float.init)))
+                temperature: Float(request.temperature), topK: request.topK, topP: request.topP.map(Float.init)),
+            deadline: request.deadlineMilliseconds.map { .now + .milliseconds($0) })
     }
 
-    /// A grid that says how to draw it again.
-    private func png(_ values: [UInt16], job: SamplingJob, columns: Int?) throws -> [UInt8] {
-        let picture = try Grid.picture(
-            values: values, count: job.count, channels: self.state.model.channels, height: job.height,
-            width: job.width, colors: self.state.model.colors, columns: columns.map { min($0, job.count) })
-        return try PNG.encode(
-            picture,
-            text: [
-                (key: "PixelCNN-Seed", value: "\(job.seed)"),
-                (key: "PixelCNN-First-Index", value: "\(job.firstIndex)"),
-                (key: "PixelCNN-Model", value: self.state.model.sha256),
-                (key: "Software", value: "pixelcnnd \(Version.current)"),
-            ])
+    private func shape(of job: SamplingJob) -> DrawnImages.Shape {
+        .init(
+            channels: self.state.model.channels, height: job.height, width: job.width, colors: self.state.model.colors)
     }
 
-    /// (n, C, H, W), one byte a value where 256 values suffice.
-    private func npy(_ values: [UInt16], job: SamplingJob) -> [UInt8] {
-        let shape = [job.count, self.state.model.channels, job.height, job.width]
-        return self.state.model.colors <= 256
-            ? NPYArray.encode(values.map(UInt8.init), shape: shape) : NPYArray.encode(values, shape: shape)
+    private func origin(of job: SamplingJob) -> DrawnImages.Origin {
+        .init(
+            seed: job.seed, firstIndex: job.firstIndex, model: self.state.model.sha256,
+            software: "pixelcnnd \(self.state.model.version)")
+    }
+
+    private func encoder(for request: SampleRequest, job: SamplingJob) -> SampleEventEncoder {
+        SampleEventEncoder(
+            count: job.count, shape: self.shape(of: job), origin: self.origin(of: job),
+            format: request.imageFormat ?? (self.state.model.isShownAsPNG ? .png : .npy))
     }
 }

@@ -64,7 +64,11 @@ struct ScoreRoute {
         }
         let picture: Picture
         do {
-            picture = try PNG.decode(body)
+            // No larger than the request's limits allow: a small file may hold very many pixels.
+            picture = try PNG.decode(body, limit: self.state.limits.maximumPixels(channels: model.channels))
+        } catch .tooLarge(let width, let height, _) {
+            try self.state.limits.check(count: 1, channels: model.channels, height: height, width: width)
+            throw ProblemAnswer(.unprocessableContent, "the picture is too large: \(width) × \(height)")
         } catch {
             throw ProblemAnswer(.badRequest, "the body is not a PNG picture: \(error)")
         }

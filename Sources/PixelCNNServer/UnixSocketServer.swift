@@ -19,11 +19,12 @@ public struct UnixSocketServer: Service {
 
     /// How long connections that are accepted, or wait to be, have to send their request once a shutdown begins.
     static let drainGrace = Duration.milliseconds(200)
-    /// Connections that send nothing are closed after this.
-    static let idleTimeout = TimeAmount.seconds(60)
+    /// Connections that are told to close get this long to read their last answer.
+    static let linger = TimeAmount.seconds(1)
 
     private let socket: ListeningSocket
     private let state: ServerState
+    private let clientTimeout: TimeAmount
     private let logger: Logger
     private let onReady: @Sendable () -> Void
     private let onDraining: @Sendable () -> Void
@@ -33,15 +34,18 @@ public struct UnixSocketServer: Service {
     /// - Parameters:
     ///   - socket: where to listen; released when the server has stopped.
     ///   - state: what the routes answer from.
+    ///   - clientTimeout: connections that send nothing while a request is awaited, or that take nothing of an answer,
+    ///     for this long are closed.
     ///   - logger: gets a line for each request.
     ///   - onReady: called once connections are accepted.
     ///   - onDraining: called once a graceful shutdown begins.
     public init(
-        socket: ListeningSocket, state: ServerState, logger: Logger, onReady: @Sendable @escaping () -> Void = {},
-        onDraining: @Sendable @escaping () -> Void = {}
+        socket: ListeningSocket, state: ServerState, clientTimeout: Duration = .seconds(60), logger: Logger,
+        onReady: @Sendable @escaping () -> Void = {}, onDraining: @Sendable @escaping () -> Void = {}
     ) {
         self.socket = socket
         self.state = state
+        self.clientTimeout = TimeAmount(clientTimeout)
         self.logger = logger
         self.onReady = onReady
         self.onDraining = onDraining
@@ -108,6 +112,8 @@ public struct UnixSocketServer: Service {
         let responder = Routes.responder(for: self.state)
         let metrics = self.state.metrics
         let maximumBodyBytes = self.state.limits.maximumBodyBytes
+        let modelSHA256 = self.state.model.sha256
+        let (fieldBytes, allBytes, fields) = MalformedRequestHandler.limits
         return HTTP1Channel(
             responder: { request, writer, channel in
                 let context = ServerContext(source: .init(channel: channel, logger: self.logger))
@@ -116,8 +122,11 @@ public struct UnixSocketServer: Service {
                 defer { metrics.requestEnded(path: request.uri.path, status: status, since: start) }
                 do {
                     let response = try await responder.respond(to: request, context: context)
-                    try await writer.write(response: response.head, body: response.body)
+                    try await self.write(response, to: writer, channel)
                     status = response.status.code
+                    if response.headers[.connection] == "close" {
+                        channel.eventLoop.scheduleTask(in: Self.linger) { channel.close(promise: nil) }
+                    }
                 } catch let error as HTTPParserError {
                     // The body is not HTTP; the connection answers.
                     status = HTTPResponse.Status.badRequest.code
@@ -126,9 +135,23 @@ public struct UnixSocketServer: Service {
             },
             configuration: .init(
                 additionalChannelHandlers: [
-                    ContinueHandler(maximumBodyBytes: maximumBodyBytes), SlowBodyHandler(grace: Self.idleTimeout),
+                    MalformedRequestHandler(modelSHA256: modelSHA256), DiscardLimit(),
+                    ContinueHandler(maximumBodyBytes: maximumBodyBytes), SlowBodyHandler(grace: self.clientTimeout),
                     ConnectionWatch(),
                 ],
-                idleTimeout: Self.idleTimeout))
+                idleTimeout: self.clientTimeout,
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: fieldBytes, maxHeaderListSize: allBytes, maxHeaderFieldCount: fields)))
+    }
+
+    /// Small answers in one go, others at the client's pace.
+    private func write(
+        _ response: Response, to writer: consuming ResponseWriter, _ channel: any Channel
+    ) async throws {
+        if let length = response.body.contentLength, length <= PatientBodyWriter.pieceBytes {
+            return try await writer.write(response: response.head, body: response.body)
+        }
+        let base = try await writer.writeHead(response.head)
+        try await response.body.write(PatientBodyWriter(base, channel: channel, patience: self.clientTimeout))
     }
 }

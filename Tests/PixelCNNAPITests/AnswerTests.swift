@@ -10,6 +10,7 @@ import Testing
         let text = String(decoding: try JSONCoding.encode(SampleRequestTests.model), as: UTF8.self)
         for name in [
             "n_colors", "n_blocks", "kernel_size", "precision", "instruction_set", "sha256", "labels", "threads",
+            "limits",
         ] {
             #expect(text.contains("\"\(name)\":"))
         }

@@ -23,10 +23,11 @@ import Testing
     @Test func readsEveryField() throws {
         let json = """
             {"n": 2, "seed": 3, "first_index": "4", "height": 5, "width": 6, "temperature": 0.5, "top_k": 7, \
-            "top_p": 0.25, "columns": 8}
+            "top_p": 0.25, "columns": 8, "deadline_ms": 9, "stream_rows": true, "format": "npy"}
             """
         let expected = SampleRequest(
-            n: 2, seed: 3, firstIndex: 4, height: 5, width: 6, temperature: 0.5, topK: 7, topP: 0.25, columns: 8)
+            n: 2, seed: 3, firstIndex: 4, height: 5, width: 6, temperature: 0.5, topK: 7, topP: 0.25, columns: 8,
+            deadlineMilliseconds: 9, streamsRows: true, imageFormat: .npy)
         #expect(try self.read(json) == expected)
     }
 
@@ -45,7 +46,7 @@ import Testing
             SampleRequest(),
             SampleRequest(
                 n: 9, seed: .max, firstIndex: .max - 8, height: 1, width: 2, temperature: 0.01, topK: 1,
-                topP: 1e-30, columns: 3),
+                topP: 1e-30, columns: 3, deadlineMilliseconds: 5, streamsRows: true, imageFormat: .png),
         ]
         for request in requests { #expect(try SampleRequest(json: request.json) == request) }
     }
@@ -59,7 +60,9 @@ import Testing
         ("{\"seed\": \"+1\"}", "seed", "an integer or a decimal string"),
         ("{\"first_index\": []}", "first_index", "an integer or a decimal string"),
         ("{\"temperature\": \"1\"}", "temperature", "a number"), ("{\"top_k\": 1.5}", "top_k", "an integer"),
-        ("{\"top_p\": {}}", "top_p", "a number"), ("{\"columns\": \"x\"}", "columns", "an integer"),
+        ("{\"stream_rows\": 1}", "stream_rows", "true or false"), ("{\"format\": 1}", "format", "a string"),
+        ("{\"deadline_ms\": 1.5}", "deadline_ms", "an integer"), ("{\"top_p\": {}}", "top_p", "a number"),
+        ("{\"columns\": \"x\"}", "columns", "an integer"),
     ])
     func namesTheFieldOfAWrongType(json: String, field: String, expected: String) throws {
         let error = try #require(throws: RequestError.self) { try self.read(json) }
@@ -85,7 +88,7 @@ import Testing
         #expect(error.description.utf8.count < 300)
     }
 
-    @Test(arguments: ["label", "given", "deadline_ms", "stream_rows", "format"])
+    @Test(arguments: ["label", "given"])
     func refusesReservedFieldsByName(field: String) {
         #expect(throws: RequestError.unsupportedField(field)) { try self.read("{\"\(field)\": 1}") }
         #expect(RequestError.unsupportedField(field).status == 422)
@@ -134,6 +137,8 @@ import Testing
         (SampleRequest(height: 0), "height"), (SampleRequest(height: 1025), "height"),
         (SampleRequest(width: -3), "width"), (SampleRequest(width: .max), "width"),
         (SampleRequest(n: 4096, height: 1024, width: 1024), "n"),
+        (SampleRequest(deadlineMilliseconds: 0), "deadline_ms"), (SampleRequest(streamsRows: true), "stream_rows"),
+        (SampleRequest(deadlineMilliseconds: 86_400_001), "deadline_ms"), (SampleRequest(imageFormat: .npy), "format"),
     ])
     func refusesWhatLiesOutsideByName(request: SampleRequest, field: String) throws {
         let error = try #require(throws: RequestError.self) {
@@ -150,6 +155,34 @@ import Testing
         #expect(throws: RequestError.outOfRange(field: "top_k", found: "5", allowed: "1…4")) {
             try SampleRequest(topK: 5).validate(against: model, limits: RequestLimits())
         }
+    }
+
+    @Test func streamsTakeTheFieldsThatSayHow() throws {
+        let request = SampleRequest(streamsRows: true, imageFormat: .png)
+        try request.validate(against: Self.model, limits: RequestLimits(), isStreamed: true)
+    }
+
+    @Test func namesTheFormatsThatThereAre() {
+        #expect(
+            throws: RequestError.outOfRange(
+                field: "format", found: "the string \"gif\"", allowed: "\"png\" or \"npy\"")
+        ) { try self.read("{\"format\": \"gif\"}") }
+    }
+
+    @Test func refusesPNGOfAModelThatNoneShows() {
+        var model = Self.model
+        model.colors = 1024
+        let error = #expect(throws: RequestError.self) {
+            try SampleRequest(imageFormat: .png).validate(against: model, limits: RequestLimits(), isStreamed: true)
+        }
+        #expect(error?.field == "format")
+    }
+
+    @Test func limitsTellHowManyImagesFitOneRequest() {
+        let limits = RequestLimits(maximumImages: 10, maximumValues: 1000)
+        #expect(limits.images(ofValues: 1) == 10)
+        #expect(limits.images(ofValues: 300) == 3)
+        #expect(limits.images(ofValues: 5000) == 1)
     }
 
     @Test func drawsSeedsThatEveryJSONReaderKeeps() {

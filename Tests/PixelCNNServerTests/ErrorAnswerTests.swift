@@ -45,7 +45,11 @@ import Testing
                 await send("{\"seed\":18446744073709551616}"), 422, field: "seed", mentions: "18446744073709551615")
             try self.expectProblem(
                 await send("{\"first_index\":18446744073709551615,\"n\":2}"), 422, field: "first_index")
-            for field in ["label", "given", "deadline_ms", "stream_rows", "format"] {
+            try self.expectProblem(
+                await send("{\"stream_rows\":true}"), 422, field: "stream_rows", mentions: "text/event-stream")
+            try self.expectProblem(await send("{\"format\":\"npy\"}"), 422, field: "format", mentions: "npy")
+            try self.expectProblem(await send("{\"deadline_ms\":0}"), 422, field: "deadline_ms", mentions: "1…86400000")
+            for field in ["label", "given"] {
                 try self.expectProblem(await send("{\"\(field)\":1}"), 422, field: field, mentions: "not supported")
             }
             let labelled = try await Curl.send(Endpoint.score + "?label=1", socket: server.socket, json: "")
@@ -75,10 +79,11 @@ import Testing
 
     @Test func unacceptableAcceptsAre406() async throws {
         try await TestServer.run { server in
-            for accept in ["text/html", "text/event-stream", "image/png;q=0"] {
+            for accept in ["text/html", "application/pdf", "image/png;q=0"] {
                 let answer = try await Curl.send(
                     Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"], json: "{}")
-                try self.expectProblem(answer, 406, mentions: "image/png", "application/x-npy")
+                try self.expectProblem(
+                    answer, 406, mentions: "image/png", "application/x-npy", "text/event-stream")
             }
             let model = try await Curl.send(Endpoint.model, socket: server.socket, ["-H", "Accept: text/html"])
             try self.expectProblem(model, 406, mentions: "application/json")
@@ -131,7 +136,7 @@ import Testing
     @Test func aDeadlineThatPassedIs504() async throws {
         try await TestServer.run(.late) { server in
             let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try self.expectProblem(answer, 504)
+            try self.expectProblem(answer, 504, field: "deadline_ms", mentions: "deadline")
         }
     }
 

@@ -99,13 +99,7 @@ final class FakeBackend: ComputeBackend {
     }
 
     private func behave() async throws {
-        switch self.behaviour {
-        case .answering: return
-        case .full: throw SchedulerError.queueFull(retryAfterSeconds: 9)
-        case .late: throw SchedulerError.deadlineExceeded
-        case .stopped: throw SchedulerError.stopped
-        case .broken: throw Broken()
-        case .waiting:
+        if case .waiting = self.behaviour {
             self.log.withLock { $0.running += 1 }
             defer { self.log.withLock { $0.running -= 1 } }
             while case .waiting = self.behaviour {
@@ -116,6 +110,14 @@ final class FakeBackend: ComputeBackend {
                     throw error
                 }
             }
+        }
+        // What a job that waited comes to in the end.
+        switch self.behaviour {
+        case .answering, .waiting: return
+        case .full: throw SchedulerError.queueFull(retryAfterSeconds: 9)
+        case .late: throw SchedulerError.deadlineExceeded
+        case .stopped: throw SchedulerError.stopped
+        case .broken: throw Broken()
         }
     }
 }

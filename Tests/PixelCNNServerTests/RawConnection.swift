@@ -55,6 +55,14 @@ struct RawConnection {
             return self.received
         }
 
+        /// Everything received, once `text` has come or the other side has closed.
+        mutating func until(_ text: String) async throws -> String {
+            while !self.received.contains(text), let buffer = try await self.inbound.next() {
+                self.received += String(buffer: buffer)
+            }
+            return self.received
+        }
+
         /// Everything received until the other side closes.
         mutating func everything() async throws -> String {
             while let buffer = try await self.inbound.next() { self.received += String(buffer: buffer) }

@@ -111,6 +111,22 @@ import Testing
         }
     }
 
+    @Test func picturesPastTheLimitsAreRefusedBeforeTheyAreDecoded() async throws {
+        try await TestServer.run(limits: RequestLimits(maximumSide: 16, maximumValues: 300)) { server in
+            let large = try PNG.encode(
+                Picture(width: 17, height: 16, channels: 3, pixels: [UInt8](repeating: 9, count: 17 * 16 * 3)), text: []
+            )
+            let many = try PNG.encode(
+                Picture(width: 16, height: 16, channels: 3, pixels: [UInt8](repeating: 9, count: 768)), text: [])
+            for (body, field) in [(large, "width"), (many, "n")] {
+                let answer = try await self.send(server, body, type: MediaTypeName.png)
+                #expect(answer.status == 422)
+                #expect(try JSONCoding.decode(Problem.self, from: answer.body).field == field)
+            }
+            #expect(server.backend.scoringJobs.isEmpty)
+        }
+    }
+
     @Test func bodiesPast1MiBAreInvitedToContinue() async throws {
         try await TestServer.run { server in
             let values = [UInt8](repeating: 1, count: 600 * 3 * 32 * 32)

@@ -1,0 +1,37 @@
+// What a client goes on sending after its answer (it was refused, and its body never ends) is read and thrown away, so
+// that it comes to see the answer; but not without end.
+
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+
+final class DiscardLimit: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    /// Far more than lies in a socket's buffers.
+    static let maximumBytes = 4 << 20
+
+    private var unanswered = 0
+    private var discarded = 0
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch self.unwrapInboundIn(data) {
+        case .head:
+            self.unanswered += 1
+            self.discarded = 0
+        case .body(let buffer) where self.unanswered == 0:
+            self.discarded += buffer.readableBytes
+            if self.discarded > Self.maximumBytes { return context.close(promise: nil) }
+        default: break
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = self.unwrapOutboundIn(data) { self.unanswered -= 1 }
+        context.write(data, promise: promise)
+    }
+}

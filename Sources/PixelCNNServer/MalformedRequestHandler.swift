@@ -1,0 +1,56 @@
+// The answer to what the HTTP parser refuses. Hummingbird sends a bare 400 for it; this puts a problem in its place, and
+// 431 where the header fields are too large, and closes the connection, for its next byte has no meaning.
+
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import PixelCNNAPI
+
+final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    /// The most bytes of one header field and of all, and the most fields, of a request.
+    static let limits = (fieldBytes: 16 << 10, allBytes: 64 << 10, fields: 128)
+    /// The peer gets this long to read the answer: closing throws away what it has not read yet.
+    static let linger = TimeAmount.seconds(1)
+
+    private let modelSHA256: String
+    private var parserError: HTTPParserError?
+
+    init(modelSHA256: String) {
+        self.modelSHA256 = modelSHA256
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? HTTPParserError { self.parserError = error }
+        context.fireErrorCaught(error)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        // Answers to requests before the malformed one may still come through here; none of them is an empty 400.
+        guard let parserError, case .head(let head) = self.unwrapOutboundIn(data), head.status == .badRequest,
+            head.headerFields[.contentLength] == "0"
+        else { return context.write(data, promise: promise) }
+        let answer = Self.answer(to: parserError)
+        var response = answer.response
+        response.headers[.connection] = "close"
+        response.headers[.pixelCNNModel] = self.modelSHA256
+        context.write(self.wrapOutboundOut(.head(response.head)), promise: promise)
+        context.write(self.wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: Self.linger) { channel.close(promise: nil) }
+    }
+
+    private static func answer(to error: HTTPParserError) -> ProblemAnswer {
+        guard case .headerOverflow = error else {
+            return ProblemAnswer(.badRequest, "the request is not HTTP/1.1: \(error)")
+        }
+        return ProblemAnswer(
+            .requestHeaderFieldsTooLarge,
+            "the request's head is too large; allowed are \(Self.limits.allBytes) bytes in \(Self.limits.fields) fields"
+                + " of at most \(Self.limits.fieldBytes) bytes")
+    }
+}

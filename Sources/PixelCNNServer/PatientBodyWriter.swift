@@ -1,0 +1,39 @@
+// Writes a body in pieces, each of which waits until the connection has room: an answer never lies in memory twice, and
+// a client that takes none of it for too long is hung up on, which also frees the images that it waits for.
+
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+struct PatientBodyWriter: ResponseBodyWriter {
+    /// Half of what NIO buffers before it calls a connection full.
+    static let pieceBytes = 32 << 10
+
+    private var base: any ResponseBodyWriter
+    private let channel: any Channel
+    private let patience: TimeAmount
+
+    init(_ base: any ResponseBodyWriter, channel: any Channel, patience: TimeAmount) {
+        (self.base, self.channel, self.patience) = (base, channel, patience)
+    }
+
+    mutating func write(_ buffer: ByteBuffer) async throws {
+        var rest = buffer
+        while let piece = rest.readSlice(length: min(rest.readableBytes, Self.pieceBytes)), piece.readableBytes > 0 {
+            let hangUp = self.scheduleHangUp()
+            defer { hangUp.cancel() }
+            try await self.base.write(piece)
+        }
+    }
+
+    consuming func finish(_ trailingHeaders: HTTPFields?) async throws {
+        let hangUp = self.scheduleHangUp()
+        defer { hangUp.cancel() }
+        try await self.base.finish(trailingHeaders)
+    }
+
+    /// A write that waits for a closed connection fails.
+    private func scheduleHangUp() -> Scheduled<Void> {
+        self.channel.eventLoop.scheduleTask(in: self.patience) { [channel] in channel.close(promise: nil) }
+    }
+}

@@ -1,0 +1,157 @@
+// One request answered as an event stream. The stream pulls: it takes what the job has to tell when the connection has
+// room for it, so a slow reader costs at most the job's own values, and nobody's speed.
+
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import PixelCNNAPI
+import PixelCNNScheduler
+import Synchronization
+
+final class SampleStream: Sendable {
+    /// At most ten `progress` events a second.
+    static let progressInterval = Duration.milliseconds(100)
+    /// A stream that waits says so, for proxies that take silence for death.
+    static let lifeSignInterval = Duration.seconds(15)
+    /// A job that is refused is refused at once; the answer waits that long for it, so that it can still be the status.
+    static let admissionTime = Duration.milliseconds(100)
+
+    private let progress: JobProgress
+    private let encoder: SampleEventEncoder
+    private let logger: Logger
+    /// Wakes the writer: something may be new, or it is time for a sign of life. Ends with the job.
+    private let wakeUps: AsyncStream<Void>
+    private let wakeUp: AsyncStream<Void>.Continuation
+    /// How the job ended.
+    private let outcome = Mutex<Result<Void, any Error>?>(nil)
+    /// What cancels the job, and the tasks that wake the writer.
+    private let work = Mutex<[@Sendable () -> Void]>([])
+
+    private init(encoder: SampleEventEncoder, streamsRows: Bool, logger: Logger) {
+        self.progress = JobProgress(streamsRows: streamsRows)
+        (self.encoder, self.logger) = (encoder, logger)
+        (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Starts the job.
+    ///
+    /// - Throws: what the job throws where it does so at once, such as a full queue: nothing is streamed then.
+    static func start(
+        _ job: SamplingJob, encoder: SampleEventEncoder, streamsRows: Bool, backend: any ComputeBackend,
+        context: ServerContext
+    ) async throws -> SampleStream {
+        let stream = SampleStream(encoder: encoder, streamsRows: streamsRows, logger: context.logger)
+        try await stream.begin(job, backend: backend, channel: context.channel)
+        for await _ in stream.wakeUps { break }
+        if case .failure(let error) = stream.outcome.withLock({ $0 }) {
+            stream.cancel()
+            throw error
+        }
+        return stream
+    }
+
+    private func begin(_ job: SamplingJob, backend: any ComputeBackend, channel: any Channel) async throws {
+        let compute = try await channel.startWatched { [self] in
+            do {
+                _ = try await backend.sample(job, progress: self.progress)
+                self.end(.success(()))
+            } catch {
+                self.end(.failure(error))
+            }
+        }
+        let forward = Task { [wakeUp, changes = self.progress.changes] in
+            for await _ in changes { wakeUp.yield() }
+        }
+        let tick = Task { [wakeUp] in
+            var pause = Self.admissionTime
+            while (try? await Task.sleep(for: pause)) != nil {
+                if case .terminated = wakeUp.yield() { return }
+                pause = Self.lifeSignInterval
+            }
+        }
+        self.work.withLock { $0 = [compute.cancel, forward.cancel, tick.cancel] }
+    }
+
+    private func end(_ outcome: Result<Void, any Error>) {
+        self.outcome.withLock { $0 = outcome }
+        self.wakeUp.finish()
+    }
+
+    private func cancel() {
+        for cancel in self.work.withLock({ $0 }) { cancel() }
+    }
+
+    /// The answer, which streams until the job ends or the client is gone.
+    func response(headers: HTTPFields) -> Response {
+        var headers = headers
+        headers[.contentType] = MediaTypeName.eventStream
+        headers[.cacheControl] = "no-store"
+        return Response(
+            status: .ok, headers: headers, body: ResponseBody { writer in try await self.write(to: &writer) })
+    }
+
+    private func write(to writer: inout any ResponseBodyWriter) async throws {
+        defer { self.cancel() }
+        let start = ContinuousClock.now
+        var told = Told(values: 0, last: start)
+        try await writer.write(ByteBuffer(bytes: self.encoder.progress(self.progress)))
+        // A task that is cancelled falls out of the loop.
+        for await _ in self.wakeUps { try await self.writeNews(to: &writer, &told) }
+        try await self.writeUpdates(to: &writer, &told)
+        try await writer.write(ByteBuffer(bytes: self.lastEvent()))
+        try await writer.finish(nil)
+        let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
+        self.logger.info(
+            "Streamed \(self.progress.imagesDone) of \(self.encoder.count) images",
+            metadata: ["ms": "\(Int(milliseconds.rounded()))"])
+    }
+
+    /// What was written, and when.
+    private struct Told {
+        /// Values done, by the last `progress`.
+        var values: Int
+        /// When the last `progress` was written.
+        var progress: ContinuousClock.Instant
+        /// When anything was.
+        var last: ContinuousClock.Instant
+
+        init(values: Int, last: ContinuousClock.Instant) {
+            (self.values, self.progress, self.last) = (values, last, last)
+        }
+    }
+
+    private func writeNews(to writer: inout any ResponseBodyWriter, _ told: inout Told) async throws {
+        try await self.writeUpdates(to: &writer, &told)
+        let (now, values) = (ContinuousClock.now, self.progress.valuesDone)
+        if values != told.values, now - told.progress >= Self.progressInterval {
+            try await writer.write(ByteBuffer(bytes: self.encoder.progress(self.progress)))
+            (told.values, told.progress, told.last) = (values, now, now)
+        } else if now - told.last >= Self.lifeSignInterval {
+            try await writer.write(ByteBuffer(bytes: ServerSentEvent.encode(comment: "still here")))
+            told.last = now
+        }
+    }
+
+    private func writeUpdates(to writer: inout any ResponseBodyWriter, _ told: inout Told) async throws {
+        for update in self.progress.takeUpdates() {
+            try await writer.write(ByteBuffer(bytes: self.encoder.update(update)))
+            told.last = .now
+        }
+    }
+
+    /// `done`, or the error that ended the job.
+    ///
+    /// - Throws: the cancellation of a job that nobody waits for any more.
+    private func lastEvent() throws -> [UInt8] {
+        switch self.outcome.withLock({ $0 }) {
+        case .success: return try self.encoder.done()
+        case nil: throw CancellationError()
+        case .failure(let error):
+            if error is CancellationError { throw error }
+            if let answer = ProblemAnswer(for: error) { return try self.encoder.error(answer) }
+            self.logger.error("Request failed", metadata: ["error": "\(error)"])
+            return try self.encoder.error(.internalError)
+        }
+    }
+}
