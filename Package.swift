@@ -21,6 +21,7 @@ let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swi
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "pixelcnnd",
@@ -38,6 +39,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         // Without its traits Hummingbird leaves out swift-configuration and full Foundation.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     ],
@@ -74,11 +76,13 @@ let package = Package(
             name: "pixelcnnd",
             dependencies: [
                 "PixelCNNAPI", "PixelCNNEngine", "PixelCNNModel", "PixelCNNScheduler", "PixelCNNServer", "CSystemd",
-                argumentParser, logging, nioCore, serviceLifecycle, unixSignals,
+                argumentParser, logging, nioCore, serviceLifecycle, unixSignals, yams,
             ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn",
-            dependencies: ["AtomicFiles", "ImageFormats", "PixelCNNAPI", argumentParser, nioCore, nioPosix, nioHTTP1],
+            dependencies: [
+                "AtomicFiles", "ImageFormats", "PixelCNNAPI", argumentParser, nioCore, nioPosix, nioHTTP1, unixSignals,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),

@@ -39,6 +39,7 @@ enum Daemon {
         let model = try Self.loadModel(settings)
         for warning in model.source.warnings { logger.warning("\(warning)") }
         logger.info("Loaded \(model.summary)")
+        try settings.check(model)
         let engine = Engine(
             model: model, kernels: try Self.kernels(environment), precision: settings.precision)
         let scheduler = Scheduler(
@@ -48,13 +49,13 @@ enum Daemon {
         try await scheduler.warmUp()
 
         let state = ServerState(
-            model: model.description(of: engine, threads: settings.threads),
-            backend: scheduler)
+            model: model.description(of: engine, threads: settings.threads), backend: scheduler,
+            limits: settings.limits)
         let socket = try source.listen()
         let arithmetic = "\(engine.instructionSet), \(engine.precision.rawValue)"
         let ready = "Serving on \(socket.address) with \(settings.threads) threads (\(arithmetic))"
         let server = UnixSocketServer(
-            socket: socket, state: state, logger: logger,
+            socket: socket, state: state, clientTimeout: .seconds(settings.clientTimeout), logger: logger,
             onReady: { [logger] in
                 logger.info("\(ready)")
                 reporter.announce("READY=1", headline: ready)

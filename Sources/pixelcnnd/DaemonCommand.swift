@@ -12,14 +12,14 @@ struct DaemonCommand: AsyncParsableCommand {
         commandName: "pixelcnnd",
         abstract: "Serves a gated PixelCNN on a Unix socket: samples and scores images.",
         discussion: """
-            Every option can come from the environment instead: PIXELCNND_MODEL, PIXELCNND_SOCKET, PIXELCNND_THREADS, \
-            PIXELCNND_PRECISION, PIXELCNND_HEIGHT, PIXELCNND_WIDTH, PIXELCNND_MAX_QUEUE, PIXELCNND_LOG_LEVEL. The command \
-            line wins.
+            Every option can come from the environment instead, as PIXELCNND_ and its name (PIXELCNND_MODEL, \
+            PIXELCNND_MAX_QUEUE), or from the file that --config names (model, max_queue). The command line wins over \
+            the environment, the environment over the file.
 
             EXAMPLES
               pixelcnnd
               pixelcnnd --model pixelcnn.pt --socket /tmp/pixelcnn.sock
-              pixelcnnd --model pixelcnn.pt --check
+              pixelcnnd --config pixelcnnd.yaml --check
 
             EXIT STATUS
               0   ended by SIGTERM or SIGINT
@@ -28,6 +28,7 @@ struct DaemonCommand: AsyncParsableCommand {
               66  no such file
               69  another daemon serves the socket
               71  the socket cannot be made
+              78  the file of settings is wrong
             """,
         version: "pixelcnnd \(Version.current)"
     )
@@ -35,7 +36,7 @@ struct DaemonCommand: AsyncParsableCommand {
     @OptionGroup
     var options: DaemonOptions
 
-    @Flag(help: "Load and verify the model, say what it is, and exit.")
+    @Flag(help: "Check the settings, load and verify the model, say what it is, and exit.")
     var check = false
 
     func run() async throws {
@@ -44,8 +45,9 @@ struct DaemonCommand: AsyncParsableCommand {
         do {
             let settings = try Settings(options: self.options, environment: environment)
             if self.check {
-                print(try Daemon.loadModel(settings).summary)
-                return
+                let model = try Daemon.loadModel(settings)
+                try settings.check(model)
+                return print(model.summary)
             }
             if isJournal {
                 LoggingSystem.bootstrap { JournalLogHandler(label: $0) }

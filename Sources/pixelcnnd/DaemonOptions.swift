@@ -1,4 +1,5 @@
-// The command line as it is typed. Nothing has a default here: what is not given may still come from the environment.
+// The command line as it is typed. Nothing has a default here: what is not given may still come from the environment, or
+// from a file.
 
 import ArgumentParser
 
@@ -35,6 +36,31 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("The most images that may wait; 4096 by default.", valueName: "images"))
     var maxQueue: Int?
+
+    @Option(help: ArgumentHelp("The most images of one request; 4096 by default.", valueName: "images"))
+    var maxImages: Int?
+
+    @Option(help: ArgumentHelp("The most rows, and columns, of an image; 1024 by default.", valueName: "pixels"))
+    var maxSide: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "The most values (images × channels × rows × columns) of one request; 67108864 by default.",
+            valueName: "values"))
+    var maxValues: Int?
+
+    @Option(help: ArgumentHelp("The most bytes of a request's body; 67108864 by default.", valueName: "bytes"))
+    var maxBody: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Hang up on a client that sends or takes nothing for as long; 60 by default.", valueName: "seconds"))
+    var clientTimeout: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of settings, YAML or JSON, named as here without the dashes: max_queue: 64.", valueName: "file"))
+    var config: String?
 
     @Option(
         help: ArgumentHelp(

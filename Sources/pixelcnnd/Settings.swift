@@ -1,13 +1,15 @@
-// What the daemon runs with: the command line, else the environment, else the defaults. Every value is checked here,
-// under the name that the user gave it by.
+// What the daemon runs with: the command line, else the environment, else the file behind --config, else the defaults.
+// Every value is checked here, under the name that the user gave it by.
 
 import Logging
 import NIOCore
 import PixelCNNAPI
 import PixelCNNEngine
+import PixelCNNModel
 
 struct Settings: Equatable {
     static let defaultMaximumQueue = 4096
+    static let defaultClientTimeout = 60
 
     /// nil for the bundled model.
     var model: String?
@@ -17,64 +19,50 @@ struct Settings: Equatable {
     var height: Int?
     var width: Int?
     var maximumQueue: Int
+    /// The most that one request may ask for.
+    var limits: RequestLimits
+    /// Seconds.
+    var clientTimeout: Int
     var logLevel: Logger.Level
 
     init(options: DaemonOptions, environment: [String: String]) throws(Failure) {
-        let source = OptionSource(environment: environment)
+        let source = try SettingSource(file: options.config, environment: environment)
         let limits = RequestLimits()
-        self.model = source.text(options.model, "PIXELCNND_MODEL")
-        self.socket = source.text(options.socket, "PIXELCNND_SOCKET")
-        self.threads =
-            try source.integer(options.threads, "--threads", "PIXELCNND_THREADS", in: 1...1024) ?? System.coreCount
+        self.model = source.text("model", options.model)
+        self.socket = source.text("socket", options.socket)
+        self.threads = try source.integer("threads", options.threads, in: 1...1024) ?? System.coreCount
         self.precision =
-            try source.choice(options.precision, "--precision", "PIXELCNND_PRECISION", of: Precision.self) ?? .f32
-        self.height = try source.integer(
-            options.height, "--height", "PIXELCNND_HEIGHT", in: 1...limits.maximumSide)
-        self.width = try source.integer(options.width, "--width", "PIXELCNND_WIDTH", in: 1...limits.maximumSide)
+            try source.value("precision", options.precision, allowed: Self.precisions, Precision.init(rawValue:)) ?? .f32
         self.maximumQueue =
-            try source.integer(options.maxQueue, "--max-queue", "PIXELCNND_MAX_QUEUE", in: 1...1_000_000)
-            ?? Self.defaultMaximumQueue
-        let level = source.text(options.logLevel, "PIXELCNND_LOG_LEVEL") ?? "info"
-        guard let logLevel = Logger.Level(rawValue: level.lowercased()) else {
-            let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Failure(.usage, "the log level is \"\(level)\"; allowed are \(known)")
-        }
-        self.logLevel = logLevel
-    }
-}
-
-/// Options first, then variables; an empty variable counts as unset.
-private struct OptionSource {
-    let environment: [String: String]
-
-    func text(_ option: String?, _ variable: String) -> String? {
-        if let option { return option }
-        guard let value = self.environment[variable], !value.isEmpty else { return nil }
-        return value
+            try source.integer("max_queue", options.maxQueue, in: 1...1_000_000) ?? Self.defaultMaximumQueue
+        self.limits = RequestLimits(
+            maximumImages: try source.integer("max_images", options.maxImages, in: 1...1_000_000)
+                ?? limits.maximumImages,
+            maximumSide: try source.integer("max_side", options.maxSide, in: 1...65_536) ?? limits.maximumSide,
+            maximumValues: try source.integer("max_values", options.maxValues, in: 1...1 << 40)
+                ?? limits.maximumValues,
+            maximumBodyBytes: try source.integer("max_body", options.maxBody, in: 1024...1 << 40)
+                ?? limits.maximumBodyBytes)
+        self.height = try source.integer("height", options.height, in: 1...self.limits.maximumSide)
+        self.width = try source.integer("width", options.width, in: 1...self.limits.maximumSide)
+        self.clientTimeout =
+            try source.integer("client_timeout", options.clientTimeout, in: 1...86_400) ?? Self.defaultClientTimeout
+        self.logLevel =
+            try source.value("log_level", options.logLevel, allowed: Self.logLevels) {
+                Logger.Level(rawValue: $0.lowercased())
+            } ?? .info
     }
 
-    /// One of an enum's words.
-    func choice<Value: RawRepresentable<String> & CaseIterable>(
-        _ option: String?, _ name: String, _ variable: String, of type: Value.Type
-    ) throws(Failure) -> Value? {
-        guard let text = self.text(option, variable) else { return nil }
-        guard let value = Value(rawValue: text) else {
-            let known = Value.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Failure(.usage, "\(option != nil ? name : variable) is \"\(text)\"; allowed are \(known)")
-        }
-        return value
-    }
+    private static let precisions = Precision.allCases.map(\.rawValue).joined(separator: ", ")
+    private static let logLevels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
 
-    func integer(
-        _ option: Int?, _ name: String, _ variable: String, in range: ClosedRange<Int>
-    ) throws(Failure) -> Int? {
-        let isOption = option != nil
-        guard let text = self.text(option.map { "\($0)" }, variable) else { return nil }
-        guard let value = Int(text), range.contains(value) else {
-            throw Failure(
-                .usage,
-                "\(isOption ? name : variable) is \"\(text)\"; allowed is \(range.lowerBound)…\(range.upperBound)")
+    /// Checks what only the model can tell: that a request which says nothing of its size is within the limits.
+    func check(_ model: Model) throws(Failure) {
+        let h = model.hyperparameters
+        do {
+            try self.limits.check(count: 1, channels: h.channels, height: h.height, width: h.width)
+        } catch {
+            throw Failure(.usage, "the limits allow no image of the model's own size: \(error)")
         }
-        return value
     }
 }

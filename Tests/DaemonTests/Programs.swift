@@ -40,9 +40,7 @@ struct RunningDaemon {
         let command = try Command(
             Programs.daemon, ["--socket", socket, "--model", Programs.model] + arguments)
         let daemon = RunningDaemon(directory: directory, socket: socket, command: command)
-        let isReady = await eventually {
-            (try? await Curl.send(Endpoint.readiness, socket: socket).status) == 200
-        }
+        let isReady = await eventually { PlainRequest.get(Endpoint.readiness, socket: socket) != nil }
         if !isReady { command.signal(SIGKILL) }
         try #require(isReady, "\(command.errors)")
         return daemon
@@ -72,8 +70,15 @@ struct RunningDaemon {
 
     /// The daemon's counters, nil where it does not answer.
     func status() async -> StatusDescription? {
-        guard let answer = try? await Curl.send(Endpoint.status, socket: self.socket) else { return nil }
-        return try? JSONCoding.decode(StatusDescription.self, from: answer.body)
+        guard let body = PlainRequest.get(Endpoint.status, socket: self.socket) else { return nil }
+        return try? JSONCoding.decode(StatusDescription.self, from: body)
+    }
+
+    /// What of the daemon lies in memory.
+    func residentBytes() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(self.command.processIdentifier)/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
     }
 
     func describeModel() async throws -> ModelDescription {

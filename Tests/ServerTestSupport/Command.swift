@@ -60,6 +60,12 @@ public final class Command: @unchecked Sendable {
         (try? String(contentsOfFile: self.directory.file("errors"), encoding: .utf8)) ?? ""
     }
 
+    /// How many bytes it has written to standard output so far.
+    public var outputBytes: Int {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: self.directory.file("output"))
+        return (attributes?[.size] as? NSNumber)?.intValue ?? 0
+    }
+
     /// Waits until it ends.
     public func wait() async throws -> CommandResult {
         var status: Int32 = -1

@@ -1,0 +1,151 @@
+// The daemon's settings from three places, and the limits that they set.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@testable import pixelcnnd
+
+@Suite struct ConfigurationTests {
+    private func settings(
+        _ file: String?, _ arguments: [String] = [], _ environment: [String: String] = [:]
+    ) throws -> Settings {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("c.yaml")
+        if let file { try Data(file.utf8).write(to: URL(fileURLWithPath: path)) }
+        let options = try DaemonOptions.parse(arguments + (file == nil ? [] : ["--config", path]))
+        return try Settings(options: options, environment: environment)
+    }
+
+    @Test func theCommandLineWinsOverTheEnvironmentAndThatOverTheFile() throws {
+        let file = "max_images: 1\nmax_side: 2\nmax_queue: 3\nmodel: /m.pt # a comment\nlog_level: debug\n"
+        let environment = ["PIXELCNND_MAX_IMAGES": "10", "PIXELCNND_MAX_SIDE": "20", "PIXELCNND_MAX_QUEUE": ""]
+        let settings = try self.settings(file, ["--max-images", "100"], environment)
+        #expect(settings.limits.maximumImages == 100)
+        #expect(settings.limits.maximumSide == 20)
+        #expect(settings.maximumQueue == 3)
+        #expect((settings.model, settings.logLevel) == ("/m.pt", .debug))
+        #expect(settings.limits.maximumValues == RequestLimits().maximumValues)
+    }
+
+    @Test func jsonAndYAMLSayTheSame() throws {
+        let yaml = try self.settings("# two\nthreads: 2\nheight: 16\nclient_timeout: 5\n")
+        let json = try self.settings("{\n\t\"threads\": 2, \"height\": 16,\n\t\"client_timeout\": 5\n}\n")
+        #expect(yaml == json)
+        #expect((json.threads, json.height, json.clientTimeout) == (2, 16, 5))
+    }
+
+    @Test func theEnvironmentMayNameTheFile() throws {
+        let directory = try TemporaryDirectory()
+        try Data("max_body: 2048".utf8).write(to: URL(fileURLWithPath: directory.file("c.json")))
+        let settings = try Settings(
+            options: DaemonOptions.parse([]), environment: ["PIXELCNND_CONFIG": directory.file("c.json")])
+        #expect(settings.limits.maximumBodyBytes == 2048)
+    }
+
+    @Test(arguments: ["", "# nothing\n", "---\n", "{}"])
+    func aFileOfNothingSetsNothing(text: String) throws {
+        let defaults = try self.settings(nil)
+        #expect(try self.settings(text) == defaults)
+    }
+
+    @Test(arguments: [
+        ("threads: 1\nmax_imagse: 3\n", "c.yaml:2: unknown setting \"max_imagse\"; known are model, socket"),
+        ("max_images: 0\n", "c.yaml:1: max_images is \"0\"; allowed is 1…1000000"),
+        ("\nthreads: many", "c.yaml:2: threads is \"many\"; allowed is 1…1024"),
+        ("threads: 0x10", "c.yaml:1: threads is \"0x10\""), ("threads:", "c.yaml:1: threads must have a plain value"),
+        ("threads: [1]", "c.yaml:1: threads must have a plain value"), ("- threads", "must be a mapping"),
+        ("threads: 1\nthreads: 2", "given twice: threads"), ("threads: \"1", "neither YAML nor JSON: line"),
+        ("log_level: loud", "c.yaml:1: log_level is \"loud\"; allowed is trace, debug"),
+    ])
+    func aWrongFileIs78AndSaysWhere(text: String, message: String) throws {
+        let failure = #expect(throws: Failure.self) { try self.settings(text) }
+        #expect(failure?.status == .configuration)
+        #expect(failure?.message.contains(message) == true, "\(failure?.message ?? "")")
+    }
+
+    @Test func checkTakesTheFileIntoAccount() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("c.yaml")
+        let check = { (text: String) async throws -> CommandResult in
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            return try await Command.run(Programs.daemon, ["--check", "--model", Programs.model, "--config", path])
+        }
+        #expect(try await check("max_side: 8").status == 0)
+        let unknown = try await check("maxside: 8")
+        #expect(unknown.status == SystemExit.configuration.rawValue)
+        #expect(unknown.errors.contains("\(path):1: unknown setting \"maxside\""))
+        let small = try await check("max_side: 7")
+        #expect(small.status == SystemExit.usage.rawValue)
+        #expect(small.errors.contains("height is 8; allowed is 1…7"))
+        let missing = try await Command.run(Programs.daemon, ["--check", "--config", directory.file("none")])
+        #expect(missing.status == SystemExit.noInput.rawValue)
+    }
+}
+
+@Suite struct LimitTests {
+    @Test func limitsAreToldAndHeld() async throws {
+        let limits = ["--max-images", "5", "--max-side", "20", "--max-values", "6000", "--max-body", "3000"]
+        try await RunningDaemon.run(limits) { daemon in
+            let told = RequestLimits(
+                maximumImages: 5, maximumSide: 20, maximumValues: 6000, maximumBodyBytes: 3000)
+            let limits = try await daemon.describeModel().limits
+            #expect(limits == told)
+            for (json, status) in [
+                ("{\"n\":5}", 200), ("{\"n\":6}", 422), ("{\"height\":21}", 422),
+                ("{\"n\":5,\"height\":20,\"width\":20}", 200), ("{\"n\":5,\"height\":20,\"width\":21}", 422),
+                ("{\"n\":1\(String(repeating: " ", count: 3000))}", 413),
+            ] {
+                let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: json)
+                #expect(answer.status == status, "\(json)")
+            }
+        }
+    }
+
+    @Test func refusalsDoNotWaitForWhatIsComputed() async throws {
+        try await RunningDaemon.run(["--max-queue", "1", "--max-body", "2000"]) { daemon in
+            let large = try Command(
+                Programs.client, ["sample", "-n", "400", "--height", "300", "--width", "300", "-q", "-o", "-"],
+                environment: ["PIXELCNN_SOCKET": daemon.socket])
+            #expect(await eventually { await daemon.status()?.imagesQueued ?? 0 > 0 })
+            let long = "{\"n\":1\(String(repeating: " ", count: 3000))}"
+            for (json, status) in [("{}", 429), ("{\"n\":0}", 422), (long, 413)] {
+                for accept in ["image/png", "text/event-stream"] {
+                    let answer = try await Curl.send(
+                        Endpoint.samples, socket: daemon.socket, ["-H", "Accept: \(accept)"], json: json)
+                    #expect(answer.status == status)
+                    if status == 429 { #expect((Int(answer.headers["retry-after"] ?? "") ?? 0) > 0) }
+                }
+            }
+            #expect(await daemon.status()?.imagesQueued ?? 0 > 0)
+            large.signal(SIGKILL)
+            _ = try await large.wait()
+        }
+    }
+
+    @Test func aHeadThatIsTooLargeIs431AndAnEndlessBody413() async throws {
+        try await RunningDaemon.run(["--max-body", "100000"]) { daemon in
+            let field = "X-Long: " + String(repeating: "x", count: 20_000)
+            let head = try await Curl.send(Endpoint.health, socket: daemon.socket, ["-H", field])
+            #expect(head.status == 431 && head.headers["connection"] == "close")
+            #expect(try JSONCoding.decode(Problem.self, from: head.body).status == 431)
+            // curl ends when the daemon hangs up: neither ends by itself.
+            let endless = try await Command.run(
+                "/bin/sh",
+                [
+                    "-c",
+                    "yes | curl -s --max-time 60 --unix-socket \(daemon.socket) -H 'Content-Type: application/json' "
+                        + "-H 'Expect:' -X POST -T - -w '%{http_code}' -o /dev/null http://x/v1/samples",
+                ])
+            #expect(endless.text == "413", "\(endless.status)")
+        }
+    }
+
+    @Test func aHeadThatNeverEndsIsHungUpOn() async throws {
+        try await RunningDaemon.run(["--client-timeout", "1"]) { daemon in
+            let slow = try SilentClient(daemon.socket, sending: "GET /healthz HTTP/1.1\r\n")
+            #expect(await eventually { slow.isHungUpOn })
+        }
+    }
+}
