@@ -24,7 +24,8 @@ struct ClientCommand: AsyncParsableCommand {
               66  no such file
               69  the daemon is not reachable
               73  the output cannot be written
-              75  the daemon is busy: try later
+              75  the daemon is busy, or the deadline has passed: try later
+              130 ended by Ctrl-C
             """,
         version: "pixelcnn \(Version.current)",
         subcommands: [SampleCommand.self, ScoreCommand.self, ModelCommand.self, StatusCommand.self]

@@ -1,41 +1,68 @@
-// Finds a daemon that answers, asks it, and turns its refusals into failures with the right exit code.
+// Finds a daemon that answers, asks it, waits while it is busy, and turns its refusals into failures with the right exit
+// code.
 
 import Foundation
 import NIOCore
 import NIOHTTP1
 import PixelCNNAPI
 
-struct DaemonClient {
+struct DaemonClient: Sendable {
     let candidates: [SocketPath]
 
     /// How often a request is sent: a daemon that crashes or is restarted loses what it was computing, and whatever can
     /// be asked of it may be asked again. Under systemd the next connection waits for the next daemon.
     private static let attempts = 3
 
-    /// Sends a request to the first daemon that accepts a connection; again where the connection is lost.
+    /// What is asked. The body is made for each attempt: a deadline that is part of it comes nearer.
+    struct Question {
+        var method = HTTPMethod.GET
+        var path: String
+        var accept: String
+        var contentType: String?
+        var body: () throws -> [UInt8] = { [] }
+
+        fileprivate var headers: [(String, String)] {
+            var headers = [("Accept", self.accept), ("User-Agent", "pixelcnn/\(Version.current)")]
+            if let contentType { headers.append(("Content-Type", contentType)) }
+            return headers
+        }
+    }
+
+    /// Sends a request to the first daemon that accepts a connection; again where the connection is lost, and while the
+    /// daemon is busy, as long as there is patience.
     ///
-    /// - Throws: ``Failure``: unreachable (69), refused (64), busy (75).
+    /// - Parameters:
+    ///   - notify: gets a line for a person where something keeps us.
+    ///   - makeConsumer: makes, for each attempt, what takes the body of a successful answer as it comes; a ``Problem``
+    ///     that it throws counts as the answer.
+    /// - Throws: ``Failure``: unreachable (69), refused (64), busy (75); `CancellationError`.
     func send(
-        _ method: HTTPMethod, _ path: String, accept: String, contentType: String? = nil, body: [UInt8] = []
-    ) async throws(Failure) -> HTTPAnswer {
-        var headers = [("Accept", accept), ("User-Agent", "pixelcnn/\(Version.current)")]
-        if let contentType { headers.append(("Content-Type", contentType)) }
-        var attempt = 0
+        _ question: Question, patience: Patience = .none, notify: (String) -> Void = say,
+        makeConsumer: (() -> HTTPExchange.Consumer)? = nil
+    ) async throws -> HTTPAnswer {
+        var lost = 0
         while true {
-            attempt += 1
             let exchange = try await self.connect()
             do {
-                let answer = try await exchange.send(method, path, headers: headers, body: body)
-                guard 200..<300 ~= answer.status else { throw Self.failure(for: answer) }
-                return answer
+                let answer = try await exchange.send(
+                    question.method, question.path, headers: question.headers, body: question.body(),
+                    consume: makeConsumer?())
+                if answer.isSuccess { return answer }
+                try await self.wait(for: answer, patience, notify)
+            } catch let problem as Problem {
+                let answer = HTTPAnswer(status: problem.status, headers: [:], body: try JSONCoding.encode(problem))
+                try await self.wait(for: answer, patience, notify)
             } catch let failure as Failure {
                 throw failure
             } catch HTTPExchange.Failure.answerTooLarge {
                 throw Failure(.protocolError, "the daemon's answer exceeds \(HTTPExchange.maximumAnswerBytes) bytes")
             } catch {
-                let lost = "the daemon closed the connection before it had answered"
-                guard attempt < Self.attempts else { throw Failure(.unavailable, "\(lost), \(attempt) times") }
-                say("\(lost); asking again")
+                // A task that is cancelled ends its connection, which is not the daemon's doing.
+                try Task.checkCancellation()
+                lost += 1
+                let message = "the daemon closed the connection before it had answered"
+                guard lost < Self.attempts else { throw Failure(.unavailable, "\(message), \(lost) times") }
+                notify("\(message); asking again")
             }
         }
     }
@@ -49,7 +76,17 @@ struct DaemonClient {
         }
     }
 
-    private func connect() async throws(Failure) -> HTTPExchange {
+    /// Waits where the daemon is busy, and throws where it refuses or patience is at its end.
+    private func wait(for answer: HTTPAnswer, _ patience: Patience, _ notify: (String) -> Void) async throws {
+        guard [429, 503].contains(answer.status) else { throw Self.failure(for: answer) }
+        let seconds = answer.headers.first(name: "Retry-After").flatMap { Double($0) } ?? 1
+        guard let pause = patience.pause(atLeast: seconds) else { throw Self.failure(for: answer) }
+        let rounded = Int((pause / .seconds(1)).rounded(.up))
+        notify("busy, trying again in \(rounded) s")
+        try await Task.sleep(for: pause)
+    }
+
+    private func connect() async throws -> HTTPExchange {
         var reasons: [String] = []
         for path in self.candidates {
             do {
@@ -57,6 +94,7 @@ struct DaemonClient {
             } catch let error as IOError {
                 reasons.append("\(path) (\(String(cString: strerror(error.errnoCode))))")
             } catch {
+                try Task.checkCancellation()
                 reasons.append("\(path) (\(error))")
             }
         }

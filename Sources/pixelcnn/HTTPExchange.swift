@@ -1,5 +1,5 @@
 // One HTTP/1.1 request over one Unix connection, on SwiftNIO alone. A program that asks once needs no pool and no
-// keep-alive; the answer is collected whole, up to a bound.
+// keep-alive; the answer is collected whole, up to a bound, or handed on piece by piece.
 
 import NIOCore
 import NIOHTTP1
@@ -10,6 +10,8 @@ struct HTTPAnswer: Sendable {
     var status: Int
     var headers: HTTPHeaders
     var body: [UInt8]
+
+    var isSuccess: Bool { 200..<300 ~= self.status }
 }
 
 struct HTTPExchange: Sendable {
@@ -23,6 +25,8 @@ struct HTTPExchange: Sendable {
         case answerTooLarge
     }
 
+    /// Takes a piece of a successful answer's body.
+    typealias Consumer = (ByteBuffer) throws -> Void
     typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
     private let connection: Connection
@@ -54,8 +58,11 @@ struct HTTPExchange: Sendable {
     }
 
     /// Sends a request and returns its answer; the connection is closed after it.
+    ///
+    /// - Parameter consume: gets the body of a successful answer as it comes, which the answer then lacks.
     func send(
-        _ method: HTTPMethod, _ path: String, headers: [(String, String)], body: [UInt8] = []
+        _ method: HTTPMethod, _ path: String, headers: [(String, String)], body: [UInt8] = [],
+        consume: Consumer? = nil
     ) async throws -> HTTPAnswer {
         var fields = HTTPHeaders([("Host", "localhost")] + headers)
         if method == .POST { fields.add(name: "Content-Length", value: "\(body.count)") }
@@ -68,14 +75,14 @@ struct HTTPExchange: Sendable {
             do {
                 try await outbound.write(contentsOf: parts)
             } catch let writeError {
-                do { return try await Self.collect(inbound) } catch { throw writeError }
+                do { return try await Self.collect(inbound, consume) } catch { throw writeError }
             }
-            return try await Self.collect(inbound)
+            return try await Self.collect(inbound, consume)
         }
     }
 
     private static func collect(
-        _ parts: NIOAsyncChannelInboundStream<HTTPClientResponsePart>
+        _ parts: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ consume: Consumer?
     ) async throws -> HTTPAnswer {
         var answer: HTTPAnswer?
         for try await part in parts {
@@ -83,6 +90,10 @@ struct HTTPExchange: Sendable {
             case .head(let head):
                 answer = HTTPAnswer(status: Int(head.status.code), headers: head.headers, body: [])
             case .body(let buffer):
+                if let consume, answer?.isSuccess == true {
+                    try consume(buffer)
+                    continue
+                }
                 guard (answer?.body.count ?? 0) + buffer.readableBytes <= Self.maximumAnswerBytes else {
                     throw Failure.answerTooLarge
                 }

@@ -23,7 +23,7 @@ struct ModelCommand: AsyncParsableCommand {
     func run() async throws {
         try await Failure.reporting {
             let client = try self.connection.client()
-            let answer = try await client.send(.GET, Endpoint.model, accept: MediaTypeName.json)
+            let answer = try await client.send(.init(path: Endpoint.model, accept: MediaTypeName.json))
             if self.json { return try Output.write(answer.body, to: "-") }
             print(Self.table(try client.decode(ModelDescription.self, answer)))
         }
@@ -43,6 +43,11 @@ struct ModelCommand: AsyncParsableCommand {
             ("precision", model.precision),
             ("instruction set", model.instructionSet),
             ("threads", "\(model.threads)"),
+            (
+                "one request",
+                "\(model.limits.maximumImages) images, sides of \(model.limits.maximumSide), "
+                    + "\(model.limits.maximumValues) values, \(model.limits.maximumBodyBytes) bytes"
+            ),
             ("daemon", model.version),
         ]
         rows += model.warnings.map { ("warning", $0) }

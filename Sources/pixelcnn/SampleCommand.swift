@@ -5,21 +5,21 @@ import Foundation
 import PixelCNNAPI
 
 struct SampleCommand: AsyncParsableCommand {
-    enum Format: String, ExpressibleByArgument, CaseIterable {
-        case png, npy
-
-        var mediaType: String { self == .png ? MediaTypeName.png : MediaTypeName.npy }
-    }
+    typealias Format = SampleRequest.ImageFormat
 
     static let configuration = CommandConfiguration(
         commandName: "sample",
         abstract: "Draws images.",
         discussion: """
+            On a terminal a bar shows how far it is; --preview shows the pictures, too. What the daemon takes in one \
+            request is no limit: more images are asked for in parts.
+
             EXAMPLES
               pixelcnn sample -n 36 --seed 0 --columns 6 -o grid.png
               pixelcnn sample -n 1000 --seed 7 -o samples.npy
               pixelcnn sample --seed 0 --first-index 17 -o seventeenth.png
               pixelcnn sample --temperature 0.9 --top-k 64 -o - | display
+              pixelcnn sample -n 6 --preview
             """
     )
 
@@ -58,27 +58,72 @@ struct SampleCommand: AsyncParsableCommand {
         help: ArgumentHelp("Where to write, - for standard output; samples.png or .npy by default.", valueName: "file"))
     var output: String?
 
+    @Flag(help: "Show how far it is, also where standard error is no terminal.")
+    var progress = false
+
+    @Flag(help: "Show the pictures in the terminal as they come.")
+    var preview = false
+
+    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    var quiet = false
+
+    @Option(help: ArgumentHelp("Give up after as long.", valueName: "seconds"))
+    var deadline: Double?
+
+    @OptionGroup
+    var patience: PatienceOptions
+
     @OptionGroup
     var connection: ConnectionOptions
+
+    func validate() throws {
+        if self.quiet, self.progress { throw ValidationError("--quiet and --progress exclude each other") }
+        if let deadline, !(0.001...86_400 ~= deadline) {
+            throw ValidationError("--deadline is \(deadline); allowed is 0.001…86400")
+        }
+    }
 
     func run() async throws {
         try await Failure.reporting {
             let format = Self.format(self.format, output: self.output)
             let output = self.output ?? "samples.\(format.rawValue)"
             try Output.check(output)
-            let answer = try await self.connection.client().send(
-                .POST, Endpoint.samples, accept: format.mediaType, contentType: MediaTypeName.json,
-                body: self.request.json)
-            try Output.write(answer.body, to: output)
-            let seed = answer.headers.first(name: HeaderName.seed) ?? "unknown"
+            let seed = self.seed ?? SampleRequest.drawSeed()
+            let deadline = self.deadline.map { ContinuousClock.now + .seconds($0) }
+            let wantsPreview = self.mayPreview()
+            let drawing = Drawing(
+                client: try self.connection.client(), request: self.request(seed: seed), seed: seed, format: format,
+                output: output, style: self.style(wantsPreview: wantsPreview), wantsPreview: wantsPreview,
+                isQuiet: self.quiet, patience: self.patience.patience(until: deadline), deadline: deadline)
+            try await Interruption.cancelling(drawing.run)
+            if self.quiet { return }
             say("wrote \(Self.count(self.n)) of seed \(seed) to \(output == "-" ? "standard output" : output)")
-            if self.seed == nil, let seed = UInt64(seed) { say("draw again with: \(self.command(seed: seed))") }
+            if self.seed == nil { say("draw again with: \(self.command(seed: seed))") }
         }
     }
 
-    var request: SampleRequest {
+    private func style(wantsPreview: Bool) -> DrawingDisplay.Style {
+        if Terminal.isCapable(), !self.quiet || wantsPreview { return .live(bar: !self.quiet) }
+        return self.progress ? .lines : .silent
+    }
+
+    /// Whether pictures are wanted and the terminal can show them; where there is one that cannot, a line says why.
+    private func mayPreview() -> Bool {
+        guard self.preview, isatty(STDERR_FILENO) == 1 else { return false }
+        let environment = ProcessInfo.processInfo.environment
+        if environment["NO_COLOR"]?.isEmpty == false {
+            say("no preview: NO_COLOR is set")
+        } else if !Terminal.isCapable() {
+            say("no preview: the terminal (TERM=\(environment["TERM"] ?? "")) cannot redraw")
+        } else {
+            return true
+        }
+        return false
+    }
+
+    func request(seed: UInt64) -> SampleRequest {
         SampleRequest(
-            n: self.n, seed: self.seed, firstIndex: self.firstIndex, height: self.height, width: self.width,
+            n: self.n, seed: seed, firstIndex: self.firstIndex, height: self.height, width: self.width,
             temperature: self.temperature, topK: self.topK, topP: self.topP, columns: self.columns)
     }
 
@@ -105,3 +150,5 @@ struct SampleCommand: AsyncParsableCommand {
         return words.joined(separator: " ")
     }
 }
+
+extension SampleRequest.ImageFormat: ExpressibleByArgument {}

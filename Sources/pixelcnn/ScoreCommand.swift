@@ -33,6 +33,9 @@ struct ScoreCommand: AsyncParsableCommand {
     var json = false
 
     @OptionGroup
+    var patience: PatienceOptions
+
+    @OptionGroup
     var connection: ConnectionOptions
 
     func run() async throws {
@@ -41,9 +44,11 @@ struct ScoreCommand: AsyncParsableCommand {
             let body = try Self.read(self.file)
             let type = try Self.mediaType(of: body, file: self.file)
             let client = try self.connection.client()
-            let answer = try await client.send(
-                .POST, Endpoint.score, accept: self.output == nil ? MediaTypeName.json : MediaTypeName.npy,
-                contentType: type, body: body)
+            let question = DaemonClient.Question(
+                method: .POST, path: Endpoint.score,
+                accept: self.output == nil ? MediaTypeName.json : MediaTypeName.npy, contentType: type
+            ) { body }
+            let answer = try await client.send(question, patience: self.patience.patience())
             let scores: ScoreResponse
             if let output {
                 scores = try Self.scores(npy: answer.body)

@@ -11,6 +11,7 @@ struct StatusCommand: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               pixelcnn status
+              pixelcnn status --watch
               pixelcnn status --json | jq .images_queued
             """
     )
@@ -18,15 +19,46 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(help: "Print the daemon's JSON.")
     var json = false
 
+    @Flag(name: .shortAndLong, help: "Show it again every second, until Ctrl-C.")
+    var watch = false
+
     @OptionGroup
     var connection: ConnectionOptions
 
     func run() async throws {
         try await Failure.reporting {
             let client = try self.connection.client()
-            let answer = try await client.send(.GET, Endpoint.status, accept: MediaTypeName.json)
-            if self.json { return try Output.write(answer.body, to: "-") }
-            print(Self.table(try client.decode(StatusDescription.self, answer)))
+            guard self.watch else { return try await Self.show(client, json: self.json) }
+            let json = self.json
+            try await Interruption.cancelling { try await Self.watch(client, json: json) }
+        }
+    }
+
+    private static func ask(_ client: DaemonClient) async throws -> HTTPAnswer {
+        try await client.send(.init(path: Endpoint.status, accept: MediaTypeName.json))
+    }
+
+    private static func show(_ client: DaemonClient, json: Bool, isRepeated: Bool = false) async throws {
+        let answer = try await Self.ask(client)
+        if json { return try Output.write(answer.body, to: "-") }
+        let table = Self.table(try client.decode(StatusDescription.self, answer))
+        try Output.write(Array("\(table)\n\(isRepeated ? "\n" : "")".utf8), to: "-")
+    }
+
+    /// On a terminal the table is redrawn in place; elsewhere, and as JSON, one follows the other.
+    private static func watch(_ client: DaemonClient, json: Bool) async throws {
+        let lines = LiveLines(STDOUT_FILENO)
+        let isLive = !json && Terminal.isCapable(STDOUT_FILENO)
+        defer { lines.end() }
+        while true {
+            if isLive {
+                let status = try client.decode(StatusDescription.self, try await Self.ask(client))
+                let columns = Terminal.size(STDOUT_FILENO).columns
+                lines.draw(Self.table(status).split(separator: "\n").map { String($0.prefix(columns - 1)) })
+            } else {
+                try await Self.show(client, json: json, isRepeated: true)
+            }
+            try await Task.sleep(for: .seconds(1))
         }
     }
 

@@ -173,7 +173,7 @@ import Testing
             let first = try Command(
                 Programs.client, large, environment: ["PIXELCNN_SOCKET": daemon.socket])
             #expect(await eventually { await daemon.status()?.imagesQueued ?? 0 > 0 })
-            let second = try await daemon.client(["sample", "-o", daemon.directory.file("x.png")])
+            let second = try await daemon.client(["sample", "--no-wait", "-o", daemon.directory.file("x.png")])
             #expect(second.status == SystemExit.temporaryFailure.rawValue, "\(second.errors)")
             #expect(second.errors.contains("try again in"))
             first.signal(SIGINT)

@@ -1,0 +1,95 @@
+// pixelcnn against a daemon whose limits are below what is asked for, or which is busy: parts make the same file, waiting
+// is polite and bounded.
+
+import Foundation
+import ImageFormats
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@Suite(.serialized) struct PartTests {
+    @Test(arguments: [["--max-images", "3"], ["--max-values", "600"]])
+    func partsMakeTheSameFileAsOneRequest(limits: [String]) async throws {
+        let arguments = [
+            "sample", "-n", "11", "--seed", "6", "--first-index", "18446744073709551605", "--columns", "4",
+        ]
+        try await RunningDaemon.run { whole in
+            try await RunningDaemon.run(limits) { parts in
+                for format in ["npy", "png"] {
+                    let one = try await whole.client(arguments + ["--format", format, "-o", "-"])
+                    for progress in [[], ["--progress"]] {
+                        let many = try await parts.client(arguments + ["--format", format, "-o", "-"] + progress)
+                        #expect(many.output == one.output && many.status == 0, "\(many.errors)")
+                        #expect(many.errors.contains("in one request; asking in 4 parts"))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func partsOfADrawnSeedShareIt() async throws {
+        try await RunningDaemon.run(["--max-images", "1"]) { daemon in
+            let output = daemon.directory.file("a.npy")
+            let drawn = try await daemon.client(["sample", "-n", "3", "-o", output])
+            let first = try bytes(ofFile: output)
+            let command = try #require(drawn.errors.components(separatedBy: "draw again with: pixelcnn ").last)
+            let again = try await daemon.client(command.split(whereSeparator: \.isWhitespace).map(String.init))
+            #expect(again.status == 0)
+            #expect(try bytes(ofFile: output) == first)
+        }
+    }
+
+    @Test func whatNoPartShowsToBeWrongIsRefusedAsAWhole() async throws {
+        try await RunningDaemon.run(["--max-images", "3"]) { daemon in
+            let result = try await daemon.client(
+                ["sample", "-n", "5", "--first-index", "18446744073709551612", "-o", daemon.directory.file("x.npy")])
+            #expect(result.status == SystemExit.usage.rawValue)
+            #expect(result.errors.contains("first_index"))
+        }
+    }
+
+    @Test func aBusyDaemonIsWaitedForAsLongAsOneLikes() async throws {
+        try await RunningDaemon.run(["--max-queue", "1", "--threads", "1"]) { daemon in
+            let output = daemon.directory.file("x.png")
+            let large = try Command(
+                Programs.client, ["sample", "-n", "70", "--height", "300", "--width", "300", "-q", "-o", "-"],
+                environment: ["PIXELCNN_SOCKET": daemon.socket])
+            #expect(await eventually { await daemon.status()?.imagesQueued ?? 0 > 0 })
+            let bounded = try await daemon.client(["sample", "--wait", "0.3", "-o", output])
+            #expect(bounded.status == SystemExit.temporaryFailure.rawValue)
+            #expect(bounded.errors.contains("pixelcnn: busy, trying again in 1 s\n"), "\(bounded.errors)")
+            #expect(bounded.errors.contains("the queue is full"))
+            #expect(!FileManager.default.fileExists(atPath: output))
+
+            let patient = try Command(
+                Programs.client, ["sample", "-o", output], environment: ["PIXELCNN_SOCKET": daemon.socket])
+            #expect(await eventually { patient.errors.contains("busy, trying again") })
+            large.signal(SIGKILL)
+            _ = try await large.wait()
+            let result = try await patient.wait()
+            #expect(result.status == 0 && result.errors.contains("wrote 1 image"), "\(result.errors)")
+        }
+    }
+
+    @Test(arguments: [["--progress"], []])
+    func aDeadlineThatPassesIs75AndLeavesNoFile(progress: [String]) async throws {
+        try await RunningDaemon.run(["--threads", "1"]) { daemon in
+            let output = daemon.directory.file("x.npy")
+            let result = try await daemon.client(
+                ["sample", "-n", "50", "--height", "300", "--width", "300", "--deadline", "0.4", "-o", output]
+                    + progress)
+            #expect(result.status == SystemExit.temporaryFailure.rawValue, "\(result.errors)")
+            #expect(result.errors.contains("deadline"))
+            #expect(!FileManager.default.fileExists(atPath: output))
+            #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
+        }
+    }
+
+    @Test func optionsThatContradictAre64() async throws {
+        for options in [
+            ["--wait", "1", "--no-wait"], ["--quiet", "--progress"], ["--deadline", "0"], ["--wait", "-1"],
+        ] {
+            #expect(try await Programs.client(["sample"] + options).status == SystemExit.usage.rawValue)
+        }
+    }
+}
