@@ -38,6 +38,7 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
         var response = answer.response
         response.headers[.connection] = "close"
         response.headers[.pixelCNNModel] = self.modelSHA256
+        response.headers[.requestID] = AnswerHeadersMiddleware.newRequestID()
         context.write(self.wrapOutboundOut(.head(response.head)), promise: promise)
         context.write(self.wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)
         let channel = context.channel
