@@ -32,7 +32,8 @@ struct Settings: Equatable {
         self.socket = source.text("socket", options.socket)
         self.threads = try source.integer("threads", options.threads, in: 1...1024) ?? System.coreCount
         self.precision =
-            try source.value("precision", options.precision, allowed: Self.precisions, Precision.init(rawValue:)) ?? .f32
+            try source.value("precision", options.precision, allowed: Self.precisions, Precision.init(rawValue:))
+            ?? .f32
         self.maximumQueue =
             try source.integer("max_queue", options.maxQueue, in: 1...1_000_000) ?? Self.defaultMaximumQueue
         self.limits = RequestLimits(
