@@ -126,11 +126,12 @@ final class JobQueue: @unchecked Sendable {
         condition.withLock { workers[worker]?.hasHelp = false }
     }
 
-    /// Images for a worker: up to an equal share of all there are.
-    func take(worker: Int) -> [PendingImage] {
+    /// An image for a worker, where it has less than an equal share of all there are. That is a change, so the worker
+    /// looks again.
+    func takeImage(worker: Int) -> PendingImage? {
         condition.withLock {
-            let taken = placement.take(worker: worker)
-            if !taken.isEmpty { announceChange() }
+            let taken = placement.take(worker: worker, most: 1).first
+            if taken != nil { announceChange() }
             return taken
         }
     }

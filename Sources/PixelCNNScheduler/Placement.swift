@@ -74,12 +74,12 @@ struct Placement {
         JobSize.allCases.contains { loads[worker][$0] < quota(of: worker, $0) && nextFits($0) }
     }
 
-    /// Images for `worker`, up to its share.
-    mutating func take(worker: Int) -> [PendingImage] {
+    /// Images for `worker`, up to its share and `most`.
+    mutating func take(worker: Int, most: Int = .max) -> [PendingImage] {
         var taken: [PendingImage] = []
         for size in JobSize.allCases {
             let quota = quota(of: worker, size)
-            while loads[worker][size] < quota, nextFits(size), var next = waiting[size].popFirst() {
+            while taken.count < most, loads[worker][size] < quota, nextFits(size), var next = waiting[size].popFirst() {
                 taken.append(PendingImage(job: next.job, image: next.nextImage))
                 next.nextImage += 1
                 if next.nextImage < next.job.count { waiting[size].append(next) }

@@ -7,7 +7,7 @@ import PixelCNNEngine
 public final class Scheduler: Sendable {
     /// The most images that one thread steps together: past it a step only gets longer, not cheaper an image.
     private static let imagesPerThread = 64
-    /// Row caches of some thousand images of 32 columns, or of 34 of 1024, of the published network.
+    /// Row caches of some thousand images of 32 columns, or of 35 of 1024, of the published network.
     public static let defaultMaximumCacheBytes = 1 << 30
 
     private let engine: Engine
@@ -16,8 +16,8 @@ public final class Scheduler: Sendable {
     private let heartbeats: [Heartbeat]  // of each thread
 
     /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are refused.
-    /// Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of each ``JobSize`` may
-    /// always run. `observer` hears of jobs.
+    /// Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of a small job and one
+    /// of a large job may always run. `observer` hears of jobs.
     public init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
         maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes, observer: (any SchedulerObserver)? = nil,
