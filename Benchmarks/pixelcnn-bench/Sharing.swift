@@ -15,11 +15,11 @@ struct Sharing: AsyncParsableCommand {
 
     @Option(help: "Images of the large job.") var large = 256
     @Option(help: "Clients that ask for an image each.") var clients = 64
-    @Option(help: "Seconds that the clients are watched.") var seconds = 10
+    @Option(name: .customLong("seconds"), help: "Seconds that the clients are watched.") var watchedSeconds = 10
     @Option(help: "Worker threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
 
     func validate() throws {
-        guard large > 0, clients > 0, seconds > 0, threads > 0 else {
+        guard large > 0, clients > 0, watchedSeconds > 0, threads > 0 else {
             throw ValidationError("--large, --clients, --seconds and --threads take numbers above 0")
         }
     }
@@ -41,11 +41,16 @@ struct Sharing: AsyncParsableCommand {
         let apart = try await imagesPerSecondApart(scheduler)
         await scheduler.stop()
 
-        func milliseconds(_ seconds: Double) -> String { String(format: "%.0f ms", seconds * 1000) }
+        report("pieces of a step")
+        let pieces = pieces(engine)
+
+        func milliseconds(_ seconds: Double) -> String { String(format: "%.3g ms", seconds * 1000) }
         func row(_ what: String, _ values: String...) {
             print(([what] + values).map { $0.padding(toLength: 36, withPad: " ", startingAt: 0) }.joined())
         }
-        row("one image", "median", "p99")
+        row("", "median", "p99")
+        row("a piece of a step of 64 images", milliseconds(middle(pieces)), milliseconds(percentile(99, of: pieces)))
+        row("one image")
         row("  idle", milliseconds(middle(idle)), milliseconds(percentile(99, of: idle)))
         row("  beside a job of \(large)", milliseconds(middle(beside)), milliseconds(percentile(99, of: beside)))
         row("  ratio", String(format: "%.2f", middle(beside) / middle(idle)))
@@ -57,6 +62,18 @@ struct Sharing: AsyncParsableCommand {
         row(
             "", String(format: "%.1f", together),
             String(format: "%.1f (%.0f %%)", apart, 100 * apart / together))
+    }
+
+    /// Seconds of each piece of steps of 64 images through two rows: how soon a worker looks up.
+    private func pieces(_ engine: Engine) -> [Double] {
+        let session = SamplingSession(engine: engine, capacity: 64)
+        for i in 0..<64 { session.add(task(UInt64(i), size: 32), tag: i) }
+        var pieces: [Double] = []
+        for _ in 0..<64 {
+            var isComplete = false
+            while !isComplete { pieces.append(seconds { isComplete = session.stepPiece { _, _ in } }) }
+        }
+        return pieces
     }
 
     /// Seconds of a request.
@@ -83,13 +100,13 @@ struct Sharing: AsyncParsableCommand {
         var times: [Double] = []
         repeat {
             times.append(try await time(scheduler, images: clients, index: 0))
-        } while times.reduce(0, +) < Double(seconds)
+        } while times.reduce(0, +) < Double(watchedSeconds)
         return Double(clients) / middle(times)
     }
 
     /// Clients that come one after another, so that their images stand at different rows, and ask again at once.
     private func imagesPerSecondApart(_ scheduler: Scheduler) async throws -> Double {
-        let (clients, seconds) = (clients, seconds)
+        let (clients, watched) = (clients, Duration.seconds(watchedSeconds))
         return try await withThrowingTaskGroup(of: Void.self) { group in
             for client in 0..<clients {
                 group.addTask {
@@ -99,7 +116,7 @@ struct Sharing: AsyncParsableCommand {
             }
             try await Task.sleep(for: .seconds(4))
             let (start, before) = (ContinuousClock.now, scheduler.status)
-            try await Task.sleep(for: .seconds(seconds))
+            try await Task.sleep(for: watched)
             let (end, after) = (ContinuousClock.now, scheduler.status)
             group.cancelAll()
             while let result = await group.nextResult() {
