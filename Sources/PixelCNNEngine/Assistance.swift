@@ -11,9 +11,9 @@ import Synchronization
 
 /// A session's place for a second thread: ``help(while:)`` is called there.
 public final class Assistance: @unchecked Sendable {
-    /// Columns of a block that a piece takes at least, but at a row's end, and at most: a full register tile of F(2, 3) is
-    /// sixteen. Fewer take hardly less time, for the weights come from L3; more would let left taps wait longer.
-    private static let leastColumns = 8, mostColumns = 16
+    /// Columns of a block that a piece takes at least, but at a row's end, and at most. Few take hardly less time than
+    /// many, for the weights come from L3; the published network's pieces at a row's end are 8 to 22 columns.
+    private static let leastColumns = 8, mostColumns = 24
 
     private enum State {
         static let absent = 0, offered = 1, lent = 2, ending = 3
