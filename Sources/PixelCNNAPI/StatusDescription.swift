@@ -34,6 +34,10 @@ public struct StatusDescription: Sendable, Equatable, Codable {
     public var imagesPerSecond: Double
     /// Values a second over the last minute.
     public var valuesPerSecond: Double
+    /// Images that a step took a pixel further together, over the last minute; 0 where there was none.
+    public var imagesPerStep: Double
+    /// Compute threads that were busy, on average over the last minute.
+    public var busyThreads: Double
     /// Memory of the daemon, in bytes; 0 where it cannot be told.
     public var residentBytes: Int
     /// Number of compute threads.
@@ -50,7 +54,7 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         state: State, requestsInFlight: Int, requestsQueued: Int, imagesInFlight: Int, imagesQueued: Int,
         imagesCompleted: UInt64, valuesDrawn: UInt64, threads: Int, uptimeSeconds: Double, processIdentifier: Int,
         version: String = Version.current, imagesPerSecond: Double = 0, valuesPerSecond: Double = 0,
-        residentBytes: Int = 0
+        imagesPerStep: Double = 0, busyThreads: Double = 0, residentBytes: Int = 0
     ) {
         self.state = state
         self.requestsInFlight = requestsInFlight
@@ -63,6 +67,8 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         self.meanValuesPerSecond = uptimeSeconds > 0 ? Double(valuesDrawn) / uptimeSeconds : 0
         self.imagesPerSecond = imagesPerSecond
         self.valuesPerSecond = valuesPerSecond
+        self.imagesPerStep = imagesPerStep
+        self.busyThreads = busyThreads
         self.residentBytes = residentBytes
         self.threads = threads
         self.uptimeSeconds = uptimeSeconds
@@ -82,6 +88,8 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         case meanValuesPerSecond = "mean_values_per_second"
         case imagesPerSecond = "images_per_second"
         case valuesPerSecond = "values_per_second"
+        case imagesPerStep = "images_per_step"
+        case busyThreads = "busy_threads"
         case residentBytes = "resident_bytes"
         case uptimeSeconds = "uptime_seconds"
         case processIdentifier = "pid"

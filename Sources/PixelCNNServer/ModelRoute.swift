@@ -28,6 +28,7 @@ struct ModelRoute {
             valuesDrawn: status.valuesDrawn, threads: status.threads,
             uptimeSeconds: (self.state.uptime / .milliseconds(1)).rounded() / 1000,
             processIdentifier: Int(getpid()), imagesPerSecond: recent.images, valuesPerSecond: recent.values,
+            imagesPerStep: recent.imagesPerStep, busyThreads: recent.busyThreads,
             residentBytes: ProcessMetrics.memory()?.resident ?? 0)
         return Response(bytes: try JSONCoding.encode(description), type: type)
     }

@@ -9,6 +9,20 @@ final class RateWindow: Sendable {
         var uptime = Duration.zero
         var images: UInt64 = 0
         var values: UInt64 = 0
+        var steps: UInt64 = 0
+        var imageSteps: UInt64 = 0
+        var busySeconds = 0.0
+    }
+
+    struct Rates: Equatable {
+        /// A second.
+        var images = 0.0
+        /// A second.
+        var values = 0.0
+        /// Images that a step takes further; 0 where there was none.
+        var imagesPerStep = 0.0
+        /// Threads that computed, on average.
+        var busyThreads = 0.0
     }
 
     static let length = Duration.seconds(60)
@@ -25,13 +39,17 @@ final class RateWindow: Sendable {
         }
     }
 
-    /// Images and values a second between the oldest note and `now`; zero where no time has passed.
-    func rates(until now: Totals) -> (images: Double, values: Double) {
+    /// What has grown from the oldest note until `now`; zero where no time has passed.
+    func rates(until now: Totals) -> Rates {
         let oldest = self.notes.withLock { notes in
             notes.first { $0.uptime >= now.uptime - Self.length } ?? notes[notes.count - 1]
         }
         let seconds = (now.uptime - oldest.uptime) / .seconds(1)
-        guard seconds > 0 else { return (0, 0) }
-        return (Double(now.images - oldest.images) / seconds, Double(now.values - oldest.values) / seconds)
+        guard seconds > 0 else { return Rates() }
+        let steps = now.steps - oldest.steps
+        return Rates(
+            images: Double(now.images - oldest.images) / seconds, values: Double(now.values - oldest.values) / seconds,
+            imagesPerStep: steps > 0 ? Double(now.imageSteps - oldest.imageSteps) / Double(steps) : 0,
+            busyThreads: (now.busySeconds - oldest.busySeconds) / seconds)
     }
 }

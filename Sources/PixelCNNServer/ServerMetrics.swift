@@ -3,10 +3,11 @@
 
 import Metrics
 import PixelCNNAPI
-import PixelCNNScheduler
+public import PixelCNNScheduler
 import PrometheusMetrics
 
-final class ServerMetrics: Sendable {
+/// The server's metrics; a scheduler that is made with them tells how long jobs have waited.
+public final class ServerMetrics: SchedulerObserver {
     private enum Name {
         static let requests = "pixelcnnd_http_requests_total"
         static let duration = "pixelcnnd_http_request_duration_seconds"
@@ -29,11 +30,16 @@ final class ServerMetrics: Sendable {
     private let inFlight: Meter
     private let queueTime: Timer
 
-    init(model: ModelDescription, backend: any ComputeBackend) {
+    /// Metrics of this process; nothing of a model yet.
+    public init() {
         self.inFlight = Meter(label: Name.inFlight, factory: self.registry)
         self.queueTime = Timer(label: Name.queueTime, dimensions: [], factory: self.registry)
         let process = ProcessMetrics()
         self.registry.addCollector { process.collect() }
+    }
+
+    /// Shows a model and its backend's counters from now on.
+    func show(_ model: ModelDescription, _ backend: any ComputeBackend) {
         self.registry.addCollector { Self.snapshots(of: backend.status, channels: model.channels) }
         let info = Self.info(of: model)
         self.registry.addCollector { [info] }
@@ -55,7 +61,7 @@ final class ServerMetrics: Sendable {
     }
 
     /// A job has waited this long for its first image to be taken up.
-    func jobStarted(queued: Duration) { self.queueTime.record(duration: queued) }
+    public func jobStarted(queueSeconds: Double) { self.queueTime.recordSeconds(queueSeconds) }
 
     private func count(route: String, status: Int) {
         Counter(
@@ -104,6 +110,15 @@ final class ServerMetrics: Sendable {
             .init(
                 "pixelcnnd_pixels_completed_total", .counter, help: "Pixels of the completed images.",
                 value: Double(status.valuesDrawn / UInt64(channels))),
+            .init(
+                "pixelcnnd_compute_busy_seconds_total", .counter, help: "Seconds that compute threads have computed.",
+                value: status.busySeconds),
+            .init(
+                "pixelcnnd_steps_total", .counter, help: "Steps: images taken a pixel further together.",
+                value: Double(status.steps)),
+            .init(
+                "pixelcnnd_image_steps_total", .counter, help: "Images taken a pixel further, in all steps.",
+                value: Double(status.imageSteps)),
             .init(
                 "pixelcnnd_compute_threads", .gauge, help: "Compute threads.", value: Double(status.threads)),
         ]

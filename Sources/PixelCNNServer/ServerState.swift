@@ -18,11 +18,17 @@ public final class ServerState: Sendable {
     private let phase = Mutex(StatusDescription.State.loading)
 
     /// A state that is still loading.
-    public init(model: ModelDescription, backend: any ComputeBackend, limits: RequestLimits = .init()) {
+    ///
+    /// - Parameter metrics: those that the backend tells its queue's times, where it does.
+    public init(
+        model: ModelDescription, backend: any ComputeBackend, limits: RequestLimits = .init(),
+        metrics: ServerMetrics = .init()
+    ) {
         self.model = model
         self.backend = backend
         self.limits = limits
-        self.metrics = ServerMetrics(model: model, backend: backend)
+        self.metrics = metrics
+        metrics.show(model, backend)
     }
 
     /// Whether requests are taken.
@@ -39,8 +45,8 @@ public final class ServerState: Sendable {
 
     // MARK: - Rates
 
-    /// Images and values a second, over the last minute.
-    func recentRates(_ status: SchedulerStatus) -> (images: Double, values: Double) {
+    /// The last minute's rates.
+    func recentRates(_ status: SchedulerStatus) -> RateWindow.Rates {
         self.recent.rates(until: self.totals(status))
     }
 
@@ -52,6 +58,8 @@ public final class ServerState: Sendable {
     }
 
     private func totals(_ status: SchedulerStatus) -> RateWindow.Totals {
-        .init(uptime: self.uptime, images: status.imagesCompleted, values: status.valuesDrawn)
+        .init(
+            uptime: self.uptime, images: status.imagesCompleted, values: status.valuesDrawn, steps: status.steps,
+            imageSteps: status.imageSteps, busySeconds: status.busySeconds)
     }
 }

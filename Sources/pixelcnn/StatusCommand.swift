@@ -70,7 +70,12 @@ struct StatusCommand: AsyncParsableCommand {
             ("completed", "\(status.imagesCompleted) images, \(status.valuesDrawn) values"),
             ("last minute", Self.rates(images: status.imagesPerSecond, values: status.valuesPerSecond)),
             ("since start", Self.rates(images: status.meanImagesPerSecond, values: status.meanValuesPerSecond)),
-            ("threads", "\(status.threads)"),
+            (
+                "threads",
+                String(
+                    format: "%d, %.1f busy, %.1f images a step", status.threads, status.busyThreads,
+                    status.imagesPerStep)
+            ),
             ("memory", String(format: "%.1f MB", Double(status.residentBytes) / 1e6)),
             ("uptime", Self.duration(status.uptimeSeconds)),
             ("daemon", "\(status.version), pid \(status.processIdentifier)"),

@@ -42,15 +42,16 @@ enum Daemon {
         try settings.check(model)
         let engine = Engine(
             model: model, kernels: try Self.kernels(environment), precision: settings.precision)
+        let metrics = ServerMetrics()
         let scheduler = Scheduler(
             engine: engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue,
-            faults: DebugFaults(environment: environment))
+            observer: metrics, faults: DebugFaults(environment: environment))
         reporter.attach(scheduler)
         try await scheduler.warmUp()
 
         let state = ServerState(
             model: model.description(of: engine, threads: settings.threads), backend: scheduler,
-            limits: settings.limits)
+            limits: settings.limits, metrics: metrics)
         let socket = try source.listen()
         let arithmetic = "\(engine.instructionSet), \(engine.precision.rawValue)"
         let ready = "Serving on \(socket.address) with \(settings.threads) threads (\(arithmetic))"

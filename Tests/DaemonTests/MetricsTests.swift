@@ -39,6 +39,11 @@ struct MetricsTests {
             #expect(growth("counter pixelcnnd_pixels_completed_total {}") == 15 * 64)
             #expect(
                 growth(#"histogram pixelcnnd_http_request_duration_seconds_count {"route": "/v1/samples"}"#) == 4)
+            #expect(growth("histogram pixelcnnd_queue_duration_seconds_count {}") == 3)
+            // Each of the 15 images has 64 pixels, and steps take one or more of them.
+            #expect(growth("counter pixelcnnd_image_steps_total {}") == 15 * 64)
+            #expect((1...15 * 64).contains(growth("counter pixelcnnd_steps_total {}")))
+            #expect(growth("counter pixelcnnd_compute_busy_seconds_total {}") > 0)
             #expect(after["gauge pixelcnnd_images_in_flight {}"] == 0)
             #expect(after["gauge pixelcnnd_images_queued {}"] == 0)
             #expect(after["gauge pixelcnnd_compute_threads {}"] == 2)

@@ -56,24 +56,31 @@ import Testing
 
 @Suite struct RateWindowTests {
     private func totals(_ seconds: Int, _ images: UInt64) -> RateWindow.Totals {
-        .init(uptime: .seconds(seconds), images: images, values: images * 10)
+        .init(
+            uptime: .seconds(seconds), images: images, values: images * 10, steps: images * 2, imageSteps: images * 6,
+            busySeconds: Double(images) / 2)
     }
 
     @Test func ratesAreOfTheLastMinute() {
         let window = RateWindow()
         for second in 1...200 { window.note(self.totals(second, UInt64(second) * (second <= 100 ? 1 : 3))) }
-        #expect(window.rates(until: self.totals(200, 600)) == (3, 30))
+        #expect(
+            window.rates(until: self.totals(200, 600))
+                == .init(images: 3, values: 30, imagesPerStep: 3, busyThreads: 1.5))
     }
 
     @Test func aYoungDaemonsRatesAreSinceItsStart() {
         let window = RateWindow()
-        #expect(window.rates(until: self.totals(0, 0)) == (0, 0))
-        #expect(window.rates(until: self.totals(4, 8)) == (2, 20))
+        #expect(window.rates(until: self.totals(0, 0)) == .init())
+        #expect(
+            window.rates(until: self.totals(4, 8)) == .init(images: 2, values: 20, imagesPerStep: 3, busyThreads: 1))
     }
 
     @Test func afterASilenceTheLastNoteCounts() {
         let window = RateWindow()
         window.note(self.totals(10, 5))
-        #expect(window.rates(until: self.totals(110, 105)) == (1, 10))
+        #expect(
+            window.rates(until: self.totals(110, 105))
+                == .init(images: 1, values: 10, imagesPerStep: 3, busyThreads: 0.5))
     }
 }
