@@ -128,11 +128,11 @@ import Testing
     }
 
     @Test func aSlowReaderGetsEverything() async throws {
-        try await RunningDaemon.run(["--client-timeout", "2"]) { daemon in
-            // 1.5 MB in base64 at 500 kB a second takes longer than a client may be silent.
+        try await RunningDaemon.run(["--client-timeout", "4"]) { daemon in
+            // 1.5 MB in base64 at 250 kB a second takes longer than a client may be silent.
             let json = "{\"n\":4,\"height\":300,\"width\":300,\"stream_rows\":true,\"format\":\"npy\"}"
             let answer = try await Curl.send(
-                Endpoint.samples, socket: daemon.socket, Self.streamed + ["--limit-rate", "500k"], json: json)
+                Endpoint.samples, socket: daemon.socket, Self.streamed + ["--limit-rate", "250k"], json: json)
             var parser = ServerSentEventParser()
             let events = try parser.events(in: answer.body)
             #expect(events.count { $0.name == SampleEventName.row } == 1200)
@@ -140,7 +140,7 @@ import Testing
             #expect(events.last?.name == SampleEventName.done)
             // The same for a plain answer.
             let plain = try await Curl.send(
-                Endpoint.samples, socket: daemon.socket, ["-H", "Accept: application/x-npy", "--limit-rate", "300k"],
+                Endpoint.samples, socket: daemon.socket, ["-H", "Accept: application/x-npy", "--limit-rate", "200k"],
                 json: "{\"n\":4,\"height\":300,\"width\":300}")
             #expect(plain.body.count == 128 + 4 * 3 * 90_000)
         }
