@@ -22,7 +22,7 @@ TEST_PACKAGES := curl python3
 OPENAPI_PACKAGES := curl python3 socat
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build install uninstall demo test openapi load neon sanitize fuzz lint format bench dependencies \
+.PHONY: help build install uninstall demo test openapi load neon sanitize fuzz lint format bench bench-train dependencies \
 	test-dependencies clean
 
 help:  ## what can be made
@@ -102,6 +102,10 @@ format:  ## let the formatter have its way
 bench: dependencies  ## speed beside PyTorch's on this machine, in one run: docs/PERFORMANCE.md
 	swift build -c release --product pixelcnn-bench
 	Benchmarks/run $(BUILD)/pixelcnn-bench
+
+bench-train: dependencies  ## a training step beside PyTorch's, in one run; fails where PyTorch is faster
+	swift build -c release --product pixelcnn-bench
+	$${PIXELCNN_PYTHON:-python3} Benchmarks/training.py $(BUILD)/pixelcnn-bench
 
 dependencies:
 	@scripts/install-packages $(BUILD_PACKAGES)

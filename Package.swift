@@ -62,6 +62,8 @@ let package = Package(
         .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
         .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
         .target(
+            name: "PixelCNNTraining", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
+        .target(
             name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", collections], swiftSettings: settings),
         .target(
             name: "PixelCNNServer",
@@ -88,7 +90,10 @@ let package = Package(
             name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-bench",
-            dependencies: ["CMachineLimits", "PixelCNNEngine", "PixelCNNModel", "PixelCNNScheduler", argumentParser],
+            dependencies: [
+                "CMachineLimits", "PixelCNNEngine", "PixelCNNModel", "PixelCNNScheduler", "PixelCNNTraining",
+                argumentParser,
+            ],
             path: "Benchmarks/pixelcnn-bench", swiftSettings: settings),
         .target(name: "CMachineLimits", path: "Benchmarks/CMachineLimits"),
 
@@ -110,6 +115,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "PixelCNNReferenceTests", dependencies: ["PixelCNNReference", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "PixelCNNTrainingTests",
+            dependencies: ["PixelCNNTraining", "PixelCNNReference", "TestSupport", "ImageFormats"],
             swiftSettings: settings),
         .testTarget(
             name: "PixelCNNSchedulerTests", dependencies: ["PixelCNNScheduler", "TestSupport"],

@@ -25,10 +25,15 @@ func measureMemory(_ engine: Engine) -> MemoryResult {
     return MemoryResult(images: session.count, bytesAnImage: added / images, residentWithoutImages: before)
 }
 
-/// VmRSS.
-private func residentBytes() -> Int {
+/// Bytes in memory now.
+private func residentBytes() -> Int { statusBytes("VmRSS") }
+
+/// The most bytes that were in memory at once.
+func peakBytes() -> Int { statusBytes("VmHWM") }
+
+private func statusBytes(_ field: String) -> Int {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("\(field):") } ?? ""
     let kilobytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) }
     return (kilobytes ?? 0) * 1024
 }

@@ -6,6 +6,6 @@ import ArgumentParser
 @main
 struct PixelCNNBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pixelcnn-bench", abstract: "Time the sampling engine.",
-        subcommands: [Everything.self, Time.self, Sharing.self], defaultSubcommand: Everything.self)
+        commandName: "pixelcnn-bench", abstract: "Time the sampling engine and training.",
+        subcommands: [Everything.self, Time.self, Sharing.self, Train.self], defaultSubcommand: Everything.self)
 }

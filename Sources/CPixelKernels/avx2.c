@@ -8,5 +8,6 @@
 #define TILES(NAME_OF) TILES_1(NAME_OF)
 #define TILE_COLUMNS {0, 6}
 #include "kernels.h"
+#include "training.h"
 #pragma clang attribute pop
 #endif

@@ -7,3 +7,4 @@
 #define TILES(NAME_OF) TILES_1(NAME_OF)
 #define TILE_COLUMNS {0, 6}
 #include "kernels.h"
+#include "training.h"

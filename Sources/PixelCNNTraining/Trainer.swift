@@ -1,0 +1,227 @@
+// A network that learns: parameters, their gradients, Adam's moments and the average of the weights, and the threads that
+// work on them.
+//
+// The same images in the same order give the same bits for every number of threads: image i of a batch goes to part
+// i mod 8, a part takes its images in order, and the parts are added up in order. Threads only choose which of them works
+// on which part. Memory: one set of activations a thread, and 8 gradients.
+
+import CPixelKernels
+import PixelCNNModel
+
+/// Trains one model.
+public final class Trainer {
+    /// Size of the images and of the network.
+    public let hyperparameters: Hyperparameters
+    /// Threads that compute.
+    public let threads: Int
+    /// Bytes that training takes: what the arenas hold, and the model as it came.
+    public let byteCount: Int
+    /// Whether activations are computed a second time rather than kept, since memory is short.
+    public let recomputes: Bool
+    /// Steps taken.
+    public internal(set) var steps = 0
+
+    let sizes: Sizes
+    let layout: ParameterLayout
+    private let origin: Model  // what is under the masks
+    private let kernels: Kernels
+    private let arena: Arena
+    private let state: State
+    private let network: PackedNetwork
+    private let passes: [ImagePass]
+    private let team: Team
+    private var isAveragePacked = false
+
+    /// Gradients are summed in this many parts, whatever the number of threads.
+    static let parts = 8
+    /// Floats that one thread updates at a time.
+    private static let chunk = 1 << 15
+
+    /// Flat arrays of layout.count floats.
+    struct State {
+        let weights, means, squares, averages: UnsafeMutablePointer<Float>
+        let gradients: [UnsafeMutablePointer<Float>]  // [parts]
+
+        init(_ arena: Arena, _ layout: ParameterLayout) {
+            func flat() -> UnsafeMutablePointer<Float> { arena.floats(layout.count) }
+            (weights, means, squares, averages) = (flat(), flat(), flat(), flat())
+            gradients = (0..<Trainer.parts).map { _ in flat() }
+        }
+    }
+
+    /// - Parameters:
+    ///   - model: where training starts; the average of the weights starts there, too.
+    ///   - threads: how many compute; fewer where memory is short.
+    ///   - memory: bytes that training may take.
+    /// - Throws: ``TrainingError/notEnoughMemory(needed:allowed:)`` where one thread that keeps little needs more.
+    public convenience init(model: Model, threads: Int, memory: Int = .max) throws(TrainingError) {
+        try self.init(model: model, threads: threads, memory: memory, kernels: .fastest)
+    }
+
+    init(model: Model, threads: Int, memory: Int, kernels: Kernels) throws(TrainingError) {
+        precondition(threads > 0)
+        hyperparameters = model.hyperparameters
+        let sizes = Sizes(model.hyperparameters)
+        let layout = ParameterLayout(sizes)
+        (self.sizes, self.kernels, self.layout, origin) = (sizes, kernels, layout, model)
+
+        let carve = { (arena: Arena) in
+            (
+                State(arena, layout),
+                PackedNetwork(arena, kernels: kernels, sizes: sizes, layout: layout)
+            )
+        }
+        let shared =
+            Arena.measure { _ = carve($0) } + model.hyperparameters.parameterCount * MemoryLayout<Float>.size
+        (self.threads, recomputes, byteCount) = try Self.plan(sizes, threads: threads, shared: shared, memory: memory)
+        (arena, (state, network)) = Arena.fitting(carve)
+
+        team = Team(threads: self.threads)
+        passes = (0..<self.threads).map { [state, network, recomputes] _ in
+            ImagePass(
+                sizes: sizes, kernels: kernels, layout: layout, network: network, flat: state.weights,
+                recomputes: recomputes)
+        }
+        layout.read(model, into: state.weights)
+        layout.read(model, into: state.averages)
+        pack(state.weights)
+    }
+
+    /// As many threads as memory allows that keep their activations; else as many as it allows that do not.
+    private static func plan(
+        _ sizes: Sizes, threads: Int, shared: Int, memory: Int
+    ) throws(TrainingError) -> (threads: Int, recomputes: Bool, byteCount: Int) {
+        let (kept, recomputed) = (
+            ImagePass.byteCount(sizes, recomputes: false), ImagePass.byteCount(sizes, recomputes: true)
+        )
+        for (bytes, recomputes) in [(kept, false), (recomputed, true)] where shared + threads * bytes <= memory {
+            return (threads, recomputes, shared + threads * bytes)
+        }
+        let fitting = (memory - shared) / recomputed
+        guard fitting > 0 else { throw .notEnoughMemory(needed: shared + recomputed, allowed: memory) }
+        return (fitting, true, shared + fitting * recomputed)
+    }
+
+    // MARK: - A step
+
+    /// Takes one step of Adam on the mean loss of a batch.
+    ///
+    /// - Parameters:
+    ///   - images: values (N, C, H, W), 0 … d − 1.
+    ///   - optimizer: what kind of step.
+    /// - Returns: the loss before the step, and the gradient's norm before it is clipped. Where either is not finite,
+    ///   nothing has changed.
+    public func step(_ images: [UInt16], _ optimizer: OptimizerStep) -> StepResult {
+        let result = gradient(images)
+        guard result.loss.isFinite, result.gradientNorm.isFinite else { return result }
+        steps += 1
+        var adam = optimizer.adam(step: steps, gradientNorm: result.gradientNorm)
+        let chunk = Self.chunk
+        team.run(chunks) { _, item in
+            let start = item * chunk
+            kernels.training.pointee.adam(
+                &adam, state.gradients[0] + start, state.weights + start, state.means + start, state.squares + start,
+                state.averages + start, min(chunk, layout.count - start))
+        }
+        pack(state.weights)
+        return result
+    }
+
+    /// The mean loss of a batch; its gradient is then in `state.gradients[0]`.
+    private func gradient(_ images: [UInt16]) -> StepResult {
+        if isAveragePacked { pack(state.weights) }
+        let size = sizes.channels * sizes.positions
+        let count = images.count / size
+        precondition(count > 0 && count * size == images.count, "whole images")
+        let (used, scale) = (min(Self.parts, count), 1 / Float(images.count))
+        var losses = [Double](repeating: 0, count: count)
+        images.withUnsafeBufferPointer { images in
+            losses.withUnsafeMutableBufferPointer { losses in
+                guard let images = images.baseAddress, let losses = losses.baseAddress else { return }
+                team.run(used) { worker, part in
+                    let gradient = state.gradients[part]
+                    gradient.update(repeating: 0, count: layout.count)
+                    for image in stride(from: part, to: count, by: Self.parts) {
+                        losses[image] = passes[worker].forward(images + image * size, scale: scale)
+                        passes[worker].backward(into: gradient)
+                    }
+                }
+            }
+        }
+        return StepResult(loss: losses.reduce(0, +) / Double(count), gradientNorm: addParts(used).squareRoot())
+    }
+
+    /// Adds the parts up in `state.gradients[0]`; the sum of the squares.
+    private func addParts(_ used: Int) -> Double {
+        var squares = [Double](repeating: 0, count: chunks)
+        let chunk = Self.chunk
+        squares.withUnsafeMutableBufferPointer { squares in
+            guard let squares = squares.baseAddress else { return }
+            team.run(chunks) { _, item in
+                let start = item * chunk
+                let parts: [UnsafePointer<Float>] = state.gradients[..<used].map { UnsafePointer($0 + start) }
+                squares[item] = kernels.training.pointee.sum_parts(
+                    parts, used, state.gradients[0] + start, min(chunk, layout.count - start))
+            }
+        }
+        return squares.reduce(0, +)
+    }
+
+    private var chunks: Int { (layout.count + Self.chunk - 1) / Self.chunk }
+
+    private func pack(_ flat: UnsafePointer<Float>) {
+        let matrices = network.matrices
+        team.run(matrices.count) { matrices[$1].pack(flat) }
+        for pass in passes { pass.flat = flat }
+        isAveragePacked = flat == UnsafePointer(state.averages)
+    }
+
+    // MARK: - What has been learnt
+
+    /// The model as it stands: the weights, or their running average.
+    public func model(averaged: Bool) -> Model {
+        do {
+            return try Model(
+                hyperparameters: hyperparameters,
+                tensors: layout.tensors(averaged ? state.averages : state.weights, over: origin))
+        } catch {
+            preconditionFailure("a step leaves finite weights: \(error)")
+        }
+    }
+
+    /// Sums of −ln p of each image, one a colour channel, in nats: (N, C).
+    ///
+    /// - Parameters:
+    ///   - images: values (N, C, H, W), 0 … d − 1.
+    ///   - averaged: whether the average of the weights is asked, rather than the weights.
+    public func losses(_ images: [UInt16], averaged: Bool) -> [[Double]] {
+        if averaged != isAveragePacked { pack(averaged ? state.averages : state.weights) }
+        let size = sizes.channels * sizes.positions
+        let count = images.count / size
+        var losses = [[Double]](repeating: [], count: count)
+        images.withUnsafeBufferPointer { images in
+            losses.withUnsafeMutableBufferPointer { losses in
+                guard let images = images.baseAddress, let losses = losses.baseAddress else { return }
+                team.run(count) { worker, image in
+                    _ = passes[worker].forward(images + image * size, scale: 1)
+                    losses[image] = passes[worker].channelLosses
+                }
+            }
+        }
+        return losses
+    }
+
+    /// The gradient of the mean loss of a batch, tensor by tensor; zero under masks. The weights stay as they are.
+    func gradientTensors(_ images: [UInt16]) -> (result: StepResult, tensors: [Tensor]) {
+        let result = gradient(images)
+        let zeros = hyperparameters.parameters.map {
+            Tensor(name: $0.name, shape: $0.shape, floats: Array(repeating: 0, count: $0.count))
+        }
+        do {
+            let zero = try Model(hyperparameters: hyperparameters, tensors: zeros)
+            return (result, layout.tensors(state.gradients[0], over: zero))
+        } catch {
+            preconditionFailure("zeros are a model: \(error)")
+        }
+    }
+}

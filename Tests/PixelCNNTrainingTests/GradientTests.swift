@@ -1,0 +1,155 @@
+// Gradients and Adam's steps against PyTorch, gradients against finite differences, and what may not change a bit.
+
+import Foundation
+import PixelCNNModel
+import TestSupport
+import Testing
+
+@testable import PixelCNNReference
+@testable import PixelCNNTraining
+
+@Suite struct GradientTests {
+    /// Within 1e-3 relative or 1e-6 absolute, number by number.
+    private func expectEqual(_ tensors: [Tensor], _ expected: Model, relative: Float, absolute: Float) {
+        #expect(tensors.count == expected.hyperparameters.parameters.count)
+        for tensor in tensors {
+            let worst = zip(tensor.floats(), expected[tensor.name].floats()).map { found, expected in
+                abs(found - expected) - max(absolute, relative * abs(expected))
+            }.max()
+            #expect(worst ?? 0 <= 0, "\(tensor.name)")
+        }
+    }
+
+    private func expectPyTorchs(_ fixture: TrainingFixture) throws {
+        let trainer = try Trainer(model: fixture.start, threads: 2)
+        let (result, gradient) = trainer.gradientTensors(fixture.batches[0])
+        expectEqual(gradient, fixture.gradient, relative: 1e-3, absolute: 1e-6)
+        #expect(abs(result.gradientNorm - fixture.norms[0]) <= 1e-4 * fixture.norms[0])
+        for (batch, loss) in zip(fixture.batches, fixture.losses) {
+            let result = trainer.step(batch, OptimizerStep(rate: TrainingFixture.rate))
+            #expect(abs(result.loss - loss) <= 1e-4)
+        }
+        let learnt = trainer.model(averaged: false)
+        let tensors = learnt.hyperparameters.parameters.map { learnt[$0.name] }
+        expectEqual(tensors, fixture.end, relative: 0, absolute: 1e-4)
+        // Steps of 3e-4 could hide behind that bound.
+        let moved = learnt["gated_layers.1.v_conv.weight"].floats()
+        #expect(largestDifference(moved, fixture.start["gated_layers.1.v_conv.weight"].floats()) > 1e-3)
+    }
+
+    @Test func gradientsLossesAndStepsArePyTorchs() throws {
+        try expectPyTorchs(TrainingFixture("training"))
+    }
+
+    @Test(.enabled(if: PyTorch.isAvailable, "\(PyTorch.absence)"))
+    func gradientsLossesAndStepsArePyTorchsWith256Colours() throws {
+        let folder = try TemporaryFolder()
+        let run = try PyTorch.run(["../Fixtures/make_training.py", "training-tiny", folder.url.path])
+        try #require(run.status == 0, "\(run.output)")
+        try expectPyTorchs(TrainingFixture("training-tiny", in: folder.url))
+    }
+
+    /// The loss as the reference network has it, which shares no code with the training pass.
+    private func loss(_ tensors: [Tensor], _ model: Model, _ images: [[UInt16]]) throws -> Double {
+        let size = model.hyperparameters
+        let network = ReferenceNetwork(model: try Model(hyperparameters: size, tensors: tensors))
+        return images.reduce(0) {
+            $0 + network.bitsPerDimension($1, height: size.height, width: size.width) * log(2)
+        } / Double(images.count)
+    }
+
+    /// Along the gradient of one tensor the loss rises by step · |gradient|; steps are long enough to rise above Float's
+    /// rounding, short enough that the fifth derivative, which the differences leave, stays below the tolerance.
+    /// The rest of the tolerance is for ReLUs that turn within a step.
+    @Test(arguments: SmallModels.all.map(\.name))
+    func gradientsAreTheSlopesOfTheReferenceNetwork(_ name: String) throws {
+        // A narrower spread than the other tests': the wide one bends within any step that Float can see.
+        let size = try #require(SmallModels.all.first { $0.name == name }).model.hyperparameters
+        let model = Model.random(size, seed: 7, scale: 0.5)
+        let images = (0..<3).map { SmallModels.image(for: model, seed: $0) }
+        let trainer = try Trainer(model: model, threads: 2)
+        let (_, gradient) = trainer.gradientTensors(images.flatMap { $0 })
+        let start = model.hyperparameters.parameters.map { model[$0.name] }
+        for (i, spec) in model.hyperparameters.parameters.enumerated() {
+            let slope = try #require(gradient.first { $0.name == spec.name }).floats()
+            let norm = slope.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+            guard norm > 0 else { continue }
+            let step = 0.002
+            func moved(_ sign: Double) throws -> Double {
+                var tensors = start
+                let floats = zip(start[i].floats(), slope).map { Float(Double($0) + sign * step * Double($1) / norm) }
+                tensors[i] = Tensor(name: spec.name, shape: spec.shape, floats: floats)
+                return try loss(tensors, model, images)
+            }
+            let difference = try (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2))) / (12 * step)
+            #expect(abs(difference - norm) <= 0.02 * norm + 1e-3, "\(spec.name): \(difference), \(norm)")
+        }
+    }
+
+    @Test func maskedWeightsStayAsTheyCame() throws {
+        let model = SmallModels.colour
+        let trainer = try Trainer(model: model, threads: 1)
+        for seed in UInt64(0)..<3 {
+            _ = trainer.step(SmallModels.image(for: model, seed: seed), OptimizerStep(rate: 0.1))
+        }
+        let learnt = trainer.model(averaged: false)
+        for spec in model.hyperparameters.parameters {
+            guard case .weight(let mask?) = spec.role else { continue }
+            let (before, after) = (model[spec.name].floats(), learnt[spec.name].floats())
+            for (i, isVisible) in mask.values().enumerated() where !isVisible { #expect(before[i] == after[i]) }
+            #expect(before != after)
+        }
+    }
+
+    /// Eleven images, so that the parts are unequal; two threads and one; all activations kept or computed again.
+    @Test func threadsAndMemoryChangeNoBit() throws {
+        let model = SmallModels.colour
+        let batch = (0..<11).flatMap { SmallModels.image(for: model, seed: $0) }
+        func learn(threads: Int, memory: Int = .max) throws -> (Trainer, [Float]) {
+            let trainer = try Trainer(model: model, threads: threads, memory: memory)
+            for _ in 0..<3 { _ = trainer.step(batch, OptimizerStep(rate: 0.01, averageDecay: 0.9)) }
+            let models = [trainer.model(averaged: false), trainer.model(averaged: true)]
+            return (
+                trainer,
+                models.flatMap { model in model.hyperparameters.parameters.flatMap { model[$0.name].floats() } }
+            )
+        }
+        let (one, expected) = try learn(threads: 1)
+        #expect(!one.recomputes)
+        for threads in [2, 3, 8] { #expect(try learn(threads: threads).1 == expected) }
+        let (short, weights) = try learn(threads: 2, memory: one.byteCount - 1)
+        #expect(short.recomputes && short.byteCount < one.byteCount)
+        #expect(weights == expected)
+        #expect(throws: TrainingError.self) { try learn(threads: 2, memory: 1000) }
+    }
+
+    @Test(arguments: SmallModels.all.map(\.name))
+    func instructionSetsChangeNoBit(_ name: String) throws {
+        let model = try #require(SmallModels.all.first { $0.name == name }).model
+        let batch = (0..<2).flatMap { SmallModels.image(for: model, seed: $0) }
+        let learnt = try (0...).lazy.map { Kernels(position: $0) }.prefix { $0 != nil }.compactMap { $0 }.map {
+            kernels in
+            let trainer = try Trainer(model: model, threads: 1, memory: .max, kernels: kernels)
+            for _ in 0..<2 { _ = trainer.step(batch, OptimizerStep(rate: 0.01)) }
+            let learnt = trainer.model(averaged: false)
+            return model.hyperparameters.parameters.flatMap { learnt[$0.name].floats() }
+        }
+        for other in learnt.dropFirst() { #expect(other == learnt[0]) }
+    }
+
+    @Test func lossesAreTheReferenceNetworks() throws {
+        let model = SmallModels.colour
+        let size = model.hyperparameters
+        let images = (0..<5).map { SmallModels.image(for: model, seed: $0) }
+        let trainer = try Trainer(model: model, threads: 2)
+        let reference = ReferenceNetwork(model: model)
+        for (image, losses) in zip(images, trainer.losses(images.flatMap { $0 }, averaged: true)) {
+            let expected = reference.logProbabilities(image, height: size.height, width: size.width)
+            for c in 0..<size.channels {
+                let positions = size.height * size.width
+                let sum = expected[c * positions..<(c + 1) * positions].reduce(0.0) { $0 - Double($1) }
+                #expect(abs(losses[c] - sum) <= 1e-4 * Double(positions))
+            }
+        }
+    }
+}
