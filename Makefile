@@ -17,7 +17,7 @@ SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
 SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
 
 # What the build needs of Debian, and what the tests call besides.
-BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config
+BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config zlib1g-dev
 TEST_PACKAGES := curl python3
 OPENAPI_PACKAGES := curl python3 socat
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user

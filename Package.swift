@@ -49,6 +49,7 @@ let package = Package(
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CMessageDigest", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Leaves: depend on no layer of ours.
@@ -58,11 +59,14 @@ let package = Package(
         .target(name: "PrometheusMetrics", dependencies: [coreMetrics], swiftSettings: settings),
 
         // The network, from file to service.
-        .target(name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest"], swiftSettings: settings),
+        .target(
+            name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest", "CZlib"], swiftSettings: settings),
         .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
         .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
         .target(
-            name: "PixelCNNTraining", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
+            name: "PixelCNNTraining",
+            dependencies: ["PixelCNNModel", "ImageFormats", "CPixelKernels", "CMessageDigest"],
+            swiftSettings: settings),
         .target(
             name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", collections], swiftSettings: settings),
         .target(
@@ -87,7 +91,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "pixelcnn-train", dependencies: ["PixelCNNModel", argumentParser], swiftSettings: settings),
+            name: "pixelcnn-train", dependencies: ["AtomicFiles", "PixelCNNModel", "PixelCNNTraining", argumentParser],
+            swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-bench",
             dependencies: [
@@ -108,7 +113,10 @@ let package = Package(
         .testTarget(
             name: "PixelCNNModelTests", dependencies: ["PixelCNNModel"], exclude: ["Fixtures"],
             swiftSettings: settings),
-        .testTarget(name: "TrainCommandTests", dependencies: ["pixelcnn-train"], swiftSettings: settings),
+        .testTarget(
+            name: "TrainCommandTests",
+            dependencies: ["pixelcnn-train", "ImageFormats", "PixelCNNModel", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "PixelCNNEngineTests",
             dependencies: ["AllocationCount", "PixelCNNEngine", "PixelCNNReference", "CPixelKernels", "TestSupport"],

@@ -1,0 +1,69 @@
+// Writes a model as `torch.save(model.state_dict(), path)` does, masks included, so that torch.load (weights_only or not)
+// and a strict load_state_dict take it. The same model gives the same bytes. One tensor at a time is in memory.
+
+import AtomicFiles
+
+extension Model {
+    /// Writes the file whole or not at all: beside `path`, synced, then renamed over it. A state_dict does not say the
+    /// image size.
+    ///
+    /// - Throws: `ModelFileError` where the file cannot be created, written or renamed, or would be larger than 4 GB.
+    public func writePyTorch(to path: String) throws(ModelFileError) {
+        guard hyperparameters.parameterCount < 1 << 29 else {
+            throw ModelFileError(
+                file: path, .cannotWrite(reason: "a PyTorch file over 4 GB is not supported; write .safetensors"))
+        }
+        do throws(AtomicFileError) {
+            let file = try AtomicFile(path: path)
+            try writePyTorch(to: file)
+            try file.commit()
+        } catch {
+            throw ModelFileError(file: path, .cannotWrite(reason: SystemError.text(error.errno)))
+        }
+    }
+
+    private func writePyTorch(to file: borrowing AtomicFile) throws(AtomicFileError) {
+        let specs = hyperparameters.stateDictionary
+        var archive = ZIPWriter(folder: "archive")
+        try archive.add("data.pkl", stateDictionary(specs), to: file)
+        try archive.add("byteorder", Array("little".utf8), to: file)
+        for (i, spec) in specs.enumerated() {
+            if case .mask(let mask) = spec.role {
+                try archive.add("data/\(i)", mask.values().map { $0 ? 1 : 0 }, to: file)
+            } else {
+                try archive.add("data/\(i)", self[spec.name].floats().withUnsafeBytes { Array($0) }, to: file)
+            }
+        }
+        try archive.add("version", Array("3\n".utf8), to: file)
+        try archive.finish(to: file)
+    }
+
+    /// An OrderedDict from name to tensor, each a whole storage of its own, in pickle's protocol 2.
+    private func stateDictionary(_ specs: [TensorSpec]) -> [UInt8] {
+        var pickle = PickleWriter()
+        pickle.emptyOrderedDictionary()
+        pickle.mark()
+        for (i, spec) in specs.enumerated() {
+            pickle.text(spec.name)
+            pickle.global("torch._utils", "_rebuild_tensor_v2")
+            pickle.tuple {
+                $0.tuple {
+                    $0.text("storage")
+                    $0.global("torch", spec.isMask ? "BoolStorage" : "FloatStorage")
+                    $0.text("\(i)")
+                    $0.text("cpu")
+                    $0.integer(spec.count)
+                }
+                $0.persistentIdentifier()
+                $0.integer(0)  // offset in the storage
+                $0.tuple { for extent in spec.shape { $0.integer(extent) } }
+                $0.tuple { for stride in Shape.rowMajorStrides(spec.shape) { $0.integer(stride) } }
+                $0.no()  // needs no gradient
+                $0.emptyOrderedDictionary()  // hooks
+            }
+            pickle.call()
+        }
+        pickle.setItems()
+        return pickle.end()
+    }
+}
