@@ -19,10 +19,10 @@ public final class Trainer {
     /// Whether activations are computed a second time rather than kept, since memory is short.
     public let recomputes: Bool
     /// Steps taken.
-    public internal(set) var steps = 0
+    public private(set) var steps = 0
 
-    let sizes: Sizes
-    let layout: ParameterLayout
+    private let sizes: Sizes
+    private let layout: ParameterLayout
     private let origin: Model  // what is under the masks
     private let kernels: Kernels
     private let arena: Arena
@@ -179,14 +179,31 @@ public final class Trainer {
     // MARK: - What has been learnt
 
     /// The model as it stands: the weights, or their running average.
-    public func model(averaged: Bool) -> Model {
-        do {
-            return try Model(
-                hyperparameters: hyperparameters,
-                tensors: layout.tensors(averaged ? state.averages : state.weights, over: origin))
-        } catch {
-            preconditionFailure("a step leaves finite weights: \(error)")
-        }
+    /// - Throws: `ModelFileError` where a weight is no longer finite.
+    public func model(averaged: Bool) throws(ModelFileError) -> Model {
+        try model(of: averaged ? state.averages : state.weights, over: origin)
+    }
+
+    private func model(of flat: UnsafePointer<Float>, over other: Model) throws(ModelFileError) -> Model {
+        try Model(hyperparameters: hyperparameters, tensors: layout.tensors(flat, over: other))
+    }
+
+    /// All that further steps depend on.
+    func snapshot() throws(ModelFileError) -> TrainerSnapshot {
+        let zero = Model.zero(hyperparameters)
+        return TrainerSnapshot(
+            steps: steps, weights: try model(averaged: false), averages: try model(averaged: true),
+            means: try model(of: state.means, over: zero), squares: try model(of: state.squares, over: zero))
+    }
+
+    /// Goes on from a snapshot of a trainer of the same network.
+    func restore(_ snapshot: TrainerSnapshot) {
+        steps = snapshot.steps
+        layout.read(snapshot.weights, into: state.weights)
+        layout.read(snapshot.averages, into: state.averages)
+        layout.read(snapshot.means, into: state.means)
+        layout.read(snapshot.squares, into: state.squares)
+        pack(state.weights)
     }
 
     /// Sums of −ln p of each image, one a colour channel, in nats: (N, C).
@@ -213,13 +230,18 @@ public final class Trainer {
 
     /// The gradient of the mean loss of a batch, tensor by tensor; zero under masks. The weights stay as they are.
     func gradientTensors(_ images: [UInt16]) -> (result: StepResult, tensors: [Tensor]) {
-        let result = gradient(images)
+        (gradient(images), layout.tensors(state.gradients[0], over: .zero(hyperparameters)))
+    }
+}
+
+extension Model {
+    /// A network of zeros.
+    static func zero(_ hyperparameters: Hyperparameters) -> Model {
         let zeros = hyperparameters.parameters.map {
             Tensor(name: $0.name, shape: $0.shape, floats: Array(repeating: 0, count: $0.count))
         }
         do {
-            let zero = try Model(hyperparameters: hyperparameters, tensors: zeros)
-            return (result, layout.tensors(state.gradients[0], over: zero))
+            return try Model(hyperparameters: hyperparameters, tensors: zeros)
         } catch {
             preconditionFailure("zeros are a model: \(error)")
         }

@@ -4,12 +4,31 @@
 public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Even one thread that keeps as little as it can needs more bytes.
     case notEnoughMemory(needed: Int, allowed: Int)
+    /// A model file that no run has written.
+    case notACheckpoint(String)
+    /// A checkpoint of a run under other settings, or on other data.
+    case otherRun(String, what: String, found: String, expected: String)
+    /// The loss or a gradient is no number any more.
+    case diverged(step: Int, checkpoint: String?)
+    /// The network and the images do not fit together.
+    case otherImages(found: String, expected: String)
+    /// The log cannot be written.
+    case log(String, reason: String)
 
     /// One line.
     public var description: String {
         switch self {
         case .notEnoughMemory(let needed, let allowed):
             "training this network on these images takes at least \(needed >> 20) MB; \(allowed >> 20) MB are allowed"
+        case .notACheckpoint(let file): "\(file): a model, but no checkpoint of a training run"
+        case .otherRun(let file, let what, let found, let expected):
+            "\(file): the run was begun with another \(what): \(found), now \(expected)"
+        case .diverged(let step, let checkpoint):
+            "the loss is not a number at step \(step); try a smaller --lr or --clip-grad. "
+                + (checkpoint.map { "The last good checkpoint is \($0)" } ?? "There is no checkpoint yet")
+        case .otherImages(let found, let expected):
+            "the images are \(found), the model is for \(expected)"
+        case .log(let file, let reason): "\(file): \(reason)"
         }
     }
 }

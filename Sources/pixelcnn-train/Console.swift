@@ -10,10 +10,18 @@ enum Console {
         FileHandle.standardError.write(Data("pixelcnn-train: warning: \(text)\n".utf8))
     }
 
+    /// Prints a line for a person to standard error.
+    static func say(_ text: String) {
+        FileHandle.standardError.write(Data("\(text)\n".utf8))
+    }
+
     /// Prints the error as one line to standard error; the exit code that goes with it.
-    static func failure(_ error: ModelFileError) -> ExitCode {
-        FileHandle.standardError.write(Data("pixelcnn-train: \(error)\n".utf8))
-        return ExitCode(error.exitCode.rawValue)
+    static func failure(_ error: ModelFileError) -> ExitCode { failure("\(error)", code: error.exitCode.rawValue) }
+
+    /// Prints one line to standard error; the exit code as given.
+    static func failure(_ text: String, code: Int32) -> ExitCode {
+        say("pixelcnn-train: \(text)")
+        return ExitCode(code)
     }
 
     /// A number with its thousands apart: 1,230,160.

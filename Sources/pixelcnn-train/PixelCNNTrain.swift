@@ -6,13 +6,14 @@ import ArgumentParser
 struct PixelCNNTrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pixelcnn-train",
-        abstract: "Inspect and convert gated PixelCNN models.",
+        abstract: "Train, inspect and convert gated PixelCNN models.",
         discussion: """
             Model files are whole modules, state_dicts or checkpoints written by torch.save, or safetensors. Nothing in \
             them is ever executed.
 
-            Exit codes: 64 wrong usage, 65 bad model file, 66 no such file, 73 the output cannot be written.
+            Exit codes: 64 wrong usage, 65 bad model file or data, 66 no such file, 73 the output cannot be written, 130 \
+            training was interrupted and saved.
             """,
         version: "0.1.0",
-        subcommands: [Inspect.self, Convert.self])
+        subcommands: [Train.self, Inspect.self, Convert.self], defaultSubcommand: Train.self)
 }

@@ -29,7 +29,7 @@ import Testing
             let result = trainer.step(batch, OptimizerStep(rate: TrainingFixture.rate))
             #expect(abs(result.loss - loss) <= 1e-4)
         }
-        let learnt = trainer.model(averaged: false)
+        let learnt = try trainer.model(averaged: false)
         let tensors = learnt.hyperparameters.parameters.map { learnt[$0.name] }
         expectEqual(tensors, fixture.end, relative: 0, absolute: 1e-4)
         // Steps of 3e-4 could hide behind that bound.
@@ -92,7 +92,7 @@ import Testing
         for seed in UInt64(0)..<3 {
             _ = trainer.step(SmallModels.image(for: model, seed: seed), OptimizerStep(rate: 0.1))
         }
-        let learnt = trainer.model(averaged: false)
+        let learnt = try trainer.model(averaged: false)
         for spec in model.hyperparameters.parameters {
             guard case .weight(let mask?) = spec.role else { continue }
             let (before, after) = (model[spec.name].floats(), learnt[spec.name].floats())
@@ -108,7 +108,7 @@ import Testing
         func learn(threads: Int, memory: Int = .max) throws -> (Trainer, [Float]) {
             let trainer = try Trainer(model: model, threads: threads, memory: memory)
             for _ in 0..<3 { _ = trainer.step(batch, OptimizerStep(rate: 0.01, averageDecay: 0.9)) }
-            let models = [trainer.model(averaged: false), trainer.model(averaged: true)]
+            let models = [try trainer.model(averaged: false), try trainer.model(averaged: true)]
             return (
                 trainer,
                 models.flatMap { model in model.hyperparameters.parameters.flatMap { model[$0.name].floats() } }
@@ -131,7 +131,7 @@ import Testing
             kernels in
             let trainer = try Trainer(model: model, threads: 1, memory: .max, kernels: kernels)
             for _ in 0..<2 { _ = trainer.step(batch, OptimizerStep(rate: 0.01)) }
-            let learnt = trainer.model(averaged: false)
+            let learnt = try trainer.model(averaged: false)
             return model.hyperparameters.parameters.flatMap { learnt[$0.name].floats() }
         }
         for other in learnt.dropFirst() { #expect(other == learnt[0]) }

@@ -7,28 +7,7 @@ import Testing
     private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "PixelCNNModelTests/Fixtures")
 
-    private struct Outcome {
-        let code: Int32
-        let output: String
-        let errors: String
-    }
-
-    /// Runs the program that was built beside these tests.
-    private func run(_ arguments: [String]) throws -> Outcome {
-        let tests = URL(filePath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        let process = Process()
-        process.executableURL = tests.deletingLastPathComponent().appending(path: "pixelcnn-train")
-        process.arguments = arguments
-        let output = Pipe()
-        let errors = Pipe()
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        let errorText = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return Outcome(code: process.terminationStatus, output: text, errors: errorText)
-    }
+    private func run(_ arguments: [String]) throws -> Outcome { try TrainProgram.run(arguments) }
 
     private func run(_ arguments: String...) throws -> Outcome { try run(arguments) }
 

@@ -2,7 +2,7 @@
 
 import CMessageDigest
 
-struct SHA256 {
+package struct SHA256 {
     private var context = SHA2_CTX()
 
     init() { SHA256Init(&context) }
@@ -19,7 +19,7 @@ struct SHA256 {
         return Self.text(digest)
     }
 
-    static func hexadecimal(of bytes: UnsafeRawBufferPointer) -> String {
+    package static func hexadecimal(of bytes: UnsafeRawBufferPointer) -> String {
         var hash = SHA256()
         hash.update(bytes)
         return hash.hexadecimal()

@@ -15,11 +15,13 @@ public struct ModelContents: Sendable {
     public let declared: DeclaredHyperparameters
     /// What a person should know and no error says.
     public let warnings: [String]
+    /// Texts that a safetensors file holds beside its tensors.
+    public let metadata: [String: String]
     let file: MappedFile
 
     init(
         file: MappedFile, format: ModelFormat, tensors: [Tensor], declared: DeclaredHyperparameters,
-        warnings: [String] = []
+        warnings: [String] = [], metadata: [String: String] = [:]
     ) {
         path = file.path
         byteCount = file.bytes.count
@@ -27,6 +29,7 @@ public struct ModelContents: Sendable {
         self.tensors = tensors
         self.declared = declared
         self.warnings = warnings
+        self.metadata = metadata
         self.file = file
     }
 

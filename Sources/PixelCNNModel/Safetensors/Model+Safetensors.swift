@@ -12,34 +12,50 @@ extension Model {
     /// `pixelcnn.width`, `pixelcnn.colors`, `pixelcnn.blocks`, `pixelcnn.filters`, `pixelcnn.kernel_size`,
     /// `pixelcnn.hidden`; and `format` is `pt`, as PyTorch's loaders like to see.
     ///
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - extra: float32 tensors that follow the model's own: a checkpoint's.
+    ///   - metadata: further texts for `__metadata__`; printable ASCII without quotes and backslashes.
     /// - Throws: `ModelFileError` where the file cannot be created, written or renamed.
-    public func writeSafetensors(to path: String) throws(ModelFileError) {
+    public func writeSafetensors(
+        to path: String, extra: [Tensor] = [], metadata: [String: String] = [:]
+    ) throws(ModelFileError) {
         do throws(AtomicFileError) {
             let file = try AtomicFile(path: path)
-            try writeSafetensors(to: file)
+            try writeSafetensors(to: file, extra, metadata)
             try file.commit()
         } catch {
             throw ModelFileError(file: path, .cannotWrite(reason: SystemError.text(error.errno)))
         }
     }
 
-    private func writeSafetensors(to file: borrowing AtomicFile) throws(AtomicFileError) {
-        let specs = hyperparameters.parameters + hyperparameters.masks
-        let header = safetensorsHeader(specs)
+    private func writeSafetensors(
+        to file: borrowing AtomicFile, _ extra: [Tensor], _ metadata: [String: String]
+    ) throws(AtomicFileError) {
+        // Extra tensors are float32, too, and come before the masks, which end anywhere.
+        let specs =
+            hyperparameters.parameters + extra.map { TensorSpec(name: $0.name, shape: $0.shape, role: .bias) }
+            + hyperparameters.masks
+        let extra = Dictionary(uniqueKeysWithValues: extra.map { ($0.name, $0) })
+        let header = safetensorsHeader(specs, metadata)
         try file.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) })
         try file.write(header)
         for spec in specs {
             if case .mask(let mask) = spec.role {
                 try file.write(mask.values().map { $0 ? 1 : 0 })
             } else {
-                try file.write(self[spec.name].floats().withUnsafeBytes { Array($0) })
+                try file.write((extra[spec.name] ?? self[spec.name]).floats().withUnsafeBytes { Array($0) })
             }
         }
     }
 
-    private func safetensorsHeader(_ specs: [TensorSpec]) -> [UInt8] {
+    private func safetensorsHeader(_ specs: [TensorSpec], _ more: [String: String]) -> [UInt8] {
         var metadata = DeclaredHyperparameters(hyperparameters).values.map { ($0.metadataKey, "\($1)") }
         metadata.append(("format", "pt"))
+        metadata += more.map { ($0.key, $0.value) }
+        precondition(
+            more.allSatisfy { ($0 + $1).utf8.allSatisfy { (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c } },
+            "metadata that needs escaping")
         let pairs = metadata.sorted { $0.0 < $1.0 }.map { "\"\($0)\":\"\($1)\"" }
         var items = ["\"__metadata__\":{\(pairs.joined(separator: ","))}"]
         var begin = 0

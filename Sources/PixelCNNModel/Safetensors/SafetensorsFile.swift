@@ -34,7 +34,8 @@ enum SafetensorsFile {
             tensors.append(tensor)
         }
         return ModelContents(
-            file: file, format: .safetensors, tensors: tensors, declared: try declared(header.metadata))
+            file: file, format: .safetensors, tensors: tensors, declared: try declared(header.metadata),
+            metadata: header.metadata)
     }
 
     /// Every byte of the data belongs to exactly one tensor.

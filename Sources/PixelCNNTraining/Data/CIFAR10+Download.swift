@@ -1,0 +1,105 @@
+// Fetches CIFAR-10 once: curl downloads, and goes on where it was cut off; the digest is checked before anything is
+// believed; tar unpacks the six files, and the folder appears whole or not at all.
+
+import CMessageDigest
+import Foundation
+
+extension CIFAR10 {
+    /// The folder with the six files below `folder`, downloaded and unpacked where it is not there yet.
+    ///
+    /// - Parameters:
+    ///   - folder: made where it does not exist.
+    ///   - url: the archive.
+    ///   - md5: its digest, hexadecimal.
+    ///   - showsProgress: whether curl may draw its bar.
+    /// - Throws: ``DataError``; nothing half-written stays but the part of the archive that a further call goes on from.
+    public static func fetch(
+        into folder: String, url: String = url, md5: String = md5, showsProgress: Bool = false
+    ) throws(DataError) -> String {
+        let (files, unpacked) = (FileManager.default, folder + "/" + Self.folder)
+        if files.fileExists(atPath: unpacked) { return unpacked }
+        do {
+            try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        } catch {
+            throw DataError(folder, .system(reason: "cannot be made"))
+        }
+        let archive = folder + "/cifar-10-binary.tar.gz"
+        if !files.fileExists(atPath: archive) {
+            try download(url, to: archive, md5: md5, showsProgress: showsProgress)
+        }
+        try unpack(archive, into: folder)
+        return unpacked
+    }
+
+    private static func download(
+        _ url: String, to archive: String, md5: String, showsProgress: Bool
+    ) throws(DataError) {
+        let part = archive + ".part"
+        let output = showsProgress ? "--progress-bar" : "--silent"
+        let arguments = [
+            "--fail", "--location", "--show-error", output, "--connect-timeout", "30", "--retry", "3", "--output", part,
+            url,
+        ]
+        if digest(of: part) != md5 {  // else an earlier call ended just before it took the file over
+            var outcome = try run("curl", ["--continue-at", "-"] + arguments, showsErrors: showsProgress, for: archive)
+            if [33, 36].contains(outcome.status) {  // a server that cannot go on
+                try? FileManager.default.removeItem(atPath: part)
+                outcome = try run("curl", arguments, showsErrors: showsProgress, for: archive)
+            }
+            guard outcome.status == 0 else { throw DataError(archive, .download(url: url, reason: outcome.errors)) }
+        }
+        guard let found = digest(of: part) else { throw DataError(part, .missing) }
+        guard found == md5.lowercased() else {
+            try? FileManager.default.removeItem(atPath: part)  // there is nothing in it to go on from
+            throw DataError(archive, .wrongDigest(found: found, expected: md5))
+        }
+        try move(part, to: archive)
+    }
+
+    private static func unpack(_ archive: String, into folder: String) throws(DataError) {
+        let temporary = folder + "/.unpack-\(UInt64.random(in: .min ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: temporary) }
+        do {
+            try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: false)
+        } catch {
+            throw DataError(folder, .system(reason: "cannot be written"))
+        }
+        let members = (trainingFiles + [testFile]).map { Self.folder + "/" + $0 }
+        let outcome = try run(
+            "tar", ["--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", temporary] + members,
+            showsErrors: false, for: archive)
+        guard outcome.status == 0 else { throw DataError(archive, .archive(reason: outcome.errors)) }
+        try move(temporary + "/" + Self.folder, to: folder + "/" + Self.folder)
+    }
+
+    private static func move(_ source: String, to destination: String) throws(DataError) {
+        guard rename(source, destination) == 0 else {
+            throw DataError(destination, .system(reason: "cannot be made: \(String(cString: strerror(errno)))"))
+        }
+    }
+
+    /// MD5 of a file, as lower-case hexadecimal digits; nil where there is none.
+    private static func digest(of path: String) -> String? {
+        guard FileManager.default.fileExists(atPath: path), let text = MD5File(path, nil) else { return nil }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
+    /// Runs one of the system's programs; its status, and the last line it complained with.
+    private static func run(
+        _ program: String, _ arguments: [String], showsErrors: Bool, for file: String
+    ) throws(DataError) -> (status: Int32, errors: String) {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [program] + arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        let errors = Pipe()
+        if !showsErrors { process.standardError = errors }
+        do { try process.run() } catch { throw DataError(file, .system(reason: "\(program) cannot be run")) }
+        let text = showsErrors ? Data() : errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
+        return (process.terminationStatus, lines.first.map(String.init) ?? "\(program) failed")
+    }
+}

@@ -1,0 +1,88 @@
+// What can be wrong with training data: the file, and one case a way to be wrong, each a line that says what was found and
+// what is allowed.
+
+import ImageFormats
+
+/// Training data that cannot be had, or cannot be right.
+public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong, apart from the file's name.
+    public enum Problem: Sendable, Equatable {
+        /// There is no such file or folder.
+        case missing
+        /// The system does not let us read or write it.
+        case system(reason: String)
+        /// Nothing in it says what data it is.
+        case unknownForm
+        /// The file has another length than its records or header promise.
+        case wrongLength(found: Int, expected: String)
+        /// A label that the data set does not have.
+        case labelOutOfRange(record: Int, label: Int, limit: Int)
+        /// Not an IDX file of images.
+        case notIDX(magic: UInt32)
+        /// The file is compressed.
+        case compressed
+        /// The array has another shape or type than images have.
+        case notImages(found: String)
+        /// Not a NumPy array.
+        case npy(NPYError)
+        /// Not a PNG picture that can be read.
+        case png(PNGError)
+        /// A picture of another size than the first.
+        case mixedSizes(found: String, first: String)
+        /// There are no images.
+        case noImages
+        /// Test images of another size than the training images.
+        case otherSize(found: String, expected: String)
+        /// The download failed.
+        case download(url: String, reason: String)
+        /// What was downloaded is not what was announced.
+        case wrongDigest(found: String, expected: String)
+        /// The archive cannot be unpacked.
+        case archive(reason: String)
+    }
+
+    /// The file or folder.
+    public let file: String
+    /// What is wrong.
+    public let problem: Problem
+
+    init(_ file: String, _ problem: Problem) { (self.file, self.problem) = (file, problem) }
+
+    /// Whether the data is not there, rather than wrong.
+    public var isMissing: Bool {
+        switch problem {
+        case .missing, .system, .download: true
+        default: false
+        }
+    }
+
+    /// One line.
+    public var description: String { "\(file): \(problem)" }
+}
+
+extension DataError.Problem: CustomStringConvertible {
+    /// One line: what was found, what is allowed, what to do.
+    public var description: String {
+        switch self {
+        case .missing: "no such file or folder"
+        case .system(let reason): reason
+        case .unknownForm:
+            "not known as data: a .npy file, an IDX file, or a folder of CIFAR-10 batches, IDX files or PNG files is"
+        case .wrongLength(let found, let expected): "\(found) bytes; expected \(expected)"
+        case .labelOutOfRange(let record, let label, let limit):
+            "record \(record) has label \(label); labels are 0 to \(limit)"
+        case .notIDX(let magic):
+            "starts with 0x\(String(magic, radix: 16)); IDX images start with 0x803"
+        case .compressed: "is compressed; unpack it first, with gunzip"
+        case .notImages(let found): "holds \(found); images are uint8 of shape (N, C, H, W), C = 1 or 3"
+        case .npy(let error): "\(error)"
+        case .png(let error): "\(error)"
+        case .mixedSizes(let found, let first): "is \(found), and the first picture \(first); all must be of one size"
+        case .noImages: "holds no images"
+        case .otherSize(let found, let expected): "has images of \(found), and the training images are \(expected)"
+        case .download(let url, let reason): "cannot be downloaded from \(url): \(reason)"
+        case .wrongDigest(let found, let expected): "has MD5 \(found); expected \(expected)"
+        case .archive(let reason): "cannot be unpacked: \(reason)"
+        }
+    }
+}

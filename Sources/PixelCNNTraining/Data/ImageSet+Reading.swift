@@ -1,0 +1,114 @@
+// The forms that images come in: CIFAR-10's batches, MNIST's IDX, NumPy arrays, folders of PNG files. What a path holds is
+// seen from what is there, never from an option.
+
+import Foundation
+import ImageFormats
+
+extension ImageSet {
+    /// Images to train on and, where the data set has them, images to test with.
+    ///
+    /// - Parameter path: a `.npy` file or an IDX file, or a folder with CIFAR-10's batches, with MNIST's IDX files, or with
+    ///   PNG files, in subfolders or not.
+    /// - Throws: ``DataError``.
+    public static func read(_ path: String) throws(DataError) -> (train: ImageSet, test: ImageSet?) {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw DataError(path, .missing)
+        }
+        if !isFolder.boolValue {
+            return (path.hasSuffix(".npy") ? try readNPY(path) : try readIDX(path), nil)
+        }
+        func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
+        if exists(CIFAR10.trainingFiles[0]) || exists(CIFAR10.testFile) {
+            return (try CIFAR10.read(CIFAR10.trainingFiles, in: path), try CIFAR10.read([CIFAR10.testFile], in: path))
+        }
+        let (train, test) = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte")
+        if exists(train) {
+            return (try readIDX(path + "/" + train), exists(test) ? try readIDX(path + "/" + test) : nil)
+        }
+        if exists(train + ".gz") { throw DataError(path + "/" + train + ".gz", .compressed) }
+        return (try readPNGs(path), nil)
+    }
+
+    /// A whole file.
+    static func bytes(_ path: String) throws(DataError) -> [UInt8] {
+        do {
+            return Array(try Data(contentsOf: URL(filePath: path)))
+        } catch {
+            let isMissing = !FileManager.default.fileExists(atPath: path)
+            throw DataError(path, isMissing ? .missing : .system(reason: "cannot be read"))
+        }
+    }
+
+    /// A `.npy` file of uint8, (N, C, H, W).
+    private static func readNPY(_ path: String) throws(DataError) -> ImageSet {
+        let file = try bytes(path)
+        let array: NPYArray
+        do throws(NPYError) { array = try NPYArray(parsing: file) } catch { throw DataError(path, .npy(error)) }
+        let shape = array.shape
+        guard array.elementType == .uint8, shape.count == 4, [1, 3].contains(shape[1]), shape[2] * shape[3] > 0 else {
+            throw DataError(path, .notImages(found: "\(array.elementType) of shape \(shape)"))
+        }
+        guard shape[0] > 0 else { throw DataError(path, .noImages) }
+        do throws(NPYError) {
+            return ImageSet(
+                channels: shape[1], height: shape[2], width: shape[3],
+                values: try array.integers(as: UInt8.self, in: 0...255))
+        } catch {
+            throw DataError(path, .npy(error))
+        }
+    }
+
+    /// An IDX file of unsigned bytes in three dimensions, as MNIST's images are.
+    private static func readIDX(_ path: String) throws(DataError) -> ImageSet {
+        let file = try bytes(path)
+        func word(_ index: Int) -> Int { file[4 * index..<4 * index + 4].reduce(0) { $0 << 8 | Int($1) } }
+        if file.starts(with: [0x1f, 0x8b]) { throw DataError(path, .compressed) }
+        guard file.count >= 4 else { throw DataError(path, .unknownForm) }
+        guard word(0) == 0x803 else {
+            throw DataError(path, word(0) >> 16 == 0 ? .notIDX(magic: UInt32(word(0))) : .unknownForm)
+        }
+        guard file.count >= 16 else { throw DataError(path, .wrongLength(found: file.count, expected: "16 or more")) }
+        let (count, height, width) = (word(1), word(2), word(3))
+        guard count > 0, (1...4096).contains(height), (1...4096).contains(width) else {
+            throw DataError(path, count > 0 ? .notImages(found: "\(height) × \(width)") : .noImages)
+        }
+        let expected = 16 + count * height * width
+        guard file.count == expected else {
+            throw DataError(
+                path, .wrongLength(found: file.count, expected: "\(expected) for \(count) of \(height) × \(width)"))
+        }
+        return ImageSet(channels: 1, height: height, width: width, values: Array(file[16...]))
+    }
+
+    /// Every PNG file in a folder and its subfolders, in order of their paths.
+    private static func readPNGs(_ folder: String) throws(DataError) -> ImageSet {
+        let names = (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? [])
+            .filter { $0.lowercased().hasSuffix(".png") }.sorted()
+        guard !names.isEmpty else { throw DataError(folder, .unknownForm) }
+        var first: Picture?
+        var values: [UInt8] = []
+        for name in names {
+            let path = folder + "/" + name
+            let file = try bytes(path)
+            let picture: Picture
+            do throws(PNGError) { picture = try PNG.decode(file) } catch { throw DataError(path, .png(error)) }
+            let same = first ?? picture
+            first = same
+            guard
+                (picture.channels, picture.height, picture.width) == (same.channels, same.height, same.width)
+            else { throw DataError(path, .mixedSizes(found: picture.shape, first: same.shape)) }
+            for c in 0..<picture.channels {
+                for i in stride(from: c, to: picture.pixels.count, by: picture.channels) {
+                    values.append(picture.pixels[i])
+                }
+            }
+        }
+        guard let first else { throw DataError(folder, .noImages) }
+        return ImageSet(channels: first.channels, height: first.height, width: first.width, values: values)
+    }
+}
+
+extension Picture {
+    fileprivate var shape: String { "\(channels) × \(height) × \(width)" }
+}

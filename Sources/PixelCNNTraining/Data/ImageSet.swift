@@ -1,0 +1,58 @@
+// Images in memory, a byte a value: CIFAR-10 takes 154 MB. Read whole, checked whole, before the first step.
+
+import ImageFormats
+import PixelCNNModel
+
+/// Images of one size.
+public struct ImageSet: Sendable, Equatable {
+    /// C: 1 or 3.
+    public let channels: Int
+    /// H.
+    public let height: Int
+    /// W.
+    public let width: Int
+    /// Levels 0 … 255, or, once quantised, values 0 … d − 1: (N, C, H, W).
+    public private(set) var values: [UInt8]
+
+    /// C · H · W.
+    public var imageSize: Int { channels * height * width }
+    /// N.
+    public var count: Int { values.count / imageSize }
+    /// C × H × W, for people.
+    public var shape: String { "\(channels) × \(height) × \(width)" }
+
+    /// Images as given; `values` are (N, C, H, W).
+    public init(channels: Int, height: Int, width: Int, values: [UInt8]) {
+        precondition(channels * height * width > 0 && values.count % (channels * height * width) == 0, "whole images")
+        (self.channels, self.height, self.width, self.values) = (channels, height, width, values)
+    }
+
+    /// Values 0 … `colors` − 1 for levels 0 … 255, as pictures of such values show them: each the nearest.
+    public func quantised(to colors: Int) -> ImageSet {
+        let levels = Levels(colors: colors)
+        let table = (0...255).map { UInt8(levels.value(of: UInt8($0))) }
+        var set = self
+        for i in set.values.indices { set.values[i] = table[Int(set.values[i])] }
+        return set
+    }
+
+    /// SHA-256 of the values: what a run is on.
+    func sha256() -> String { values.withUnsafeBytes { SHA256.hexadecimal(of: $0) } }
+
+    /// The images at `indices`, those that `flipped` names mirrored left to right.
+    func batch(_ indices: some Collection<Int>, flipped: (Int) -> Bool = { _ in false }) -> [UInt16] {
+        var batch: [UInt16] = []
+        batch.reserveCapacity(indices.count * imageSize)
+        for index in indices {
+            let image = values[index * imageSize..<(index + 1) * imageSize]
+            if flipped(index) {
+                for row in stride(from: image.startIndex, to: image.endIndex, by: width) {
+                    for column in (0..<width).reversed() { batch.append(UInt16(image[row + column])) }
+                }
+            } else {
+                for value in image { batch.append(UInt16(value)) }
+            }
+        }
+        return batch
+    }
+}

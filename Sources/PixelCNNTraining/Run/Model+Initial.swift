@@ -1,0 +1,34 @@
+// First weights, as PyTorch's convolutions and layer norms draw theirs: uniform within ±1 / √fan-in, the masked inputs
+// counted; norms start as the identity.
+
+import PixelCNNModel
+
+extension Model {
+    /// A model that has learnt nothing. The same seed gives the same weights.
+    public static func initial(_ hyperparameters: Hyperparameters, seed: UInt64) -> Model {
+        var generator = TrainingGenerator(seed: seed, .weights)
+        var fanIn = 1
+        let tensors = hyperparameters.parameters.map { spec in
+            let floats: [Float]
+            switch spec.role {
+            case .weight:
+                fanIn = spec.shape.dropFirst().reduce(1, *)
+                floats = uniform(spec.count, fanIn, &generator)
+            case .bias: floats = uniform(spec.count, fanIn, &generator)  // of the weight before it
+            case .normWeight: floats = Array(repeating: 1, count: spec.count)
+            case .normBias, .mask: floats = Array(repeating: 0, count: spec.count)
+            }
+            return Tensor(name: spec.name, shape: spec.shape, floats: floats)
+        }
+        do {
+            return try Model(hyperparameters: hyperparameters, tensors: tensors)
+        } catch {
+            preconditionFailure("\(error)")
+        }
+    }
+
+    private static func uniform(_ count: Int, _ fanIn: Int, _ generator: inout TrainingGenerator) -> [Float] {
+        let bound = 1 / Float(fanIn).squareRoot()
+        return (0..<count).map { _ in generator.symmetric() * bound }
+    }
+}

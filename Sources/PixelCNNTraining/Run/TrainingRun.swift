@@ -1,0 +1,146 @@
+// A run from its first step, or a checkpoint, to its last: epochs, batches, the test loss, checkpoints. Where it stands is
+// the number of steps taken; order and mirroring of images follow from seed and epoch, so a run that goes on from a
+// checkpoint takes the very steps it would have taken.
+
+import Foundation
+import PixelCNNModel
+
+/// One training run.
+public final class TrainingRun {
+    /// Under what settings.
+    public let settings: TrainingSettings
+    /// The network that learns.
+    public let trainer: Trainer
+    private let images: ImageSet
+    private let test: ImageSet?
+    private let checkpointPath: String
+    private let conditions: [(name: String, value: String)]
+    private var epochLoss = 0.0
+    private var order: (epoch: Int, indices: [Int], flips: [Bool])?
+    private var hasCheckpoint = false
+
+    /// Steps of an epoch; the last may be of fewer images.
+    public let stepsPerEpoch: Int
+    /// Steps of the whole run.
+    public var totalSteps: Int { settings.epochs * stepsPerEpoch }
+    /// Whether all steps are taken.
+    public var isFinished: Bool { trainer.steps >= totalSteps }
+    /// Images of an epoch.
+    public var imagesPerEpoch: Int { images.count }
+
+    /// A run that begins.
+    ///
+    /// - Parameters:
+    ///   - train: images to learn from, quantised to the network's colours.
+    ///   - test: images for the test loss.
+    ///   - checkpoint: the file that checkpoints go to.
+    /// - Throws: ``TrainingError/otherImages(found:expected:)``.
+    public init(
+        _ settings: TrainingSettings, trainer: Trainer, train: ImageSet, test: ImageSet?, checkpoint: String
+    ) throws(TrainingError) {
+        let size = trainer.hyperparameters
+        let expected = "\(size.channels) × \(size.height) × \(size.width)"
+        for set in [train, test].compactMap(\.self) where set.shape != expected {
+            throw .otherImages(found: set.shape, expected: expected)
+        }
+        (self.settings, self.trainer, images, self.test) = (settings, trainer, train, test)
+        checkpointPath = checkpoint
+        stepsPerEpoch = (train.count + settings.batchSize - 1) / settings.batchSize
+        conditions =
+            settings.described + [
+                ("data", train.sha256()),
+                (
+                    "network",
+                    "\(size.blocks) x \(size.filters) x \(size.kernelSize) x \(size.hidden), \(size.colors) colors"
+                ),
+            ]
+    }
+
+    // MARK: - Steps
+
+    /// What a step did.
+    public struct Progress: Sendable {
+        /// Steps taken so far.
+        public let step: Int
+        /// The epoch the step belongs to, from 1.
+        public let epoch: Int
+        /// Images of the step.
+        public let images: Int
+        /// What it found.
+        public let result: StepResult
+        /// Its learning rate.
+        public let rate: Double
+    }
+
+    /// Takes the next step.
+    /// - Throws: ``TrainingError/diverged(step:checkpoint:)``; nothing has changed then.
+    public func step() throws(TrainingError) -> Progress {
+        let (epoch, position) = (trainer.steps / stepsPerEpoch, trainer.steps % stepsPerEpoch)
+        let (indices, flips) = drawn(for: epoch)
+        let range = position * settings.batchSize..<min((position + 1) * settings.batchSize, indices.count)
+        let optimizer = settings.optimizer(step: trainer.steps, total: totalSteps)
+        let result = trainer.step(images.batch(indices[range]) { flips[$0] }, optimizer)
+        guard result.loss.isFinite, result.gradientNorm.isFinite else {
+            throw .diverged(step: trainer.steps + 1, checkpoint: hasCheckpoint ? checkpointPath : nil)
+        }
+        epochLoss = (position == 0 ? 0 : epochLoss) + result.loss * Double(range.count)
+        return Progress(
+            step: trainer.steps, epoch: epoch + 1, images: range.count, result: result, rate: optimizer.rate)
+    }
+
+    /// Whether the step taken last ended an epoch.
+    public var isAtEpochEnd: Bool { trainer.steps > 0 && trainer.steps % stepsPerEpoch == 0 }
+
+    /// Mean loss, in nats a value, over the steps of the epoch that has ended.
+    public var trainingLoss: Double { epochLoss / Double(images.count) }
+
+    /// Mean loss of the test images, in nats a value, under the average of the weights where there is one.
+    public func testLoss() -> Double? {
+        guard let test else { return nil }
+        var sum = 0.0
+        for start in stride(from: 0, to: test.count, by: 256) {
+            let batch = test.batch(start..<min(start + 256, test.count))
+            sum += trainer.losses(batch, averaged: settings.averageDecay > 0).joined().reduce(0, +)
+        }
+        return sum / Double(test.values.count)
+    }
+
+    /// The order of an epoch's images, and which of them are mirrored.
+    private func drawn(for epoch: Int) -> (indices: [Int], flips: [Bool]) {
+        if let order, order.epoch == epoch { return (order.indices, order.flips) }
+        var generator = TrainingGenerator(seed: settings.seed, .order, epoch: epoch)
+        let indices = Array(0..<images.count).shuffled(using: &generator)
+        generator = TrainingGenerator(seed: settings.seed, .flips, epoch: epoch)
+        let flips = (0..<images.count).map { _ in settings.flips && generator.next() >> 63 == 1 }
+        order = (epoch, indices, flips)
+        return (indices, flips)
+    }
+
+    // MARK: - Files
+
+    /// Writes where the run stands, over the last checkpoint.
+    /// - Throws: `ModelFileError` where the file cannot be written; the last checkpoint is still there. ``TrainingError``
+    ///   where a weight is not finite.
+    public func writeCheckpoint() throws {
+        let snapshot: TrainerSnapshot
+        do {
+            snapshot = try trainer.snapshot()
+        } catch {
+            throw TrainingError.diverged(step: trainer.steps, checkpoint: hasCheckpoint ? checkpointPath : nil)
+        }
+        try Checkpoint(snapshot: snapshot, epochLoss: epochLoss, conditions: conditions).write(to: checkpointPath)
+        hasCheckpoint = true
+    }
+
+    /// Goes on where the checkpoint stands.
+    /// - Throws: `ModelFileError` or ``TrainingError`` where the file is not this run's checkpoint.
+    public func resume() throws {
+        let checkpoint = try Checkpoint.read(checkpointPath, conditions: conditions)
+        trainer.restore(checkpoint.snapshot)
+        (epochLoss, hasCheckpoint) = (checkpoint.epochLoss, true)
+    }
+
+    /// What has been learnt: the average of the weights where there is one.
+    /// - Throws: `ModelFileError` where a weight is not finite.
+    public func model() throws(ModelFileError) -> Model { try trainer.model(averaged: settings.averageDecay > 0) }
+}

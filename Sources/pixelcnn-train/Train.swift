@@ -1,0 +1,83 @@
+// `pixelcnn-train train`, the default: learns a model from images. Everything that changes the result is in the settings;
+// this file turns options into them, and failures into one line and an exit code.
+
+import ArgumentParser
+import Foundation
+import PixelCNNModel
+import PixelCNNTraining
+
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train a model; CIFAR-10 and the published network unless told otherwise.",
+        discussion: """
+            Without --data, CIFAR-10 is downloaded into the folder datasets. The model is written at the end of every \
+            epoch, beside a checkpoint and a log of one JSON object a line. Ctrl-C saves a checkpoint and ends; the same \
+            command with --resume goes on as if nothing had happened, to the same bytes. The number of threads changes \
+            nothing but the time.
+
+            Examples:
+              pixelcnn-train --seed 0 --lr 3e-4 --epochs 50 --verbose
+              pixelcnn-train --data images/ --filters 60 --blocks 8 --lr 1.2e-3 --warmup 200 --schedule cosine \\
+                --ema 0.998 --flip --output pixelcnn.safetensors
+            """)
+
+    @OptionGroup(title: "Learning") var learning: LearningOptions
+    @OptionGroup(title: "Network") var network: NetworkOptions
+    @OptionGroup(title: "Data") var data: DataOptions
+
+    @Option(
+        name: .shortAndLong,
+        help: "The model: a state_dict that torch.load reads, or safetensors, by its ending.",
+        completion: .file(extensions: ["pt", "safetensors"]))
+    var output = "pixelcnn.pt"
+
+    @Flag(help: "Go on from the checkpoint beside the output.")
+    var resume = false
+
+    @Option(help: "Threads that compute (default: as many as there are processors).")
+    var threads: Int?
+
+    @Option(help: "Megabytes that training may take; it uses fewer threads, or computes some things twice, to fit.")
+    var memory: Int?
+
+    @Option(help: "Minutes between checkpoints within an epoch.")
+    var checkpointMinutes = 10.0
+
+    @Flag(help: "Show progress.")
+    var verbose = false
+
+    mutating func validate() throws {
+        guard output.hasSuffix(".pt") || output.hasSuffix(".pth") || output.hasSuffix(".safetensors") else {
+            throw ValidationError("the output is \(output); its name must end in .pt, .pth or .safetensors")
+        }
+        for (name, value) in [("--threads", threads), ("--memory", memory)] {
+            guard value ?? 1 > 0 else { throw ValidationError("\(name) is \(value ?? 0); it must be 1 or more") }
+        }
+    }
+
+    func run() throws {
+        do {
+            let files = TrainingFiles(output: output)
+            try files.checkWritable()
+            let images = try data.load(showsProgress: verbose)
+            let model = try network.model(for: images.train, seed: learning.settings.seed, size: data.colors)
+            let colors = model.hyperparameters.colors
+            let trainer = try Trainer(
+                model: model, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+                memory: memory.map { $0 << 20 } ?? .max)
+            let run = try TrainingRun(
+                learning.settings, trainer: trainer, train: images.train.quantised(to: colors),
+                test: images.test?.quantised(to: colors), checkpoint: files.checkpoint)
+            if resume { try run.resume() }
+            try TrainingSession(run, files: files, isVerbose: verbose, checkpointMinutes: checkpointMinutes).toEnd()
+        } catch let error as ModelFileError {
+            throw Console.failure(error)
+        } catch let error as DataError {
+            throw Console.failure("\(error)", code: error.isMissing ? 66 : 65)
+        } catch let error as TrainingError {
+            throw Console.failure("\(error)", code: 65)
+        } catch let error as HyperparametersError {
+            throw Console.failure("\(error)", code: 64)
+        }
+    }
+}

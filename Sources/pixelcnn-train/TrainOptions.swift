@@ -1,0 +1,132 @@
+// The options of `train`, by what they are about. Names and defaults are the original's where it has them.
+
+import ArgumentParser
+import PixelCNNModel
+import PixelCNNTraining
+
+extension TrainingSettings.Schedule: ExpressibleByArgument {}
+
+/// How to learn.
+struct LearningOptions: ParsableArguments {
+    @Option(help: "Decides first weights, order of images and mirroring.")
+    var seed: UInt64 = 0
+
+    @Option(help: "Learning rate of Adam.")
+    var lr = 3e-4
+
+    @Option(help: "Passes over the training images.")
+    var epochs = 50
+
+    @Option(help: "Images a step.")
+    var batchSize = 16
+
+    @Option(help: "Largest norm of a gradient.")
+    var clipGrad = 1.0
+
+    @Option(help: "Steps in which the learning rate rises from nothing.")
+    var warmup = 0
+
+    @Option(help: "How the learning rate falls: constant, or cosine, down to 2 %.")
+    var schedule = TrainingSettings.Schedule.constant
+
+    @Option(help: "Write a running average of the weights that keeps this share of itself a step, such as 0.999.")
+    var ema = 0.0
+
+    @Flag(help: "Mirror half of the images left to right.")
+    var flip = false
+
+    var settings: TrainingSettings {
+        var settings = TrainingSettings()
+        (settings.seed, settings.rate, settings.epochs, settings.batchSize) = (seed, lr, epochs, batchSize)
+        (settings.clip, settings.warmup, settings.schedule) = (clipGrad, warmup, schedule)
+        (settings.averageDecay, settings.flips) = (ema, flip)
+        return settings
+    }
+
+    mutating func validate() throws {
+        for (name, value) in [("--lr", lr), ("--clip-grad", clipGrad)] where !(value > 0 && value.isFinite) {
+            throw ValidationError("\(name) is \(value); it must be above 0")
+        }
+        for (name, value) in [("--epochs", epochs), ("--batch-size", batchSize)] where !(1...1_000_000).contains(value)
+        {
+            throw ValidationError("\(name) is \(value); it must be 1 to 1000000")
+        }
+        guard warmup >= 0 else { throw ValidationError("--warmup is \(warmup); it must be 0 or more") }
+        guard (0..<1).contains(ema) else { throw ValidationError("--ema is \(ema); it must be from 0 to below 1") }
+    }
+}
+
+/// What learns.
+struct NetworkOptions: ParsableArguments {
+    @Option(help: "Gated blocks (default: 15).")
+    var blocks: Int?
+
+    @Option(help: "Feature channels, divisible by the image channels (default: 120).")
+    var filters: Int?
+
+    @Option(help: "Kernel size of the blocks, odd (default: 3).")
+    var kernelSize: Int?
+
+    @Option(
+        name: .customLong("init"), help: "Start from this model's weights, and with its network.",
+        completion: .file(extensions: ["pt", "pth", "safetensors"]))
+    var start: String?
+
+    mutating func validate() throws {
+        guard start == nil || (blocks, filters, kernelSize) == (nil, nil, nil) else {
+            throw ValidationError("--init brings its own network: leave out --blocks, --filters and --kernel-size")
+        }
+    }
+
+    /// A network for images of this size: from a file, or with first weights.
+    func model(for images: ImageSet, seed: UInt64, size colors: Int?) throws -> Model {
+        if let start {
+            let model = try Model.load(path: start, height: images.height, width: images.width)
+            for warning in model.source.warnings { Console.warn(warning) }
+            guard colors == nil || colors == model.hyperparameters.colors else {
+                throw ValidationError("--colors is \(colors ?? 0); \(start) is for \(model.hyperparameters.colors)")
+            }
+            return model
+        }
+        let hyperparameters = try Hyperparameters(
+            channels: images.channels, height: images.height, width: images.width, colors: colors ?? 256,
+            blocks: blocks ?? 15, filters: filters ?? 120, kernelSize: kernelSize ?? 3)
+        return .initial(hyperparameters, seed: seed)
+    }
+}
+
+/// What to learn from.
+struct DataOptions: ParsableArguments {
+    @Option(
+        help: "A .npy file (N, C, H, W) of uint8, an IDX file, or a folder of CIFAR-10's, MNIST's or PNG files.",
+        completion: .file())
+    var data: String?
+
+    @Option(
+        help: "Images for the test loss, in any of those forms, where the data has none of its own.",
+        completion: .file())
+    var testData: String?
+
+    @Option(help: "Values of a channel that levels 0 to 255 are quantised to (default: 256).")
+    var colors: Int?
+
+    @Option(help: "Where CIFAR-10 is downloaded from.")
+    var cifarURL = CIFAR10.url
+
+    @Option(help: "MD5 of what is there.")
+    var cifarMD5 = CIFAR10.md5
+
+    mutating func validate() throws {
+        if let colors, !(2...256).contains(colors) {
+            throw ValidationError("--colors is \(colors); it must be 2 to 256")
+        }
+    }
+
+    /// Reads the images, CIFAR-10's where no other are named.
+    func load(showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
+        let path =
+            try data ?? CIFAR10.fetch(into: "datasets", url: cifarURL, md5: cifarMD5, showsProgress: showsProgress)
+        let (train, own) = try ImageSet.read(path)
+        return (train, try testData.map { try ImageSet.read($0).train } ?? own)
+    }
+}

@@ -1,0 +1,57 @@
+// A run's log: one JSON object a line, a line a step and a line an epoch. A run that goes on from a checkpoint first drops
+// the lines of the steps that it takes again.
+
+import AtomicFiles
+import Foundation
+import PixelCNNTraining
+
+final class TrainingLog {
+    private let path: String
+    private let file: FileHandle
+    private let encoder: JSONEncoder
+
+    /// A step, or with `testLoss` or `epochLoss` the end of an epoch; losses in nats a value.
+    struct Line: Codable {
+        var step: Int
+        var epoch: Int
+        var loss: Double?
+        var bitsPerDim: Double?
+        var gradientNorm: Double?
+        var learningRate: Double?
+        var epochLoss: Double?
+        var epochBitsPerDim: Double?
+        var testLoss: Double?
+        var testBitsPerDim: Double?
+    }
+
+    /// Opens the log and keeps its lines of the first `steps` steps.
+    init(path: String, keeping steps: Int) throws(TrainingError) {
+        self.path = path
+        encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = .sortedKeys
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let text = steps > 0 ? (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" : ""
+        let kept = text.split(separator: "\n").filter {
+            (try? decoder.decode(Line.self, from: Data($0.utf8))).map { $0.step <= steps } ?? false
+        }
+        do throws(AtomicFileError) {
+            try AtomicFile.write(Array(kept.map { $0 + "\n" }.joined().utf8), to: path)
+        } catch {
+            throw .log(path, reason: "cannot be written: \(String(cString: strerror(error.errno)))")
+        }
+        guard let file = FileHandle(forWritingAtPath: path) else { throw .log(path, reason: "cannot be opened") }
+        self.file = file
+        _ = try? file.seekToEnd()
+    }
+
+    /// Appends a line.
+    func append(_ line: Line) throws(TrainingError) {
+        do {
+            try file.write(contentsOf: encoder.encode(line) + Data("\n".utf8))
+        } catch {
+            throw .log(path, reason: "cannot be written")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+// Runs a training run in front of a person: steps, what is shown of them, checkpoints, and an orderly end on Ctrl-C.
+
+import ArgumentParser
+import Foundation
+import PixelCNNModel
+import PixelCNNTraining
+
+struct TrainingSession {
+    let run: TrainingRun
+    let files: TrainingFiles
+    let isVerbose: Bool
+    let checkpointMinutes: Double
+
+    init(_ run: TrainingRun, files: TrainingFiles, isVerbose: Bool, checkpointMinutes: Double) {
+        (self.run, self.files, self.isVerbose) = (run, files, isVerbose)
+        self.checkpointMinutes = checkpointMinutes
+    }
+
+    /// Takes all steps that are left.
+    /// - Throws: what stops the run; `ExitCode(130)` after Ctrl-C, once a checkpoint is written.
+    func toEnd() throws {
+        let interruption = Interruption()
+        let log = try TrainingLog(path: files.log, keeping: run.trainer.steps)
+        describe()
+        var display = ProgressDisplay(run: run, isShown: isVerbose)
+        var lastCheckpoint = ContinuousClock.now
+        while !run.isFinished {
+            if interruption.isRequested { try stop(&display) }
+            let progress = try run.step()
+            try log.append(
+                TrainingLog.Line(
+                    step: progress.step, epoch: progress.epoch, loss: progress.result.loss,
+                    bitsPerDim: bits(progress.result.loss), gradientNorm: progress.result.gradientNorm,
+                    learningRate: progress.rate))
+            display.show(progress)
+            if run.isAtEpochEnd {
+                try endEpoch(progress, log, &display)
+            } else if lastCheckpoint.duration(to: .now) >= .seconds(60 * checkpointMinutes) {
+                try run.writeCheckpoint()
+            } else {
+                continue
+            }
+            lastCheckpoint = .now
+        }
+        try files.write(run.model())
+        print("\(files.output): trained for \(run.settings.epochs) epochs")
+    }
+
+    /// The test loss, the model as it is, and a checkpoint.
+    private func endEpoch(
+        _ progress: TrainingRun.Progress, _ log: TrainingLog, _ display: inout ProgressDisplay
+    ) throws {
+        let (loss, test) = (run.trainingLoss, run.testLoss())
+        try log.append(
+            TrainingLog.Line(
+                step: progress.step, epoch: progress.epoch, epochLoss: loss, epochBitsPerDim: bits(loss),
+                testLoss: test, testBitsPerDim: test.map(bits)))
+        display.clear()
+        let tested = test.map { String(format: ", test %.4f nats, %.4f bits/dim", $0, bits($0)) } ?? ""
+        print(
+            String(format: "epoch %d: train %.4f nats, %.4f bits/dim", progress.epoch, loss, bits(loss)) + tested)
+        fflush(nil)
+        try files.write(run.model())
+        try run.writeCheckpoint()
+    }
+
+    private func stop(_ display: inout ProgressDisplay) throws {
+        display.clear()
+        try run.writeCheckpoint()
+        Console.say(
+            "stopped after step \(run.trainer.steps) of \(run.totalSteps); \(files.checkpoint) is saved. "
+                + "The same command with --resume goes on")
+        throw ExitCode(130)
+    }
+
+    private func describe() {
+        let (trainer, size) = (run.trainer, run.trainer.hyperparameters)
+        Console.say(
+            "\(Console.grouped(size.parameterCount)) parameters, \(Console.grouped(run.imagesPerEpoch)) images of "
+                + "\(size.channels) × \(size.height) × \(size.width), \(Console.grouped(run.totalSteps)) steps of "
+                + "\(run.settings.batchSize), \(trainer.threads) threads, \(trainer.byteCount >> 20) MB"
+                + (trainer.recomputes ? ", activations computed twice" : "")
+                + (trainer.steps > 0 ? "; going on after step \(Console.grouped(trainer.steps))" : ""))
+    }
+}
+
+/// Nats as bits.
+func bits(_ nats: Double) -> Double { nats / log(2) }

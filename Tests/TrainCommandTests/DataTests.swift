@@ -1,0 +1,176 @@
+// The forms that training data comes in, and what is said of data that is wrong. CIFAR-10 comes as a small archive of the
+// same layout from a real HTTP server on this machine.
+
+import Foundation
+import ImageFormats
+import TestSupport
+import Testing
+
+@Suite struct DataTests {
+    private func write(_ bytes: [UInt8], to name: String, in folder: TemporaryFolder) throws {
+        let url = folder.url.appending(path: name)
+        try FileManager.default.createDirectory(
+            at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: url)
+    }
+
+    private func bigEndian(_ words: Int...) -> [UInt8] {
+        words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } }
+    }
+
+    private func train(_ data: String, _ more: [String] = [], in folder: TemporaryFolder) throws -> Outcome {
+        try TrainProgram.run(
+            ["--data", data, "--blocks", "1", "--filters", "6", "--epochs", "1", "--output", "out.safetensors"] + more,
+            in: folder.url)
+    }
+
+    private func picture(_ width: Int, seed: UInt8) throws -> [UInt8] {
+        try PNG.encode(
+            Picture(
+                width: width, height: 3, channels: 3, pixels: (0..<UInt8(9 * width)).map { $0 &* 7 &+ seed }))
+    }
+
+    @Test func aFolderOfPicturesIsReadWithItsSubfolders() throws {
+        let folder = try TemporaryFolder()
+        for (i, name) in ["a/1.png", "a/2.PNG", "b/1.png"].enumerated() {
+            try write(picture(4, seed: UInt8(i)), to: "images/\(name)", in: folder)
+        }
+        try write([1], to: "images/readme.txt", in: folder)
+        let outcome = try train("images", in: folder)
+        #expect(outcome.code == 0 && outcome.errors.contains("3 images of 3 × 3 × 4"), "\(outcome.errors)")
+    }
+
+    @Test func digitsAreReadAndTested() throws {
+        let folder = try TemporaryFolder()
+        let pixels = (0..<6 * 20).map { UInt8($0) }
+        try write(bigEndian(0x803, 6, 5, 4) + pixels, to: "digits/train-images-idx3-ubyte", in: folder)
+        try write(bigEndian(0x803, 2, 5, 4) + pixels[..<40], to: "digits/t10k-images-idx3-ubyte", in: folder)
+        let outcome = try train("digits", in: folder)
+        #expect(outcome.code == 0 && outcome.errors.contains("6 images of 1 × 5 × 4"), "\(outcome.errors)")
+        #expect(outcome.output.contains("test "))
+    }
+
+    @Test func wrongDataIsNamedInOneLine() throws {
+        let folder = try TemporaryFolder()
+        try write(picture(4, seed: 0), to: "mixed/1.png", in: folder)
+        try write(picture(5, seed: 0), to: "mixed/2.png", in: folder)
+        try write(Array(picture(4, seed: 0).dropLast(9)), to: "cut/1.png", in: folder)
+        try write(bigEndian(0x803, 6, 5, 4) + [1, 2, 3], to: "short.idx", in: folder)
+        try write(bigEndian(0x801, 6) + [1, 2, 3, 4, 5, 6], to: "labels.idx", in: folder)
+        try write([0x1f, 0x8b, 8, 0], to: "packed.gz", in: folder)
+        try write(NPYArray.encode([UInt8](repeating: 0, count: 12), shape: [3, 4]), to: "flat.npy", in: folder)
+        try write(NPYArray.encode([Float](repeating: 0, count: 12), shape: [1, 3, 2, 2]), to: "float.npy", in: folder)
+        try write(Array("not an array".utf8), to: "text.npy", in: folder)
+        try write([], to: "empty/nothing.txt", in: folder)
+        let record = 3073
+        var labelled = [UInt8](repeating: 1, count: 2 * record)
+        labelled[record] = 10
+        for i in 1...5 { try write(labelled, to: "label/data_batch_\(i).bin", in: folder) }
+        try write(labelled, to: "label/test_batch.bin", in: folder)
+        try write([1, 2, 3], to: "batch/data_batch_1.bin", in: folder)
+        let before = try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted()
+        for (data, code, words) in [
+            ("none", 66, ["no such file or folder"]), ("mixed", 65, ["mixed/2.png", "3 × 3 × 5", "3 × 3 × 4"]),
+            ("cut", 65, ["cut/1.png"]), ("short.idx", 65, ["19 bytes", "136"]), ("labels.idx", 65, ["0x801"]),
+            ("packed.gz", 65, ["gunzip"]), ("flat.npy", 65, ["[3, 4]"]), ("float.npy", 65, ["float32"]),
+            ("text.npy", 65, ["text.npy"]), ("empty", 65, ["not known as data"]),
+            ("label", 65, ["data_batch_1.bin", "record 1 has label 10"]), ("batch", 65, ["3 bytes", "3073"]),
+        ] as [(String, Int32, [String])] {
+            let outcome = try train(data, in: folder)
+            #expect(outcome.code == code, "\(data): \(outcome.code) \(outcome.errors)")
+            #expect(words.allSatisfy { outcome.errors.contains($0) }, "\(data): \(outcome.errors)")
+            #expect(outcome.errors.split(separator: "\n").count == 1 && outcome.output.isEmpty)
+        }
+        let other = try train("mixed/1.png", in: folder)
+        #expect(other.code == 65)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted() == before)
+    }
+
+    /// CIFAR-10's layout with four images a file, and a server for it.
+    private final class Server {
+        let folder = try? TemporaryFolder()
+        let md5, tornMD5: String
+        let port: Int
+        private let process = Process()
+
+        init() throws {
+            let script = """
+                import hashlib, http.server, io, sys, tarfile
+                archive = tarfile.open("cifar.tar.gz", "w:gz")
+                for name in [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]:
+                    data = bytes(v for image in range(4) for v in [image] + [(image * 50 + p) % 256 for p in range(3072)])
+                    entry = tarfile.TarInfo("cifar-10-batches-bin/" + name)
+                    entry.size = len(data)
+                    archive.addfile(entry, io.BytesIO(data))
+                archive.close()
+                open("torn.tar.gz", "wb").write(open("cifar.tar.gz", "rb").read()[:300])
+                server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+                for name in ("cifar", "torn"):
+                    print(hashlib.md5(open(name + ".tar.gz", "rb").read()).hexdigest())
+                print(server.server_address[1], flush=True)
+                server.serve_forever()
+                """
+            process.executableURL = URL(filePath: "/usr/bin/env")
+            process.arguments = ["python3", "-c", script]
+            process.currentDirectoryURL = folder?.url
+            let output = Pipe()
+            process.standardOutput = output
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            var text = ""
+            while text.split(separator: "\n").count < 3 || !text.hasSuffix("\n") {
+                let more = output.fileHandleForReading.availableData
+                guard !more.isEmpty else { break }
+                text += String(decoding: more, as: UTF8.self)
+            }
+            let lines = text.split(separator: "\n").map(String.init)
+            try #require(lines.count == 3)
+            (md5, tornMD5, port) = (lines[0], lines[1], try #require(Int(lines[2])))
+        }
+
+        deinit { process.terminate() }
+
+        func options(_ name: String, md5: String) -> [String] {
+            ["--cifar-url", "http://127.0.0.1:\(port)/\(name)", "--cifar-md5", md5]
+        }
+    }
+
+    private func trainOnCIFAR(_ options: [String], in folder: TemporaryFolder) throws -> Outcome {
+        try TrainProgram.run(
+            options + ["--blocks", "1", "--filters", "6", "--epochs", "1", "--output", "out.safetensors"],
+            in: folder.url)
+    }
+
+    @Test func cifarIsDownloadedOnceAndGoesOnWhereItWasCut() throws {
+        let server = try Server()
+        let folder = try TemporaryFolder()
+        // A part of an earlier attempt; this server cannot go on in the middle, so the archive is fetched anew.
+        let whole = try Data(contentsOf: try #require(server.folder).url.appending(path: "cifar.tar.gz"))
+        try write(Array(whole.prefix(100)), to: "datasets/cifar-10-binary.tar.gz.part", in: folder)
+        let options = server.options("cifar.tar.gz", md5: server.md5)
+        let first = try trainOnCIFAR(options, in: folder)
+        #expect(first.code == 0 && first.errors.contains("20 images of 3 × 32 × 32"), "\(first.errors)")
+        #expect(first.output.contains("test "))
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path("datasets")).sorted()
+        #expect(names == ["cifar-10-batches-bin", "cifar-10-binary.tar.gz"])
+        // What is there is not fetched again.
+        let second = try trainOnCIFAR(server.options("none", md5: server.md5), in: folder)
+        #expect(second.code == 0, "\(second.errors)")
+    }
+
+    @Test func wrongArchivesLeaveNothingBehind() throws {
+        let server = try Server()
+        for (name, md5, code, word) in [
+            ("none.tar.gz", server.md5, 66, "404"), ("cifar.tar.gz", server.tornMD5, 65, "has MD5 \(server.md5)"),
+            ("torn.tar.gz", server.tornMD5, 65, "cannot be unpacked"),
+        ] as [(String, String, Int32, String)] {
+            let folder = try TemporaryFolder()
+            let outcome = try trainOnCIFAR(server.options(name, md5: md5), in: folder)
+            #expect(outcome.code == code && outcome.errors.contains(word), "\(outcome.code) \(outcome.errors)")
+            #expect(outcome.errors.split(separator: "\n").count == 1)
+            let left = try FileManager.default.contentsOfDirectory(atPath: folder.path("datasets"))
+            #expect(left.filter { $0 != "cifar-10-binary.tar.gz" } == [])
+            #expect(!FileManager.default.fileExists(atPath: folder.path("out.safetensors")))
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// The `pixelcnn-train` that was built beside these tests, run as a user runs it.
+
+import Foundation
+
+/// What a finished program left.
+struct Outcome {
+    let code: Int32
+    let output: String
+    let errors: String
+}
+
+/// A running `pixelcnn-train`.
+final class TrainProgram {
+    private let process = Process()
+    private let output = Pipe()
+    private let errors = Pipe()
+
+    /// Starts it; `folder` is its working folder.
+    init(_ arguments: [String], in folder: URL? = nil) throws {
+        let tests = URL(filePath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        process.executableURL = tests.deletingLastPathComponent().appending(path: "pixelcnn-train")
+        process.arguments = arguments
+        if let folder { process.currentDirectoryURL = folder }
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+    }
+
+    func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+    /// Waits for its end. Little is printed, so that neither pipe fills.
+    func wait() -> Outcome {
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let errorText = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return Outcome(code: process.terminationStatus, output: text, errors: errorText)
+    }
+
+    static func run(_ arguments: [String], in folder: URL? = nil) throws -> Outcome {
+        try TrainProgram(arguments, in: folder).wait()
+    }
+}
