@@ -213,19 +213,7 @@ public final class Trainer {
     ///   - averaged: whether the average of the weights is asked, rather than the weights.
     public func losses(_ images: [UInt16], averaged: Bool) -> [[Double]] {
         if averaged != isAveragePacked { pack(averaged ? state.averages : state.weights) }
-        let size = sizes.channels * sizes.positions
-        let count = images.count / size
-        var losses = [[Double]](repeating: [], count: count)
-        images.withUnsafeBufferPointer { images in
-            losses.withUnsafeMutableBufferPointer { losses in
-                guard let images = images.baseAddress, let losses = losses.baseAddress else { return }
-                team.run(count) { worker, image in
-                    _ = passes[worker].forward(images + image * size, scale: 1)
-                    losses[image] = passes[worker].channelLosses
-                }
-            }
-        }
-        return losses
+        return passes.losses(images, team)
     }
 
     /// The gradient of the mean loss of a batch, tensor by tensor; zero under masks. The weights stay as they are.

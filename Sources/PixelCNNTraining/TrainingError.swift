@@ -27,7 +27,7 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
             "the loss is not a number at step \(step); try a smaller --lr or --clip-grad. "
                 + (checkpoint.map { "The last good checkpoint is \($0)" } ?? "There is no checkpoint yet")
         case .otherImages(let found, let expected):
-            "the images are \(found), the model is for \(expected)"
+            "the images are \(found), and the model is for \(expected)"
         case .log(let file, let reason): "\(file): \(reason)"
         }
     }

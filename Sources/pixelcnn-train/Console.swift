@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import PixelCNNModel
+import PixelCNNTraining
 
 enum Console {
     /// Prints a warning to standard error.
@@ -22,6 +23,21 @@ enum Console {
     static func failure(_ text: String, code: Int32) -> ExitCode {
         say("pixelcnn-train: \(text)")
         return ExitCode(code)
+    }
+
+    /// Does `body`; each of our errors becomes one line and its exit code.
+    static func reporting(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as ModelFileError {
+            throw failure(error)
+        } catch let error as DataError {
+            throw failure("\(error)", code: error.isMissing ? 66 : 65)
+        } catch let error as TrainingError {
+            throw failure("\(error)", code: 65)
+        } catch let error as HyperparametersError {
+            throw failure("\(error)", code: 64)
+        }
     }
 
     /// A number with its thousands apart: 1,230,160.

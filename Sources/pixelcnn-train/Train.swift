@@ -56,7 +56,7 @@ struct Train: ParsableCommand {
     }
 
     func run() throws {
-        do {
+        try Console.reporting {
             let files = TrainingFiles(output: output)
             try files.checkWritable()
             let images = try data.load(showsProgress: verbose)
@@ -70,14 +70,6 @@ struct Train: ParsableCommand {
                 test: images.test?.quantised(to: colors), checkpoint: files.checkpoint)
             if resume { try run.resume() }
             try TrainingSession(run, files: files, isVerbose: verbose, checkpointMinutes: checkpointMinutes).toEnd()
-        } catch let error as ModelFileError {
-            throw Console.failure(error)
-        } catch let error as DataError {
-            throw Console.failure("\(error)", code: error.isMissing ? 66 : 65)
-        } catch let error as TrainingError {
-            throw Console.failure("\(error)", code: 65)
-        } catch let error as HyperparametersError {
-            throw Console.failure("\(error)", code: 64)
         }
     }
 }

@@ -129,6 +129,23 @@ import Testing
         #expect(check.status == 0, "\(check.output)")
     }
 
+    @Test func evaluationIsTheLogsTestLoss() throws {
+        let folder = try TemporaryFolder()
+        try writeImages(to: folder)
+        #expect(try TrainProgram.run(arguments, in: folder.url).code == 0)
+        let outcome = try TrainProgram.run(["evaluate", "out.safetensors", "images.npy"], in: folder.url)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("images      40 of 3 × 6 × 5\nmean "))
+        let log = String(decoding: try bytes("out.log.jsonl", folder), as: UTF8.self)
+        let last = try #require(log.split(separator: "\n").last)
+        let object = try JSONSerialization.jsonObject(with: Data(last.utf8)) as? [String: Any]
+        let expected = try #require(object?["test_bits_per_dim"] as? Double)
+        #expect(outcome.output.contains(String(format: "mean        %.4f ± ", expected)))
+        for line in ["red ", "green ", "blue "] { #expect(outcome.output.contains("\n\(line)")) }
+        #expect(try TrainProgram.run(["evaluate", "out.safetensors", "none"], in: folder.url).code == 66)
+        #expect(try TrainProgram.run(["evaluate", "images.npy", "images.npy"], in: folder.url).code == 65)
+    }
+
     @Test func aModelIsTakenUp() throws {
         let folder = try TemporaryFolder()
         try writeImages(to: folder)

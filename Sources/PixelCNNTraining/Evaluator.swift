@@ -1,0 +1,88 @@
+// How well a model predicts images: its forward pass over each of them, on all threads. Keeps one block's activations.
+
+import PixelCNNModel
+
+/// Scores images with one model.
+public final class Evaluator {
+    private let sizes: Sizes
+    private let arena: Arena
+    private let passes: [ImagePass]
+    private let team: Team
+
+    /// Packs the model's weights for `threads` threads.
+    public init(model: Model, threads: Int) {
+        precondition(threads > 0)
+        let (sizes, kernels) = (Sizes(model.hyperparameters), Kernels.fastest)
+        let layout = ParameterLayout(sizes)
+        let (arena, (flat, network)) = Arena.fitting { arena in
+            (arena.floats(layout.count), PackedNetwork(arena, kernels: kernels, sizes: sizes, layout: layout))
+        }
+        layout.read(model, into: flat)
+        (self.sizes, self.arena, team) = (sizes, arena, Team(threads: threads))
+        let matrices = network.matrices
+        team.run(matrices.count) { matrices[$1].pack(flat) }
+        passes = (0..<threads).map { _ in
+            ImagePass(sizes: sizes, kernels: kernels, layout: layout, network: network, flat: flat, recomputes: true)
+        }
+    }
+
+    /// Scores images of the model's size, quantised to its colours.
+    public func evaluate(_ images: ImageSet) -> Evaluation {
+        precondition((images.channels, images.height, images.width) == (sizes.channels, sizes.height, sizes.width))
+        var losses: [[Double]] = []
+        for start in stride(from: 0, to: images.count, by: 256) {
+            losses += passes.losses(images.batch(start..<min(start + 256, images.count)), team)
+        }
+        return Evaluation(losses: losses, positions: sizes.positions)
+    }
+}
+
+extension [ImagePass] {
+    /// Sums of −ln p of each image (N, C, H, W), one a colour channel, in nats: (N, C). A pass for each thread.
+    func losses(_ images: [UInt16], _ team: Team) -> [[Double]] {
+        let size = self[0].sizes.channels * self[0].sizes.positions
+        let count = images.count / size
+        var losses = [[Double]](repeating: [], count: count)
+        images.withUnsafeBufferPointer { images in
+            losses.withUnsafeMutableBufferPointer { losses in
+                guard let images = images.baseAddress, let losses = losses.baseAddress else { return }
+                team.run(count) { worker, image in
+                    _ = self[worker].forward(images + image * size, scale: 1)
+                    losses[image] = self[worker].channelLosses
+                }
+            }
+        }
+        return losses
+    }
+}
+
+/// What a model predicts of some images, in nats a value.
+public struct Evaluation: Sendable {
+    /// A mean over images, and how uncertain so many images leave it.
+    public struct Mean: Sendable {
+        /// Nats a value.
+        public let nats: Double
+        /// Standard error of `nats`; NaN for one image.
+        public let standardError: Double
+
+        init(_ values: [Double]) {
+            let mean = values.reduce(0, +) / Double(values.count)
+            let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+            (nats, standardError) = (mean, (squares / Double(values.count - 1) / Double(values.count)).squareRoot())
+        }
+    }
+
+    /// Images that were scored.
+    public let images: Int
+    /// Over all values.
+    public let mean: Mean
+    /// Over the values of each colour channel.
+    public let channels: [Mean]
+
+    init(losses: [[Double]], positions: Int) {
+        images = losses.count
+        let count = losses.first?.count ?? 0
+        mean = Mean(losses.map { $0.reduce(0, +) / Double(positions * count) })
+        channels = (0..<count).map { c in Mean(losses.map { $0[c] / Double(positions) }) }
+    }
+}

@@ -1,0 +1,68 @@
+// `pixelcnn-train evaluate`: how well a model predicts images, in bits and nats a value, with the standard error that the
+// number of images leaves.
+
+import ArgumentParser
+import Foundation
+import PixelCNNModel
+import PixelCNNTraining
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Score images: bits and nats a value, for each colour channel, with standard errors.",
+        discussion: """
+            Of a data set that has test images, those are scored.
+
+            Examples:
+              pixelcnn-train evaluate pixelcnn.pt datasets/cifar-10-batches-bin
+              pixelcnn-train evaluate pixelcnn.safetensors images.npy
+            """)
+
+    @Argument(help: "Model file.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
+    var model: String
+
+    @Argument(
+        help: "A .npy file (N, C, H, W) of uint8, an IDX file, or a folder of CIFAR-10's, MNIST's or PNG files.",
+        completion: .file())
+    var data: String
+
+    @Flag(help: "Score the training images of a data set that has both.")
+    var train = false
+
+    @Option(help: "Threads that compute (default: as many as there are processors).")
+    var threads: Int?
+
+    mutating func validate() throws {
+        guard threads ?? 1 > 0 else { throw ValidationError("--threads is \(threads ?? 0); it must be 1 or more") }
+    }
+
+    func run() throws {
+        try Console.reporting {
+            let data = try ImageSet.read(data)
+            let images = train ? data.train : data.test ?? data.train
+            let loaded = try Model.load(path: model, height: images.height, width: images.width)
+            let size = loaded.hyperparameters
+            guard size.channels == images.channels else {
+                throw TrainingError.otherImages(
+                    found: images.shape, expected: "images of \(size.channels) channels")
+            }
+            guard size.colors <= 256 else {
+                throw TrainingError.otherImages(found: "of 256 levels", expected: "\(size.colors) colours")
+            }
+            let evaluator = Evaluator(model: loaded, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+            show(evaluator.evaluate(images.quantised(to: size.colors)), of: images)
+        }
+    }
+
+    private func show(_ evaluation: Evaluation, of images: ImageSet) {
+        func line(_ name: String, _ mean: Evaluation.Mean) -> String {
+            let name = name.padding(toLength: 10, withPad: " ", startingAt: 0)
+            return String(
+                format: "%@  %.4f ± %.4f bits/dim   %.4f ± %.4f nats", name, bits(mean.nats),
+                bits(mean.standardError), mean.nats, mean.standardError)
+        }
+        print("images      \(Console.grouped(evaluation.images)) of \(images.shape)")
+        print(line("mean", evaluation.mean))
+        let names = images.channels == 3 ? ["red", "green", "blue"] : ["gray"]
+        for (name, mean) in zip(names, evaluation.channels) where images.channels > 1 { print(line(name, mean)) }
+    }
+}
