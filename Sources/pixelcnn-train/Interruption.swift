@@ -18,6 +18,7 @@ final class Interruption: Sendable {
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
             source.setEventHandler { [self] in
                 if requests.add(1, ordering: .relaxed).oldValue > 0 { _exit(130) }
+                Console.say("\nsaving after this step; once more to end at once")
                 withExtendedLifetime(source) {}
             }
             source.activate()

@@ -9,6 +9,8 @@ final class TrainingLog {
     private let path: String
     private let file: FileHandle
     private let encoder: JSONEncoder
+    /// The step of the last epoch's end that was in the log when it was opened.
+    let lastEpochEnd: Int
 
     /// A step, or with `testLoss` or `epochLoss` the end of an epoch; losses in nats a value.
     struct Line: Codable {
@@ -33,11 +35,12 @@ final class TrainingLog {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         let text = steps > 0 ? (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" : ""
-        let kept = text.split(separator: "\n").filter {
-            (try? decoder.decode(Line.self, from: Data($0.utf8))).map { $0.step <= steps } ?? false
-        }
+        let kept = text.split(separator: "\n").compactMap { text in
+            (try? decoder.decode(Line.self, from: Data(text.utf8))).map { (text: text, line: $0) }
+        }.filter { $0.line.step <= steps }
+        lastEpochEnd = kept.filter { $0.line.epochLoss != nil }.map(\.line.step).max() ?? 0
         do throws(AtomicFileError) {
-            try AtomicFile.write(Array(kept.map { $0 + "\n" }.joined().utf8), to: path)
+            try AtomicFile.write(Array(kept.map { $0.text + "\n" }.joined().utf8), to: path)
         } catch {
             throw .log(path, reason: "cannot be written: \(String(cString: strerror(error.errno)))")
         }

@@ -23,6 +23,8 @@ struct TrainingSession {
         let log = try TrainingLog(path: files.log, keeping: run.trainer.steps)
         describe()
         var display = ProgressDisplay(run: run, isShown: isVerbose)
+        // The run may have been cut short between an epoch's last step and its end.
+        if run.isAtEpochEnd, log.lastEpochEnd < run.trainer.steps { try endEpoch(log, &display, interruption) }
         var lastCheckpoint = ContinuousClock.now
         while !run.isFinished {
             if interruption.isRequested { try stop(&display) }
@@ -33,35 +35,33 @@ struct TrainingSession {
                     bitsPerDim: bits(progress.result.loss), gradientNorm: progress.result.gradientNorm,
                     learningRate: progress.rate))
             display.show(progress)
-            if run.isAtEpochEnd {
-                try endEpoch(progress, log, &display)
-            } else if lastCheckpoint.duration(to: .now) >= .seconds(60 * checkpointMinutes) {
+            if run.isAtEpochEnd || lastCheckpoint.duration(to: .now) >= .seconds(60 * checkpointMinutes) {
                 try run.writeCheckpoint()
-            } else {
-                continue
+                lastCheckpoint = .now
             }
-            lastCheckpoint = .now
+            if run.isAtEpochEnd { try endEpoch(log, &display, interruption) }
         }
         try files.write(run.model())
         print("\(files.output): trained for \(run.settings.epochs) epochs")
     }
 
-    /// The test loss, the model as it is, and a checkpoint.
+    /// The test loss, and the model as it is.
     private func endEpoch(
-        _ progress: TrainingRun.Progress, _ log: TrainingLog, _ display: inout ProgressDisplay
+        _ log: TrainingLog, _ display: inout ProgressDisplay, _ interruption: Interruption
     ) throws {
-        let (loss, test) = (run.trainingLoss, run.testLoss())
+        let (step, loss) = (run.trainer.steps, run.trainingLoss)
+        let epoch = step / run.stepsPerEpoch
+        let test = run.testLoss { interruption.isRequested }
+        if interruption.isRequested { try stop(&display) }
         try log.append(
             TrainingLog.Line(
-                step: progress.step, epoch: progress.epoch, epochLoss: loss, epochBitsPerDim: bits(loss),
-                testLoss: test, testBitsPerDim: test.map(bits)))
+                step: step, epoch: epoch, epochLoss: loss, epochBitsPerDim: bits(loss), testLoss: test,
+                testBitsPerDim: test.map(bits)))
         display.clear()
         let tested = test.map { String(format: ", test %.4f nats, %.4f bits/dim", $0, bits($0)) } ?? ""
-        print(
-            String(format: "epoch %d: train %.4f nats, %.4f bits/dim", progress.epoch, loss, bits(loss)) + tested)
+        print(String(format: "epoch %d: train %.4f nats, %.4f bits/dim", epoch, loss, bits(loss)) + tested)
         fflush(nil)
         try files.write(run.model())
-        try run.writeCheckpoint()
     }
 
     private func stop(_ display: inout ProgressDisplay) throws {

@@ -94,11 +94,13 @@ public final class TrainingRun {
     /// Mean loss, in nats a value, over the steps of the epoch that has ended.
     public var trainingLoss: Double { epochLoss / Double(images.count) }
 
-    /// Mean loss of the test images, in nats a value, under the average of the weights where there is one.
-    public func testLoss() -> Double? {
+    /// Mean loss of the test images, in nats a value, under the average of the weights where there is one; nil without
+    /// test images, or where `isCancelled`, asked now and then, says so.
+    public func testLoss(isCancelled: () -> Bool = { false }) -> Double? {
         guard let test else { return nil }
         var sum = 0.0
         for start in stride(from: 0, to: test.count, by: 256) {
+            if isCancelled() { return nil }
             let batch = test.batch(start..<min(start + 256, test.count))
             sum += trainer.losses(batch, averaged: settings.averageDecay > 0).joined().reduce(0, +)
         }
