@@ -5,7 +5,7 @@ import PixelCNNModel
 /// Scores images with one model.
 public final class Evaluator {
     private let sizes: Sizes
-    private let arena: Arena
+    private let arena: Arena  // owns the weights
     private let passes: [ImagePass]
     private let team: Team
 

@@ -14,7 +14,7 @@ public final class Trainer {
     public let hyperparameters: Hyperparameters
     /// Threads that compute.
     public let threads: Int
-    /// Bytes that training takes: what the arenas hold, and the model as it came.
+    /// Bytes that training takes: what the arenas hold, the model as it came, and for a moment a checkpoint's.
     public let byteCount: Int
     /// Whether activations are computed a second time rather than kept, since memory is short.
     public let recomputes: Bool
@@ -25,7 +25,7 @@ public final class Trainer {
     private let layout: ParameterLayout
     private let origin: Model  // what is under the masks
     private let kernels: Kernels
-    private let arena: Arena
+    private let arena: Arena  // owns what `state` and `network` point to
     private let state: State
     private let network: PackedNetwork
     private let passes: [ImagePass]
@@ -71,8 +71,9 @@ public final class Trainer {
                 PackedNetwork(arena, kernels: kernels, sizes: sizes, layout: layout)
             )
         }
-        let shared =
-            Arena.measure { _ = carve($0) } + model.hyperparameters.parameterCount * MemoryLayout<Float>.size
+        // The model as it came, and, while a checkpoint is written, its four and one of zeros.
+        let models = 6 * model.hyperparameters.parameterCount * MemoryLayout<Float>.size
+        let shared = Arena.measure { _ = carve($0) } + models
         (self.threads, recomputes, byteCount) = try Self.plan(sizes, threads: threads, shared: shared, memory: memory)
         (arena, (state, network)) = Arena.fitting(carve)
 
@@ -115,13 +116,14 @@ public final class Trainer {
         let result = gradient(images)
         guard result.loss.isFinite, result.gradientNorm.isFinite else { return result }
         steps += 1
-        var adam = optimizer.adam(step: steps, gradientNorm: result.gradientNorm)
         let chunk = Self.chunk
-        team.run(chunks) { _, item in
-            let start = item * chunk
-            kernels.training.pointee.adam(
-                &adam, state.gradients[0] + start, state.weights + start, state.means + start, state.squares + start,
-                state.averages + start, min(chunk, layout.count - start))
+        withUnsafePointer(to: optimizer.adam(step: steps, gradientNorm: result.gradientNorm)) { adam in
+            team.run(chunks) { _, item in
+                let start = item * chunk
+                kernels.training.pointee.adam(
+                    adam, state.gradients[0] + start, state.weights + start, state.means + start,
+                    state.squares + start, state.averages + start, min(chunk, layout.count - start))
+            }
         }
         pack(state.weights)
         return result

@@ -37,7 +37,11 @@ struct Train: ParsableCommand {
     @Option(help: "Threads that compute (default: as many as there are processors).")
     var threads: Int?
 
-    @Option(help: "Megabytes that training may take; it uses fewer threads, or computes some things twice, to fit.")
+    @Option(
+        help: """
+            Megabytes that the network may take, images not counted; it computes some things twice, or uses fewer \
+            threads, to fit.
+            """)
     var memory: Int?
 
     @Option(help: "Minutes between checkpoints within an epoch.")
@@ -59,7 +63,11 @@ struct Train: ParsableCommand {
         try Console.reporting {
             let files = TrainingFiles(output: output)
             try files.checkWritable()
-            let images = try data.load(showsProgress: verbose)
+            if !resume, FileManager.default.fileExists(atPath: files.checkpoint) {
+                Console.warn(
+                    "\(files.checkpoint) is an earlier run's and will be replaced; --resume would go on with it")
+            }
+            let images = try data.load(showsProgress: verbose || isatty(STDERR_FILENO) == 1)
             let model = try network.model(for: images.train, seed: learning.settings.seed, size: data.colors)
             let colors = model.hyperparameters.colors
             let trainer = try Trainer(
@@ -69,7 +77,8 @@ struct Train: ParsableCommand {
                 learning.settings, trainer: trainer, train: images.train.quantised(to: colors),
                 test: images.test?.quantised(to: colors), checkpoint: files.checkpoint)
             if resume { try run.resume() }
-            try TrainingSession(run, files: files, isVerbose: verbose, checkpointMinutes: checkpointMinutes).toEnd()
+            try TrainingSession(run: run, files: files, isVerbose: verbose, checkpointMinutes: checkpointMinutes)
+                .toEnd()
         }
     }
 }

@@ -11,11 +11,6 @@ struct TrainingSession {
     let isVerbose: Bool
     let checkpointMinutes: Double
 
-    init(_ run: TrainingRun, files: TrainingFiles, isVerbose: Bool, checkpointMinutes: Double) {
-        (self.run, self.files, self.isVerbose) = (run, files, isVerbose)
-        self.checkpointMinutes = checkpointMinutes
-    }
-
     /// Takes all steps that are left.
     /// - Throws: what stops the run; `ExitCode(130)` after Ctrl-C, once a checkpoint is written.
     func toEnd() throws {

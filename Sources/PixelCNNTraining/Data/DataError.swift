@@ -31,8 +31,6 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         case mixedSizes(found: String, first: String)
         /// There are no images.
         case noImages
-        /// Test images of another size than the training images.
-        case otherSize(found: String, expected: String)
         /// The download failed.
         case download(url: String, reason: String)
         /// What was downloaded is not what was announced.
@@ -79,7 +77,6 @@ extension DataError.Problem: CustomStringConvertible {
         case .png(let error): "\(error)"
         case .mixedSizes(let found, let first): "is \(found), and the first picture \(first); all must be of one size"
         case .noImages: "holds no images"
-        case .otherSize(let found, let expected): "has images of \(found), and the training images are \(expected)"
         case .download(let url, let reason): "cannot be downloaded from \(url): \(reason)"
         case .wrongDigest(let found, let expected): "has MD5 \(found); expected \(expected)"
         case .archive(let reason): "cannot be unpacked: \(reason)"

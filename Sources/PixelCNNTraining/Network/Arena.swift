@@ -28,8 +28,10 @@ final class Arena {
         let start = byteCount
         byteCount += (count.inWholeVectors + lanes) * MemoryLayout<Float>.stride
         precondition(memory == nil || byteCount <= capacity, "the arena was measured with less")
-        let base = memory ?? UnsafeMutableRawPointer(bitPattern: 64) ?? .allocate(byteCount: 1, alignment: 64)
-        return (base + start).assumingMemoryBound(to: Float.self)
+        guard let address = memory.map({ $0 + start }) ?? UnsafeMutableRawPointer(bitPattern: 64 + start) else {
+            preconditionFailure("64 and more is no null pointer")
+        }
+        return address.assumingMemoryBound(to: Float.self)
     }
 
     /// What `make` carves, in an arena of just that size.
