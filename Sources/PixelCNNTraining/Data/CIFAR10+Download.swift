@@ -40,7 +40,7 @@ extension CIFAR10 {
             "--fail", "--location", "--show-error", output, "--connect-timeout", "30", "--retry", "3", "--output", part,
             url,
         ]
-        if digest(of: part) != md5 {  // else an earlier call ended just before it took the file over
+        if digest(of: part) != md5.lowercased() {  // else an earlier call ended just before it took the file over
             var outcome = try run("curl", ["--continue-at", "-"] + arguments, showsErrors: showsProgress, for: archive)
             if [33, 36].contains(outcome.status) {  // a server that cannot go on
                 try? FileManager.default.removeItem(atPath: part)
@@ -85,7 +85,7 @@ extension CIFAR10 {
         return String(cString: text)
     }
 
-    /// Runs one of the system's programs; its status, and the last line it complained with.
+    /// Runs one of the system's programs; its status, and the first line it complained with.
     private static func run(
         _ program: String, _ arguments: [String], showsErrors: Bool, for file: String
     ) throws(DataError) -> (status: Int32, errors: String) {
