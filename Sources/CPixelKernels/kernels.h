@@ -1,8 +1,11 @@
-/* The kernels, written once. An instruction set's file defines NAME, its panels' widths and the columns of its register tiles,
-   sets the target, and includes this. Shapes and contracts: pixel_kernels.h. */
+/* The kernels, written once. An instruction set's file defines NAME, its panels' widths and the columns of its register
+   tiles, sets the target, and includes this. Shapes and contracts: pixel_kernels.h. */
 #include "vector.h"
 
-enum { MOST_COLUMNS = 14, CACHE_LINE = 64 };
+enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048 };
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define prefetch(address, locality) __builtin_prefetch((const void *)(address), 0, locality)
 
 /* A register tile: MV vectors of outputs for NC columns. One load of a weight vector feeds NC multiply-adds, one
    broadcast feeds MV. The accumulators live in registers across the whole depth. Meanwhile `lines` cache lines a step are
@@ -66,12 +69,8 @@ enum { MOST_COLUMNS = 14, CACHE_LINE = 64 };
     TILE_END(MV, NC)                                                                                                   \
   }
 
-enum { AHEAD_OF_ONE_COLUMN = 2048 };
-#define prefetch(address, locality) __builtin_prefetch((const void *)(address), 0, locality)
-
-#define UNROLL _Pragma("clang loop unroll(full)")
-
-typedef void (*tile_function)(const void *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, uintptr_t, ptrdiff_t);
+typedef void (*tile_function)(const void *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, uintptr_t,
+                              ptrdiff_t);
 
 /* TILES names the tiles that fit this instruction set's registers, by vectors and columns; the tables below find them. */
 #define TILES_1(NAME_OF)                                                                                               \
