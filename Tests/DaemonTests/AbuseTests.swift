@@ -162,7 +162,7 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
             let socket = daemon.socket
             let answers = try await ByteStream.blocking {
                 let stream = try ByteStream(socket)
-                for i in 0..<300 {
+                for i in 0..<200 {  // whose answers fit into the socket's buffer: nothing is read until all are sent
                     let (method, path, body) =
                         switch i % 4 {
                         case 0: ("POST", Endpoint.samples, "{\"n\":\(1 + i % 7)}")
@@ -174,13 +174,13 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
                     stream.send("Accept: application/*\r\nContent-Type: application/json\r\n")
                     stream.send("Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
                 }
-                return stream.receive(until: "HTTP/1.1 ", count: 300)
+                return stream.receive(until: "HTTP/1.1 ", count: 200)
             }
             let identifiers = answers.components(separatedBy: "\r\n").compactMap { line in
                 line.lowercased().hasPrefix("x-request-id: r") ? line.dropFirst(15) : nil
             }
             // The last head may have come in part.
-            #expect(identifiers.count >= 299)
+            #expect(identifiers.count >= 199)
             #expect(identifiers.enumerated().allSatisfy { $1 == "\($0)." })
         }
     }

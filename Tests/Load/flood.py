@@ -13,10 +13,15 @@ from harness import Daemon, require
 REFUSAL_SECONDS = 0.05
 
 
-def flood(path, clients, data):
-    """Sends `data` on every one of `clients` connections; the answers, and the seconds that each took. One thread and
-    no more than a system call a step, so that what is timed is the daemon."""
-    connections = [harness.connect(path) for _ in range(clients)]
+def flood(daemon, clients, data):
+    """Sends `data` on every one of `clients` open connections; the answers, and the seconds that each took. One thread
+    and no more than a system call a step, so that what is timed is the daemon."""
+    closed = daemon.descriptors
+    connections = [harness.connect(daemon.socket) for _ in range(clients)]
+    end = time.monotonic() + 30
+    while daemon.descriptors < closed + clients:
+        require(time.monotonic() < end, f"{daemon.descriptors - closed} of {clients} connections accepted in 30 s")
+        time.sleep(0.01)
     selector = selectors.DefaultSelector()
     starts, received, seconds = {}, {}, {}
     for connection in connections:
@@ -57,11 +62,11 @@ def header(head, name):
 async def many_clients(program, clients, is_timed):
     with Daemon(program, "--max-queue", "32", model=harness.BUNDLED_MODEL) as daemon:
         await daemon.idle()
-        flood(daemon.socket, 20, harness.sample(n=1))  # what is made once is made by now
+        flood(daemon, 20, harness.sample(n=1))  # what is made once is made by now
         await daemon.idle()
         await asyncio.sleep(0.2)
         descriptors, threads = daemon.descriptors, daemon.threads
-        answers = flood(daemon.socket, clients, harness.sample(n=1))
+        answers = flood(daemon, clients, harness.sample(n=1))
         served, refused = [], []
         for answer, seconds in answers:
             head, _, body = answer.partition(b"\r\n\r\n")
