@@ -11,7 +11,7 @@ struct ComputeThread: Sendable {
     init(name: String, run: @escaping @Sendable () -> Void) {
         let thread = Thread { [isDone] in
             // On Linux this is the calling thread's own. A sandbox may forbid it, and then priorities stay equal.
-            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 15)
             run()
             isDone.signal()
         }

@@ -53,14 +53,23 @@ final class JobQueue: @unchecked Sendable {
         defer { condition.unlock() }
         // Asked under the lock: who ends a job takes it out of the queue afterwards.
         if job.isEnded { return }
-        if isStopped { throw .stopped }
+        if let refusal = refusal(of: job.count) { throw refusal }
         if let deadline = job.deadline, deadline <= .now { throw .deadlineExceeded }
-        if placement.imagesQueued > 0 && placement.imagesQueued + job.count > maximumQueuedImages {
-            throw .queueFull(retryAfterSeconds: secondsToDrain())
-        }
         placement.append(job)
         deadlines.add(job)
         announceChange()
+    }
+
+    /// Why a job of `images` images would not be admitted now.
+    func checkRoom(for images: Int) throws(SchedulerError) {
+        if let refusal = condition.withLock({ refusal(of: images) }) { throw refusal }
+    }
+
+    /// Under the lock.
+    private func refusal(of images: Int) -> SchedulerError? {
+        if isStopped { return .stopped }
+        guard placement.imagesQueued > 0, placement.imagesQueued + images > maximumQueuedImages else { return nil }
+        return .queueFull(retryAfterSeconds: secondsToDrain())
     }
 
     /// Takes out what is left of a job that has ended; images in flight leave before their worker's next piece.

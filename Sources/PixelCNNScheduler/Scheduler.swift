@@ -45,6 +45,10 @@ public final class Scheduler: Sendable {
     /// The longest that a thread with images has gone without a step until now; zero where none has any.
     public var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
 
+    /// Refuses a job of `images` images that would be refused now, for a caller to whom a job costs more than a question.
+    /// - Throws: ``SchedulerError/queueFull(retryAfterSeconds:)`` or ``SchedulerError/stopped``.
+    public func checkRoom(for images: Int) throws(SchedulerError) { try queue.checkRoom(for: images) }
+
     /// Draws images: values 0 … d − 1, (count, C, H, W). `progress` tells what is complete meanwhile, and ends with the job.
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
     public func sample(_ job: SamplingJob, progress: JobProgress? = nil) async throws -> [UInt16] {

@@ -8,6 +8,9 @@ public protocol ComputeBackend: Sendable {
     /// Counters at this moment.
     var status: SchedulerStatus { get }
 
+    /// Refuses at once what would be refused anyway: a flood costs little.
+    func checkRoom(for images: Int) throws(SchedulerError)
+
     /// Draws images; the values are (count, C, height, width), each 0…d−1. `progress` tells what is complete meanwhile
     /// and ends with the job. Cancelling the task frees the images.
     func sample(_ job: SamplingJob, progress: JobProgress?) async throws -> [UInt16]

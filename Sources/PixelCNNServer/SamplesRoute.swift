@@ -31,6 +31,7 @@ struct SamplesRoute {
         let job = self.job(for: sampleRequest)
         let headers: HTTPFields = [.pixelCNNSeed: "\(job.seed)"]
         let backend = self.state.backend
+        try backend.checkRoom(for: job.count)
         if isStreamed {
             let stream = try await SampleStream.start(
                 job, encoder: self.encoder(for: sampleRequest, job: job), streamsRows: sampleRequest.streamsRows,

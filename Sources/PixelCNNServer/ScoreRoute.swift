@@ -21,6 +21,7 @@ struct ScoreRoute {
         let body = try await request.wholeBody(limit: self.state.limits.maximumBodyBytes)
         let job = bodyType == MediaTypeName.npy ? try self.job(npy: body) : try self.job(png: body)
         let backend = self.state.backend
+        try backend.checkRoom(for: job.count)
         let scores = try await context.channel.cancellingOnClose { try await backend.score(job) }
         if type == MediaTypeName.npy {
             let shape = [job.count, self.state.model.channels, job.height, job.width]

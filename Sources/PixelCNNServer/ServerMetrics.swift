@@ -5,6 +5,7 @@ import Metrics
 import PixelCNNAPI
 public import PixelCNNScheduler
 import PrometheusMetrics
+import Synchronization
 
 /// The server's metrics; a scheduler that is made with them tells how long jobs have waited.
 public final class ServerMetrics: SchedulerObserver {
@@ -30,6 +31,12 @@ public final class ServerMetrics: SchedulerObserver {
     private let inFlight: Meter
     private let queueTime: Timer
 
+    private struct RouteSeries {
+        let duration: Timer
+        var requests: [Int: Counter] = [:]  // by status
+    }
+    private let routes = Mutex<[String: RouteSeries]>([:])
+
     /// Metrics of this process; nothing of a model yet.
     public init() {
         self.inFlight = Meter(label: Name.inFlight, factory: self.registry)
@@ -54,19 +61,28 @@ public final class ServerMetrics: SchedulerObserver {
     /// A request's answer has been written, or given up.
     func requestEnded(path: String, status: Int, since start: ContinuousClock.Instant) {
         self.inFlight.decrement()
-        let route = Self.route(of: path)
-        self.count(route: route, status: status)
-        Timer(label: Name.duration, dimensions: [("route", route)], factory: self.registry)
-            .record(duration: ContinuousClock.now - start)
+        let (counter, timer) = self.series(route: Self.route(of: path), status: status)
+        counter.increment()
+        timer.record(duration: ContinuousClock.now - start)
     }
 
     /// A job has waited this long for its first image to be taken up.
     public func jobStarted(queueSeconds: Double) { self.queueTime.recordSeconds(queueSeconds) }
 
-    private func count(route: String, status: Int) {
-        Counter(
-            label: Name.requests, dimensions: [("route", route), ("status", "\(status)")], factory: self.registry
-        ).increment()
+    /// Made once each: to look them up by their labels takes a tenth of a refusal's time.
+    private func series(route: String, status: Int) -> (Counter, Timer) {
+        self.routes.withLock { routes in
+            let timer =
+                routes[route]?.duration
+                ?? Timer(label: Name.duration, dimensions: [("route", route)], factory: self.registry)
+            let counter =
+                routes[route]?.requests[status]
+                ?? Counter(
+                    label: Name.requests, dimensions: [("route", route), ("status", "\(status)")],
+                    factory: self.registry)
+            routes[route, default: RouteSeries(duration: timer)].requests[status] = counter
+            return (counter, timer)
+        }
     }
 
     // MARK: - Labels

@@ -55,6 +55,9 @@ final class FakeBackend: ComputeBackend {
         return status
     }
 
+    /// Whoever is refused is refused by the job itself, so that both ways stay tested.
+    func checkRoom(for images: Int) throws(SchedulerError) {}
+
     func sample(_ job: SamplingJob, progress: JobProgress?) async throws -> [UInt16] {
         self.log.withLock { $0.samplingJobs.append(job) }
         defer { progress?.end() }
