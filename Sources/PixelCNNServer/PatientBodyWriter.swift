@@ -1,4 +1,4 @@
-// Writes a body in pieces, each of which waits until the connection has room: an answer never lies in memory twice, and
+// Writes a body in pieces, each of which waits until the connection has room: no more of it lies in buffers than that, and
 // a client that takes none of it for too long is hung up on, which also frees the images that it waits for.
 
 import HTTPTypes
@@ -20,20 +20,22 @@ struct PatientBodyWriter: ResponseBodyWriter {
     mutating func write(_ buffer: ByteBuffer) async throws {
         var rest = buffer
         while let piece = rest.readSlice(length: min(rest.readableBytes, Self.pieceBytes)), piece.readableBytes > 0 {
-            let hangUp = self.scheduleHangUp()
+            let hangUp = self.channel.scheduleHangUp(in: self.patience)
             defer { hangUp.cancel() }
             try await self.base.write(piece)
         }
     }
 
     consuming func finish(_ trailingHeaders: HTTPFields?) async throws {
-        let hangUp = self.scheduleHangUp()
+        let hangUp = self.channel.scheduleHangUp(in: self.patience)
         defer { hangUp.cancel() }
         try await self.base.finish(trailingHeaders)
     }
+}
 
-    /// A write that waits for a closed connection fails.
-    private func scheduleHangUp() -> Scheduled<Void> {
-        self.channel.eventLoop.scheduleTask(in: self.patience) { [channel] in channel.close(promise: nil) }
+extension Channel {
+    /// Closes the connection after `patience`, unless it is cancelled before: a write that waits for it then fails.
+    func scheduleHangUp(in patience: TimeAmount) -> Scheduled<Void> {
+        self.eventLoop.scheduleTask(in: patience) { self.close(promise: nil) }
     }
 }

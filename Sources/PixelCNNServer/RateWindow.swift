@@ -46,10 +46,14 @@ final class RateWindow: Sendable {
         }
         let seconds = (now.uptime - oldest.uptime) / .seconds(1)
         guard seconds > 0 else { return Rates() }
-        let steps = now.steps - oldest.steps
+        // A note may have been taken after the counters of `now` were read.
+        func growth(_ counter: KeyPath<Totals, UInt64>) -> Double {
+            Double(max(now[keyPath: counter], oldest[keyPath: counter]) - oldest[keyPath: counter])
+        }
+        let steps = growth(\.steps)
         return Rates(
-            images: Double(now.images - oldest.images) / seconds, values: Double(now.values - oldest.values) / seconds,
-            imagesPerStep: steps > 0 ? Double(now.imageSteps - oldest.imageSteps) / Double(steps) : 0,
+            images: growth(\.images) / seconds, values: growth(\.values) / seconds,
+            imagesPerStep: steps > 0 ? growth(\.imageSteps) / steps : 0,
             busyThreads: (now.busySeconds - oldest.busySeconds) / seconds)
     }
 }

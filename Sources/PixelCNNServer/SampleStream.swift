@@ -67,7 +67,7 @@ final class SampleStream: Sendable {
             var pause = Self.admissionTime
             while (try? await Task.sleep(for: pause)) != nil {
                 if case .terminated = wakeUp.yield() { return }
-                pause = Self.lifeSignInterval
+                pause = Self.lifeSignInterval / 5  // so that no silence is much longer
             }
         }
         self.work.withLock { $0 = [compute.cancel, forward.cancel, tick.cancel] }

@@ -103,7 +103,7 @@ public final class ServerMetrics: SchedulerObserver {
                 ("sha256", model.sha256), ("format", model.format), ("parameters", "\(model.parameters)"),
                 ("channels", "\(model.channels)"), ("height", "\(model.height)"), ("width", "\(model.width)"),
                 ("n_colors", "\(model.colors)"), ("n_blocks", "\(model.blocks)"), ("n_filters", "\(model.filters)"),
-                ("instruction_set", model.instructionSet), ("version", model.version),
+                ("precision", model.precision), ("instruction_set", model.instructionSet), ("version", model.version),
             ])
     }
 

@@ -148,10 +148,13 @@ public struct UnixSocketServer: Service {
     private func write(
         _ response: Response, to writer: consuming ResponseWriter, _ channel: any Channel
     ) async throws {
+        let hangUp = channel.scheduleHangUp(in: self.clientTimeout)
+        defer { hangUp.cancel() }
         if let length = response.body.contentLength, length <= PatientBodyWriter.pieceBytes {
             return try await writer.write(response: response.head, body: response.body)
         }
         let base = try await writer.writeHead(response.head)
+        hangUp.cancel()
         try await response.body.write(PatientBodyWriter(base, channel: channel, patience: self.clientTimeout))
     }
 }

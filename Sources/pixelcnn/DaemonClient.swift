@@ -42,10 +42,11 @@ struct DaemonClient: Sendable {
     ) async throws -> HTTPAnswer {
         var lost = 0
         while true {
+            let body = try question.body()  // before a connection is made, which must not be dropped unused
             let exchange = try await self.connect()
             do {
                 let answer = try await exchange.send(
-                    question.method, question.path, headers: question.headers, body: question.body(),
+                    question.method, question.path, headers: question.headers, body: body,
                     consume: makeConsumer?())
                 if answer.isSuccess { return answer }
                 try await self.wait(for: answer, patience, notify)

@@ -24,13 +24,14 @@ struct Drawing: Sendable {
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
         let model = try await self.describeModel()
+        try self.check(model)
         let shape = DrawnImages.Shape(
             channels: model.channels, height: self.request.height ?? model.height,
             width: self.request.width ?? model.width, colors: model.colors)
-        let parts = try self.parts(model, shape)
+        let parts = self.parts(model, shape)
         let output = try Output(self.output)
         let display = DrawingDisplay(
-            style: self.style, progress: DrawingProgress(images: self.request.n, imageValues: max(1, shape.count)))
+            style: self.style, progress: DrawingProgress(images: self.request.n, imageValues: shape.count))
         defer { display.clear() }
         if parts.count == 1, display.style == .silent {
             // The daemon's file is the output.
@@ -54,20 +55,21 @@ struct Drawing: Sendable {
 
     // MARK: Parts
 
-    /// The requests that together are this one. What is wrong with it is for the daemon to say, unless it is the whole.
-    private func parts(_ model: ModelDescription, _ shape: DrawnImages.Shape) throws(Failure) -> [SampleRequest] {
-        let (values, overflow) = shape.channels.multipliedReportingOverflow(by: shape.height)
-        let (imageValues, overflow2) = values.multipliedReportingOverflow(by: shape.width)
-        guard !overflow, !overflow2, imageValues > 0 else { return [self.request] }
-        let size = model.limits.images(ofValues: imageValues)
-        guard self.request.n > size else { return [self.request] }
+    /// Refuses in the daemon's words what no daemon would draw of this model, in parts or not: sizes are computed with.
+    private func check(_ model: ModelDescription) throws(Failure) {
+        var limits = model.limits
+        (limits.maximumImages, limits.maximumValues) = (max(limits.maximumImages, self.request.n), .max)
         do {
-            var limits = model.limits
-            (limits.maximumImages, limits.maximumValues) = (.max, .max)
             try self.request.validate(against: model, limits: limits)
         } catch {
             throw Failure(.usage, "\(error)")
         }
+    }
+
+    /// The requests that together are this one.
+    private func parts(_ model: ModelDescription, _ shape: DrawnImages.Shape) -> [SampleRequest] {
+        let size = model.limits.images(ofValues: shape.count)
+        guard self.request.n > size else { return [self.request] }
         let parts = stride(from: 0, to: self.request.n, by: size).map { start in
             var part = self.request
             part.n = min(size, self.request.n - start)

@@ -34,7 +34,7 @@ struct DaemonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Columns of an image, where a request does not say.", valueName: "w"))
     var width: Int?
 
-    @Option(help: ArgumentHelp("The most images that may wait; 4096 by default.", valueName: "images"))
+    @Option(help: ArgumentHelp("The most images that may wait beside others; 4096 by default.", valueName: "images"))
     var maxQueue: Int?
 
     @Option(help: ArgumentHelp("The most images of one request; 4096 by default.", valueName: "images"))

@@ -118,6 +118,37 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// Whether it is still awaited, or was refused before it came.
+    @Test(arguments: [Endpoint.samples, "/nowhere"]) func bodiesThatTrickleAreHungUpOn(_ path: String) async throws {
+        try await RunningDaemon.run(["--client-timeout", "1"]) { daemon in
+            let socket = daemon.socket
+            let error = try await ByteStream.blocking {
+                let stream = try ByteStream(socket)
+                stream.send("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+                var left = 300
+                while left > 0, stream.send(" ") {
+                    Thread.sleep(forTimeInterval: 0.1)
+                    left -= 1
+                }
+                return stream.sendError
+            }
+            #expect([EPIPE, ECONNRESET].contains(error))
+        }
+    }
+
+    @Test func whoAsksAndAsksAndReadsNothingIsHungUpOn() async throws {
+        try await RunningDaemon.run(["--client-timeout", "1"]) { daemon in
+            let socket = daemon.socket
+            let error = try await ByteStream.blocking {
+                let stream = try ByteStream(socket)
+                var left = 100_000
+                while left > 0, stream.send(Self.health) { left -= 1 }
+                return stream.sendError
+            }
+            #expect([EPIPE, ECONNRESET].contains(error))
+        }
+    }
+
     @Test func aBodyWithoutEndIsCutOff() async throws {
         try await RunningDaemon.run { daemon in
             for (path, type) in [(Endpoint.samples, MediaTypeName.json), (Endpoint.score, MediaTypeName.npy)] {

@@ -6,6 +6,8 @@ import Foundation
 /// A connected Unix socket. Used by one task at a time.
 final class ByteStream: @unchecked Sendable {
     private let descriptor: CInt
+    /// `errno` of the last failure to send.
+    private(set) var sendError: CInt = 0
 
     /// Connects; reads and writes give up after half a minute.
     init(_ path: String) throws {
@@ -41,7 +43,10 @@ final class ByteStream: @unchecked Sendable {
             let count = bytes[sent...].withUnsafeBytes {
                 Foundation.send(self.descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
             }
-            guard count > 0 else { return false }
+            guard count > 0 else {
+                self.sendError = errno
+                return false
+            }
             sent += count
         }
         return true

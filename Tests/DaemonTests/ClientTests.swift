@@ -159,6 +159,16 @@ import Testing
         }
     }
 
+    @Test(arguments: [["-n=-1"], ["--height", "9223372036854775807"], ["--height=-5", "--width", "3"]])
+    func sizesThatCannotBeAre64(_ options: [String]) async throws {
+        try await RunningDaemon.run { daemon in
+            for more in [[], ["--progress"]] {
+                let result = try await daemon.client(["sample", "-o", daemon.directory.file("x.png")] + options + more)
+                #expect(result.status == SystemExit.usage.rawValue, "\(options) \(more): \(result.errors)")
+            }
+        }
+    }
+
     @Test func anOutputThatCannotBeWrittenIs73() async throws {
         try await RunningDaemon.run { daemon in
             let result = try await daemon.client(["sample", "-o", daemon.directory.file("no/such/x.png")] + self.size)
@@ -176,6 +186,9 @@ import Testing
             let second = try await daemon.client(["sample", "--no-wait", "-o", daemon.directory.file("x.png")])
             #expect(second.status == SystemExit.temporaryFailure.rawValue, "\(second.errors)")
             #expect(second.errors.contains("try again in"))
+            let hurried = try await daemon.client(
+                ["sample", "--deadline", "0.5", "-o", daemon.directory.file("x.png")])
+            #expect(hurried.status == SystemExit.temporaryFailure.rawValue, "\(hurried.errors)")
             first.signal(SIGINT)
             _ = try await first.wait()
             #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
