@@ -69,7 +69,7 @@ extension SampleRequest {
 
 extension JSONValue {
     fileprivate func integer(_ field: String) throws(RequestError) -> Int {
-        guard case .number(let text) = self, Self.isInteger(text) else {
+        guard let text = self.integerText else {
             throw .wrongType(field: field, expected: "an integer", found: self.summary)
         }
         guard let value = Int(text) else {
@@ -80,16 +80,23 @@ extension JSONValue {
 
     /// An integer, or a decimal string for writers whose numbers stop at 2⁵³.
     fileprivate func unsigned64(_ field: String) throws(RequestError) -> UInt64 {
-        let text: String
-        switch self {
-        case .number(let number) where Self.isInteger(number): text = number
-        case .string(let string) where Self.isInteger(string): text = string
-        default: throw .wrongType(field: field, expected: "an integer or a decimal string", found: self.summary)
+        var text = self.integerText
+        if case .string(let string) = self, Self.isInteger(string) { text = string }
+        guard let text else {
+            throw .wrongType(field: field, expected: "an integer or a decimal string", found: self.summary)
         }
         guard let value = UInt64(text) else {
             throw .outOfRange(field: field, found: self.summary, allowed: "0…18446744073709551615")
         }
         return value
+    }
+
+    /// The digits of an integer. 3.0 is one, too: some writers have no other numbers; past 2⁵³ theirs are not exact.
+    private var integerText: String? {
+        guard case .number(let text) = self else { return nil }
+        if Self.isInteger(text) { return text }
+        guard let value = Double(text), abs(value) <= 0x1p53, let integer = Int(exactly: value) else { return nil }
+        return "\(integer)"
     }
 
     fileprivate func double(_ field: String) throws(RequestError) -> Double {

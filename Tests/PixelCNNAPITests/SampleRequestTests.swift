@@ -51,8 +51,13 @@ import Testing
         for request in requests { #expect(try SampleRequest(json: request.json) == request) }
     }
 
+    @Test func aNumberWithoutAFractionIsAnInteger() throws {
+        #expect(try self.read("{\"n\": 3.0, \"seed\": 2e1}") == SampleRequest(n: 3, seed: 20))
+    }
+
     @Test(arguments: [
-        ("{\"n\": \"1\"}", "n", "an integer"), ("{\"n\": 1.0}", "n", "an integer"), ("{\"n\": 1e0}", "n", "an integer"),
+        ("{\"n\": \"1\"}", "n", "an integer"), ("{\"n\": 1.5}", "n", "an integer"),
+        ("{\"n\": 1e99}", "n", "an integer"),
         ("{\"n\": null}", "n", "an integer"), ("{\"n\": true}", "n", "an integer"),
         ("{\"seed\": 1.5}", "seed", "an integer or a decimal string"),
         ("{\"seed\": \"0x10\"}", "seed", "an integer or a decimal string"),
