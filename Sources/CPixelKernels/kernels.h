@@ -163,19 +163,26 @@ static void gate(const float *a, const float *b, ptrdiff_t stride, float *y, ptr
       store_at(y, i, count, gate16(load_at(a, i, count, 0), load_at(b, i, count, 0)));
 }
 
+/* The mean of x[0 … count), and 1 / σ with the layer norm's 1e-5. */
+INLINE void moments(const float *x, ptrdiff_t count, float *mean, float *inverse) {
+  f32x16 sum = splat(0);
+  for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
+    sum += load_at(x, i, count, 0);
+  float m = sum_of_lanes(sum) / (float)count;
+  f32x16 squares = splat(0);
+  for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+    f32x16 centred = load_at(x, i, count, m) - m;
+    squares = fma16(centred, centred, squares);
+  }
+  *mean = m;
+  *inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
+}
+
 static void normalize(const float *x, ptrdiff_t x_stride, const float *weight, const float *bias, float *y,
                       ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
   for (; columns > 0; columns--, x += x_stride, y += y_stride) {
-    f32x16 sum = splat(0);
-    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
-      sum += load_at(x, i, count, 0);
-    float mean = sum_of_lanes(sum) / (float)count;
-    f32x16 squares = splat(0);
-    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
-      f32x16 centred = load_at(x, i, count, mean) - mean;
-      squares = fma16(centred, centred, squares);
-    }
-    float inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
+    float mean, inverse;
+    moments(x, count, &mean, &inverse);
     for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
       f32x16 scaled = (load_at(x, i, count, 0) - mean) * inverse;
       store_at(y, i, count, fma16(scaled, load_at(weight, i, count, 0), load_at(bias, i, count, 0)));

@@ -110,16 +110,8 @@ static void normalize_gradient(const float *x, ptrdiff_t x_stride, const float *
                                ptrdiff_t dy_stride, float *dx, ptrdiff_t dx_stride, float *d_weight, float *d_bias,
                                ptrdiff_t count, ptrdiff_t columns) {
   for (; columns > 0; columns--, x += x_stride, dy += dy_stride, dx += dx_stride) {
-    f32x16 sum = splat(0);
-    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
-      sum += load_at(x, i, count, 0);
-    float mean = sum_of_lanes(sum) / (float)count;
-    f32x16 squares = splat(0);
-    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
-      f32x16 centred = load_at(x, i, count, mean) - mean;
-      squares = fma16(centred, centred, squares);
-    }
-    float inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
+    float mean, inverse;
+    moments(x, count, &mean, &inverse);
     f32x16 plain = splat(0), projected = splat(0);
     for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
       f32x16 scaled = (load_at(x, i, count, mean) - mean) * inverse;

@@ -59,10 +59,10 @@ public struct DrawnImages: Sendable {
 
     /// An NPY file, (count, channels, height, width).
     public func npy() -> [UInt8] {
-        Self.npyHeader(count: count, shape: shape) + Self.bytes(of: values, type: shape.elementType)
+        Self.npyHeader(count: count, shape: shape) + NPYArray.bytes(of: values, type: shape.elementType)
     }
 
-    /// The beginning of an NPY file of `count` images; ``bytes(of:type:)`` of all values follow.
+    /// The beginning of an NPY file of `count` images; `NPYArray.bytes(of:type:)` of all values follow.
     public static func npyHeader(count: Int, shape: Shape) -> [UInt8] {
         NPYArray.header(shape.elementType, shape: [count, shape.channels, shape.height, shape.width])
     }
@@ -70,16 +70,7 @@ public struct DrawnImages: Sendable {
     /// An NPY file of one image, (channels, height, width).
     public static func npy(image values: [UInt16], shape: Shape) -> [UInt8] {
         NPYArray.header(shape.elementType, shape: [shape.channels, shape.height, shape.width])
-            + bytes(of: values, type: shape.elementType)
-    }
-
-    /// The values as an NPY file holds them. `type` is uint8, for values below 256, or uint16.
-    public static func bytes(of values: [UInt16], type: NPYArray.ElementType) -> [UInt8] {
-        if type == .uint8 { return values.map { UInt8($0) } }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(2 * values.count)
-        for value in values { bytes += [UInt8(truncatingIfNeeded: value), UInt8(value >> 8)] }
-        return bytes
+            + NPYArray.bytes(of: values, type: shape.elementType)
     }
 
     /// A PNG of all images in a grid, which says where they come from.

@@ -11,9 +11,16 @@ extension NPYArray {
 
     /// A `.npy` file of dtype uint16, little-endian. `values` are in C order, as many as `shape` holds.
     public static func encode(_ values: [UInt16], shape: [Int]) -> [UInt8] {
-        var file = header(.uint16, shape: shape, count: values.count)
-        for value in values { append(value, to: &file) }
-        return file
+        header(.uint16, shape: shape, count: values.count) + bytes(of: values, type: .uint16)
+    }
+
+    /// The data of a file, for files that are written in pieces. `type` is uint8, for values below 256, or uint16.
+    public static func bytes(of values: [UInt16], type: ElementType) -> [UInt8] {
+        if type == .uint8 { return values.map { UInt8($0) } }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(2 * values.count)
+        for value in values { append(value, to: &bytes) }
+        return bytes
     }
 
     /// A `.npy` file of dtype float32, little-endian. `values` are in C order, as many as `shape` holds.

@@ -8,7 +8,7 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         case loading
         /// Requests are answered.
         case ready
-        /// Running requests are finished; new ones are refused.
+        /// Running requests are finished; no connection is accepted any more.
         case draining
     }
 

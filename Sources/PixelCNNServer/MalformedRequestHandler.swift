@@ -14,8 +14,6 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
 
     /// The most bytes of one header field and of all, and the most fields, of a request.
     static let limits = (fieldBytes: 16 << 10, allBytes: 64 << 10, fields: 128)
-    /// The peer gets this long to read the answer: closing throws away what it has not read yet.
-    static let linger = TimeAmount.seconds(1)
 
     private let modelSHA256: String
     private var parserError: HTTPParserError?
@@ -41,8 +39,7 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
         response.headers[.requestID] = AnswerHeadersMiddleware.newRequestID()
         context.write(self.wrapOutboundOut(.head(response.head)), promise: promise)
         context.write(self.wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)
-        let channel = context.channel
-        context.eventLoop.scheduleTask(in: Self.linger) { channel.close(promise: nil) }
+        context.channel.closeAfterLastAnswer()
     }
 
     private static func answer(to error: HTTPParserError) -> ProblemAnswer {

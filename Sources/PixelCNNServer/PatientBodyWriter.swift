@@ -6,7 +6,7 @@ import Hummingbird
 import NIOCore
 
 struct PatientBodyWriter: ResponseBodyWriter {
-    /// Half of what NIO buffers before it calls a connection full.
+    /// What is on its way to the client at a time, besides what its socket holds.
     static let pieceBytes = 32 << 10
 
     private var base: any ResponseBodyWriter
@@ -30,12 +30,5 @@ struct PatientBodyWriter: ResponseBodyWriter {
         let hangUp = self.channel.scheduleHangUp(in: self.patience)
         defer { hangUp.cancel() }
         try await self.base.finish(trailingHeaders)
-    }
-}
-
-extension Channel {
-    /// Closes the connection after `patience`, unless it is cancelled before: a write that waits for it then fails.
-    func scheduleHangUp(in patience: TimeAmount) -> Scheduled<Void> {
-        self.eventLoop.scheduleTask(in: patience) { self.close(promise: nil) }
     }
 }

@@ -28,7 +28,7 @@ struct SampleEventEncoder: Sendable {
                 SampleEventName.row,
                 RowEvent(
                     index: self.index(image), row: row, dtype: type.descr,
-                    values: Data(DrawnImages.bytes(of: values, type: type))))
+                    values: Data(NPYArray.bytes(of: values, type: type))))
         case .image(let image, let values):
             var event = ImageEvent(index: self.index(image))
             switch self.format {

@@ -69,7 +69,7 @@ public final class ServerMetrics: SchedulerObserver {
     /// A job has waited this long for its first image to be taken up.
     public func jobStarted(queueSeconds: Double) { self.queueTime.recordSeconds(queueSeconds) }
 
-    /// Made once each: to look them up by their labels takes a tenth of a refusal's time.
+    /// Made once each: to look them up by their labels takes a twentieth of a refusal's time.
     private func series(route: String, status: Int) -> (Counter, Timer) {
         self.routes.withLock { routes in
             let timer =

@@ -19,8 +19,6 @@ public struct UnixSocketServer: Service {
 
     /// How long connections that are accepted, or wait to be, have to send their request once a shutdown begins.
     static let drainGrace = Duration.milliseconds(200)
-    /// Connections that are told to close get this long to read their last answer.
-    static let linger = TimeAmount.seconds(1)
 
     private let socket: ListeningSocket
     private let state: ServerState
@@ -124,9 +122,7 @@ public struct UnixSocketServer: Service {
                     let response = try await responder.respond(to: request, context: context)
                     try await self.write(response, to: writer, channel)
                     status = response.status.code
-                    if response.headers[.connection] == "close" {
-                        channel.eventLoop.scheduleTask(in: Self.linger) { channel.close(promise: nil) }
-                    }
+                    if response.headers[.connection] == "close" { channel.closeAfterLastAnswer() }
                 } catch let error as HTTPParserError {
                     // The body is not HTTP; the connection answers.
                     status = HTTPResponse.Status.badRequest.code

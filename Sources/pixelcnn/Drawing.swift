@@ -94,7 +94,7 @@ struct Drawing: Sendable {
                 ? try await self.collect(part, shape, model, display)
                 : try await self.follow(part, shape, model, display, showsPictures: showsPictures)
             if self.format == .npy {
-                try output.write(DrawnImages.bytes(of: drawn, type: shape.elementType))
+                try output.write(NPYArray.bytes(of: drawn, type: shape.elementType))
             } else {
                 values += drawn
             }

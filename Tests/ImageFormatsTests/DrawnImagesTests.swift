@@ -12,7 +12,7 @@ import Testing
         let pieces =
             DrawnImages.npyHeader(count: 4, shape: shape)
             + stride(from: 0, to: values.count, by: shape.count).flatMap {
-                DrawnImages.bytes(of: Array(values[$0..<$0 + shape.count]), type: shape.elementType)
+                NPYArray.bytes(of: Array(values[$0..<$0 + shape.count]), type: shape.elementType)
             }
         #expect(pieces == images.npy())
         let array = try NPYArray(parsing: pieces)

@@ -30,11 +30,7 @@ public final class Command: @unchecked Sendable {
         self.directory = try TemporaryDirectory()
         let (exits, continuation) = AsyncStream<Int32>.makeStream()
         self.exits = exits
-        self.process.executableURL = URL(fileURLWithPath: program)
-        self.process.arguments = arguments
-        let kept = ["PATH", "HOME", "LD_LIBRARY_PATH"]
-        let inherited = ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
-        self.process.environment = inherited.merging(environment) { $1 }
+        self.process.prepare(program, arguments, environment: environment)
         for name in ["output", "errors"] {
             _ = FileManager.default.createFile(atPath: self.directory.file(name), contents: nil)
         }
@@ -79,5 +75,16 @@ public final class Command: @unchecked Sendable {
         _ program: String, _ arguments: [String], environment: [String: String] = [:]
     ) async throws -> CommandResult {
         try await Command(program, arguments, environment: environment).wait()
+    }
+}
+
+extension Process {
+    /// What to start, with `environment` and what programs need to be found and loaded.
+    func prepare(_ program: String, _ arguments: [String], environment: [String: String]) {
+        executableURL = URL(fileURLWithPath: program)
+        self.arguments = arguments
+        let kept = ["PATH", "HOME", "LD_LIBRARY_PATH"]
+        let inherited = ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
+        self.environment = inherited.merging(environment) { $1 }
     }
 }

@@ -20,11 +20,7 @@ public final class PseudoTerminal: @unchecked Sendable {
         _ = ioctl(slave, UInt(TIOCSWINSZ), &size)
         let (exits, exit) = AsyncStream<Int32>.makeStream()
         self.ends = exits
-        self.process.executableURL = URL(fileURLWithPath: program)
-        self.process.arguments = arguments
-        let kept = ["PATH", "HOME", "LD_LIBRARY_PATH"]
-        let inherited = ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
-        self.process.environment = inherited.merging(environment) { $1 }
+        self.process.prepare(program, arguments, environment: environment)
         let terminal = FileHandle(fileDescriptor: slave, closeOnDealloc: false)
         self.process.standardInput = terminal
         self.process.standardOutput = terminal
