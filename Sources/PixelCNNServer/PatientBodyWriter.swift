@@ -4,6 +4,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import NIOHTTPTypes
 
 struct PatientBodyWriter: ResponseBodyWriter {
     /// What is on its way to the client at a time, besides what its socket holds.
@@ -23,6 +24,9 @@ struct PatientBodyWriter: ResponseBodyWriter {
             let hangUp = self.channel.scheduleHangUp(in: self.patience)
             defer { hangUp.cancel() }
             try await self.base.write(piece)
+            // The writer above takes pieces while their predecessors are on their way to the event loop. Behind them, an
+            // empty one is done when they have left for the client, so that nothing is cut off by what comes after.
+            try await self.channel.writeAndFlush(HTTPResponsePart.body(ByteBuffer()))
         }
     }
 

@@ -127,22 +127,61 @@ import Testing
         }
     }
 
+    /// Takes far longer in all than a client may be silent, but is never silent for long.
     @Test func aSlowReaderGetsEverything() async throws {
-        try await RunningDaemon.run(["--client-timeout", "4"]) { daemon in
-            // 1.5 MB in base64 at 250 kB a second takes longer than a client may be silent.
-            let json = "{\"n\":4,\"height\":300,\"width\":300,\"stream_rows\":true,\"format\":\"npy\"}"
-            let answer = try await Curl.send(
-                Endpoint.samples, socket: daemon.socket, Self.streamed + ["--limit-rate", "250k"], json: json)
+        try await RunningDaemon.run(["--client-timeout", "2"]) { daemon in
+            let size = "\"n\":2,\"height\":300,\"width\":300"
+            let stream = try await self.readSlowly(
+                daemon, accept: MediaTypeName.eventStream, "{\(size),\"stream_rows\":true,\"format\":\"npy\"}"
+            ) { $0.hasSuffix("0\r\n\r\n".utf8) }
             var parser = ServerSentEventParser()
-            let events = try parser.events(in: answer.body)
-            #expect(events.count { $0.name == SampleEventName.row } == 1200)
-            #expect(events.count { $0.name == SampleEventName.image } == 4)
+            let events = try parser.events(in: Self.joinChunks(stream))
+            #expect(events.count { $0.name == SampleEventName.row } == 600)
+            #expect(events.count { $0.name == SampleEventName.image } == 2)
             #expect(events.last?.name == SampleEventName.done)
             // The same for a plain answer.
-            let plain = try await Curl.send(
-                Endpoint.samples, socket: daemon.socket, ["-H", "Accept: application/x-npy", "--limit-rate", "200k"],
-                json: "{\"n\":4,\"height\":300,\"width\":300}")
-            #expect(plain.body.count == 128 + 4 * 3 * 90_000)
+            let length = 128 + 2 * 3 * 90_000
+            let plain = try await self.readSlowly(daemon, accept: MediaTypeName.npy, "{\(size)}") { $0.count >= length }
+            #expect(plain.count == length)
         }
     }
+
+    /// What follows an answer's head, taken 64 KB at a time with pauses, until `isWhole` or the daemon hangs up.
+    private func readSlowly(
+        _ daemon: RunningDaemon, accept: String, _ json: String, until isWhole: @Sendable @escaping ([UInt8]) -> Bool
+    ) async throws -> [UInt8] {
+        let socket = daemon.socket
+        return try await ByteStream.blocking {
+            let stream = try ByteStream(socket)
+            stream.send("POST /v1/samples HTTP/1.1\r\nHost: x\r\nAccept: \(accept)\r\n")
+            stream.send("Content-Length: \(json.utf8.count)\r\n\r\n\(json)")
+            var (all, body): ([UInt8], [UInt8]) = ([], [])
+            while !isWhole(body), case let piece = stream.receive(), !piece.isEmpty {
+                all += piece
+                if body.isEmpty, let end = all.firstRange(of: Array("\r\n\r\n".utf8)) {
+                    body = Array(all[end.upperBound...])
+                } else if !body.isEmpty {
+                    body += piece
+                }
+                Thread.sleep(forTimeInterval: 0.2)
+            }
+            return body
+        }
+    }
+
+    /// The content of a chunked body (RFC 9112, section 7.1).
+    private static func joinChunks(_ body: [UInt8]) -> [UInt8] {
+        var (content, rest): ([UInt8], ArraySlice<UInt8>) = ([], body[...])
+        while let end = rest.firstRange(of: Array("\r\n".utf8)),
+            let size = Int(String(decoding: rest[..<end.lowerBound], as: UTF8.self), radix: 16), size > 0
+        {
+            content += rest[end.upperBound...].prefix(size)
+            rest = rest[end.upperBound...].dropFirst(size + 2)
+        }
+        return content
+    }
+}
+
+extension [UInt8] {
+    fileprivate func hasSuffix(_ text: String.UTF8View) -> Bool { suffix(text.count).elementsEqual(text) }
 }
