@@ -1,5 +1,6 @@
 // Where callers and workers meet: what waits, what is in flight, who has ended. One lock guards it all, and a worker
 // takes it only when something has changed since it last looked: a counter, read between two pieces of work, tells.
+// Status and refusals come from counts beside it.
 
 import Foundation
 import PixelCNNEngine
@@ -12,14 +13,12 @@ final class JobQueue: @unchecked Sendable {
     private let maximumQueuedImages: Int
     private var placement: Placement
     private let deadlines = Deadlines()
-    private var imagesCompleted: UInt64 = 0
-    private var valuesDrawn: UInt64 = 0
-    private var isStopped = false
+    private let counts = QueueCounts()
+    private let counters: [WorkerCounters]  // of each worker
 
     /// What the queue knows of a worker besides its images.
     private struct WorkerState {
         let assistance: PerSize<Assistance>
-        let counters: WorkerCounters
         var hasHelp = false
     }
     private var workers: [Int: WorkerState] = [:]
@@ -28,20 +27,17 @@ final class JobQueue: @unchecked Sendable {
     init(threads: Int, maximumQueuedImages: Int, imagesPerWorker: Int, maximumCacheBytes: Int) {
         (self.threads, self.maximumQueuedImages) = (threads, maximumQueuedImages)
         placement = Placement(workers: threads, capacity: imagesPerWorker, maximumCacheBytes: maximumCacheBytes)
+        counters = (0..<threads).map { _ in WorkerCounters() }
     }
 
+    /// Takes no lock.
     var status: SchedulerStatus {
-        condition.withLock {
-            var status = SchedulerStatus()
-            (status.requestsInFlight, status.requestsQueued) = (placement.requestsInFlight, placement.requestsQueued)
-            (status.imagesInFlight, status.imagesQueued) = (placement.imagesInFlight, placement.imagesQueued)
-            (status.imagesCompleted, status.valuesDrawn) = (imagesCompleted, valuesDrawn)
-            status.threads = threads
-            status.busySeconds = busySeconds
-            status.steps = workers.values.reduce(0) { $0 + $1.counters.steps }
-            status.imageSteps = workers.values.reduce(0) { $0 + $1.counters.imageSteps }
-            return status
-        }
+        var status = counts.status
+        status.threads = threads
+        status.busySeconds = busySeconds
+        status.steps = counters.reduce(0) { $0 + $1.steps }
+        status.imageSteps = counters.reduce(0) { $0 + $1.imageSteps }
+        return status
     }
 
     // MARK: - Callers
@@ -49,27 +45,24 @@ final class JobQueue: @unchecked Sendable {
     /// Lines up a job's images, unless it has ended.
     /// - Throws: ``SchedulerError/queueFull(retryAfterSeconds:)`` where others wait and these do not fit beside them.
     func admit(_ job: Job) throws(SchedulerError) {
+        try checkRoom(for: job.count)
         condition.lock()
         defer { condition.unlock() }
         // Asked under the lock: who ends a job takes it out of the queue afterwards.
         if job.isEnded { return }
-        if let refusal = refusal(of: job.count) { throw refusal }
+        try checkRoom(for: job.count)
         if let deadline = job.deadline, deadline <= .now { throw .deadlineExceeded }
         placement.append(job)
         deadlines.add(job)
         announceChange()
     }
 
-    /// Why a job of `images` images would not be admitted now.
-    func checkRoom(for images: Int) throws(SchedulerError) {
-        if let refusal = condition.withLock({ refusal(of: images) }) { throw refusal }
-    }
-
-    /// Under the lock.
-    private func refusal(of images: Int) -> SchedulerError? {
-        if isStopped { return .stopped }
-        guard placement.imagesQueued > 0, placement.imagesQueued + images > maximumQueuedImages else { return nil }
-        return .queueFull(retryAfterSeconds: secondsToDrain())
+    /// Refuses a job of `images` images that would not be admitted now. Takes no lock.
+    func checkRoom(for images: Int, behind others: Int = 0) throws(SchedulerError) {
+        if counts.isStopped { throw .stopped }
+        let queued = counts.imagesQueued + others
+        guard queued > 0, queued + images > maximumQueuedImages else { return }
+        throw .queueFull(retryAfterSeconds: secondsToDrain(queued))
     }
 
     /// Takes out what is left of a job that has ended; images in flight leave before their worker's next piece.
@@ -84,7 +77,7 @@ final class JobQueue: @unchecked Sendable {
     /// Refuses new jobs, sends the workers home, and returns the jobs that still waited.
     func stop() -> [Job] {
         condition.withLock {
-            isStopped = true
+            counts.stop()
             defer { announceChange() }
             return placement.removeAll()
         }
@@ -100,21 +93,24 @@ final class JobQueue: @unchecked Sendable {
         case help(worker: Int, Assistance)
     }
 
-    /// Makes a worker known before its first turn.
-    func enlist(_ worker: Int, _ assistance: PerSize<Assistance>, _ counters: WorkerCounters) {
-        condition.withLock { workers[worker] = WorkerState(assistance: assistance, counters: counters) }
+    /// Makes a worker known before its first turn; it counts what it does.
+    func enlist(_ worker: Int, _ assistance: PerSize<Assistance>) -> WorkerCounters {
+        condition.withLock { workers[worker] = WorkerState(assistance: assistance) }
+        return counters[worker]
     }
 
     /// Grows whenever there may be something new for a worker: images to take, places, jobs that have ended, the end.
     var changes: Int { changeCount.load(ordering: .acquiring) }
 
-    var shouldStop: Bool { condition.withLock { isStopped } }
+    var shouldStop: Bool { counts.isStopped }
 
     /// Waits until there is something to do for `worker`, which has no images.
     func nextTurn(of worker: Int) -> Turn {
         condition.withLock {
             while true {
-                if isStopped || placement.canTake(worker: worker) || deadlines.havePassed(at: .now) { return .look }
+                if counts.isStopped || placement.canTake(worker: worker) || deadlines.havePassed(at: .now) {
+                    return .look
+                }
                 if let (other, size) = placement.workerWithOneImage(where: { workers[$0]?.hasHelp == false }),
                     let assistance = workers[other]?.assistance[size]
                 {
@@ -149,8 +145,7 @@ final class JobQueue: @unchecked Sendable {
     func didLeave(_ worker: Int, _ images: [PendingImage], completed: Int, values: Int) {
         condition.withLock {
             placement.leave(worker: worker, images)
-            imagesCompleted += UInt64(completed)
-            valuesDrawn += UInt64(values)
+            counts.didComplete(images: completed, values: values)
             announceChange()
         }
     }
@@ -167,16 +162,18 @@ final class JobQueue: @unchecked Sendable {
 
     /// Under the lock.
     private func announceChange() {
+        counts.note(placement)
         changeCount.wrappingAdd(1, ordering: .releasing)
         condition.broadcast()
     }
 
-    private var busySeconds: Double { workers.values.reduce(0) { $0 + $1.counters.busySeconds } }
+    private var busySeconds: Double { counters.reduce(0) { $0 + $1.busySeconds } }
 
     /// When what waits now should have been taken up, by the speed so far: 1 … 60 seconds.
-    private func secondsToDrain() -> Int {
-        guard imagesCompleted > 0 else { return 1 }
-        let secondsAnImage = busySeconds / Double(imagesCompleted) / Double(threads)
-        return min(max(Int((Double(placement.imagesQueued) * secondsAnImage).rounded(.up)), 1), 60)
+    private func secondsToDrain(_ queued: Int) -> Int {
+        let completed = counts.status.imagesCompleted
+        guard completed > 0 else { return 1 }
+        let secondsAnImage = busySeconds / Double(completed) / Double(threads)
+        return min(max(Int((Double(queued) * secondsAnImage).rounded(.up)), 1), 60)
     }
 }

@@ -30,6 +30,8 @@ struct Placement {
 
     /// Jobs with images in flight.
     private(set) var requestsInFlight = 0
+    /// Jobs none of whose images has been taken.
+    private(set) var requestsQueued = 0
 
     init(workers: Int, capacity: Int, maximumCacheBytes: Int) {
         (self.capacity, self.maximumCacheBytes) = (capacity, maximumCacheBytes)
@@ -38,31 +40,29 @@ struct Placement {
 
     var imagesQueued: Int { queued.total }
     var imagesInFlight: Int { inFlight.total }
-    /// Jobs none of whose images has been taken.
-    var requestsQueued: Int {
-        JobSize.allCases.reduce(0) { $0 + waiting[$1].count { $0.nextImage == 0 } }
-    }
 
     // MARK: - Jobs
 
     /// Lines up a job's images.
     mutating func append(_ job: Job) {
         waiting[job.size].append(WaitingJob(job: job))
+        requestsQueued += 1
         queued[job.size] += job.count
     }
 
     /// Takes a job's waiting images out.
     mutating func remove(_ job: Job) {
         guard let place = waiting[job.size].firstIndex(where: { $0.job === job }) else { return }
-        queued[job.size] -= job.count - waiting[job.size][place].nextImage
-        waiting[job.size].remove(at: place)
+        let taken = waiting[job.size].remove(at: place).nextImage
+        queued[job.size] -= job.count - taken
+        if taken == 0 { requestsQueued -= 1 }
     }
 
     /// Takes all waiting images out.
     mutating func removeAll() -> [Job] {
         defer {
             for size in JobSize.allCases { waiting[size].removeAll() }
-            queued = .zero
+            (queued, requestsQueued) = (.zero, 0)
         }
         return JobSize.allCases.flatMap { waiting[$0].map(\.job) }
     }
@@ -81,6 +81,7 @@ struct Placement {
             let quota = quota(of: worker, size)
             while taken.count < most, loads[worker][size] < quota, nextFits(size), var next = waiting[size].popFirst() {
                 taken.append(PendingImage(job: next.job, image: next.nextImage))
+                if next.nextImage == 0 { requestsQueued -= 1 }
                 next.nextImage += 1
                 if next.nextImage < next.job.count { waiting[size].append(next) }
                 queued[size] -= 1

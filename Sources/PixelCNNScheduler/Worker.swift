@@ -13,7 +13,7 @@ final class Worker {
     private let heartbeat: Heartbeat
     private let faults: DebugFaults
     private let observer: (any SchedulerObserver)?
-    private let counters = WorkerCounters()
+    private let counters: WorkerCounters
     private let sessions: PerSize<SamplingSession>
 
     private var images: [Int: PendingImage] = [:]  // by tag
@@ -34,8 +34,8 @@ final class Worker {
         sessions = PerSize(
             small: SamplingSession(engine: engine, capacity: capacity),
             large: SamplingSession(engine: engine, capacity: capacity))
-        queue.enlist(
-            number, PerSize(small: sessions.small.assistance, large: sessions.large.assistance), counters)
+        counters = queue.enlist(
+            number, PerSize(small: sessions.small.assistance, large: sessions.large.assistance))
         for size in JobSize.allCases {
             sessions[size].finishRow = { [unowned self] tag, row in
                 guard let image = images[tag] else { return }
