@@ -15,6 +15,38 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: daemon.socket))
     }
 
+    @Test func aRequestsBytesAreTheSameAfterARestartAndInACrowd() async throws {
+        func draw(_ daemon: RunningDaemon, _ type: String) async throws -> [UInt8] {
+            let answer = try await Curl.send(
+                Endpoint.samples, socket: daemon.socket, ["-H", "Accept: \(type)"],
+                json: "{\"n\":5,\"seed\":77,\"first_index\":18446744073709551000,\"temperature\":0.9}")
+            #expect(answer.status == 200)
+            return answer.body
+        }
+        for type in [MediaTypeName.png, MediaTypeName.npy] {
+            var answers: [[UInt8]] = []
+            for threads in ["1", "2", "2"] {
+                try await RunningDaemon.run(["--threads", threads]) { daemon in
+                    answers.append(try await draw(daemon, type))
+                    // Beside others, whose images are drawn together with these.
+                    async let crowd = withThrowingTaskGroup(of: Int.self) { group in
+                        for i in 0..<6 {
+                            group.addTask {
+                                try await Curl.send(
+                                    Endpoint.samples, socket: daemon.socket, json: "{\"n\":\(1 + i * 20),\"seed\":\(i)}"
+                                ).status
+                            }
+                        }
+                        return try await group.allSatisfy { $0 == 200 }
+                    }
+                    answers.append(try await draw(daemon, type))
+                    #expect(try await crowd)
+                }
+            }
+            #expect(answers.count == 6 && answers.allSatisfy { $0 == answers[0] })
+        }
+    }
+
     @Test func theSocketIsForOwnerAndGroup() async throws {
         try await RunningDaemon.run { daemon in
             let attributes = try FileManager.default.attributesOfItem(atPath: daemon.socket)
