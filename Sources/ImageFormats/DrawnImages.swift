@@ -11,12 +11,15 @@ public struct DrawnImages: Sendable {
         public var firstIndex: UInt64
         /// SHA-256 of the model's file.
         public var model: String
+        /// The arithmetic that drew them, `f32` or `bf16`.
+        public var precision: String
         /// The program that drew them, with its version.
         public var software: String
 
         /// An origin as given.
-        public init(seed: UInt64, firstIndex: UInt64, model: String, software: String) {
-            (self.seed, self.firstIndex, self.model, self.software) = (seed, firstIndex, model, software)
+        public init(seed: UInt64, firstIndex: UInt64, model: String, precision: String, software: String) {
+            (self.seed, self.firstIndex, self.model) = (seed, firstIndex, model)
+            (self.precision, self.software) = (precision, software)
         }
     }
 
@@ -87,6 +90,7 @@ public struct DrawnImages: Sendable {
                 (key: "PixelCNN-Seed", value: "\(origin.seed)"),
                 (key: "PixelCNN-First-Index", value: "\(origin.firstIndex)"),
                 (key: "PixelCNN-Model", value: origin.model),
+                (key: "PixelCNN-Precision", value: origin.precision),
                 (key: "Software", value: origin.software),
             ])
     }

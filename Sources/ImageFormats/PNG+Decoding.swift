@@ -42,6 +42,14 @@ extension PNG {
         return Picture(width: header.width, height: header.height, channels: channels, pixels: pixels)
     }
 
+    /// The width and height that a PNG file says it has; nothing is decoded.
+    ///
+    /// - Throws: `PNGError` for files that are damaged.
+    public static func size(of bytes: [UInt8]) throws(PNGError) -> (width: Int, height: Int) {
+        let header = try PNGChunks(parsing: bytes).header
+        return (header.width, header.height)
+    }
+
     private static func check(
         _ header: PNGChunks.Header, limit: Int, compressedBytes: Int
     ) throws(PNGError) {

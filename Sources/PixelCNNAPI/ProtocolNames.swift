@@ -4,6 +4,8 @@
 public enum HeaderName {
     /// SHA-256 of the model file; on every answer.
     public static let model = "PixelCNN-Model"
+    /// The arithmetic that values depend on besides the model, `f32` or `bf16`; on every answer.
+    public static let precision = "PixelCNN-Precision"
     /// The seed of the samples; on every answer that carries some.
     public static let seed = "PixelCNN-Seed"
     /// The request's identifier: the client's own if it sent a sane one; on every answer.

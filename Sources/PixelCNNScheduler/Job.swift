@@ -23,6 +23,7 @@ final class Job: Sendable {
     private enum State {
         /// Nobody waits yet.
         case created
+        /// `results` is empty where they go to `progress` instead.
         case running(results: [ImageResult?], missing: Int, waiter: CheckedContinuation<[ImageResult], any Error>)
         case ended
     }
@@ -48,7 +49,8 @@ final class Job: Sendable {
     func start(_ waiter: CheckedContinuation<[ImageResult], any Error>) -> Bool {
         let isStarted = state.withLock { state in
             guard case .created = state else { return false }
-            state = .running(results: Array(repeating: nil, count: count), missing: count, waiter: waiter)
+            let results = progress == nil ? [ImageResult?](repeating: nil, count: count) : []
+            state = .running(results: results, missing: count, waiter: waiter)
             return true
         }
         if !isStarted { waiter.resume(throwing: CancellationError()) }
@@ -60,13 +62,13 @@ final class Job: Sendable {
         progress?.finish(row: row.row, of: image, count: row.count) { row.values }
     }
 
-    /// Takes in image `image`'s result; the last one ends the job.
+    /// Takes in image `image`'s result; the last one ends the job. Only a job without progress keeps them.
     func finish(image: Int, result: ImageResult) {
         if let progress, case .values(let values) = result { progress.finish(image: image, values: values) }
         let complete = state.withLock { state -> (CheckedContinuation<[ImageResult], any Error>, [ImageResult])? in
             guard case .running(var results, let missing, let waiter) = state else { return nil }
             state = .ended  // `results` is uniquely referenced while it changes
-            results[image] = result
+            if progress == nil { results[image] = result }
             if missing == 1 { return (waiter, results.compactMap { $0 }) }
             state = .running(results: results, missing: missing - 1, waiter: waiter)
             return nil

@@ -2,6 +2,7 @@
 // the other, and a slow reader costs no more memory than the job's values, once as rows and once as images. A worker pays
 // an addition a row, and a copy of it only where rows are streamed.
 
+import DequeModule
 import PixelCNNEngine
 import Synchronization
 
@@ -13,7 +14,7 @@ public enum JobUpdate: Sendable, Equatable {
     case image(Int, values: [UInt16])
 }
 
-/// A job's progress. Of one job: made for it, given to ``Scheduler/sample(_:progress:)``, read meanwhile.
+/// A job's progress. Of one job: made for it, given to ``Scheduler/stream(_:to:)``, read meanwhile.
 public final class JobProgress: Sendable {
     /// Rings when something has changed since the last ring was taken, a row at a time; only one ring is kept. Finishes
     /// when the job has ended, whichever way. For one reader.
@@ -23,7 +24,7 @@ public final class JobProgress: Sendable {
     private let bell: AsyncStream<Void>.Continuation
     private let values = Atomic<Int>(0)
     private let images = Atomic<Int>(0)
-    private let updates = Mutex<[JobUpdate]>([])
+    private let updates = Mutex<Deque<JobUpdate>>([])
 
     /// Progress of a job that has not begun. Without `streamsRows` only whole images are told of.
     public init(streamsRows: Bool) {
@@ -37,13 +38,8 @@ public final class JobProgress: Sendable {
     /// Images that are complete.
     public var imagesDone: Int { images.load(ordering: .relaxed) }
 
-    /// What has been completed since the last call, in order of completion.
-    public func takeUpdates() -> [JobUpdate] {
-        updates.withLock { updates in
-            defer { updates = [] }
-            return updates
-        }
-    }
+    /// What has been completed and not taken yet, the oldest of it.
+    public func takeUpdate() -> JobUpdate? { updates.withLock { $0.popFirst() } }
 
     // MARK: - Backends
 

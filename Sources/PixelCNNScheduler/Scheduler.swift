@@ -46,24 +46,36 @@ public final class Scheduler: Sendable {
     public var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
 
     /// Refuses a job of `images` images that would be refused now, for a caller to whom a job costs more than a question.
+    /// `others` are images that will have been queued by then.
     /// - Throws: ``SchedulerError/queueFull(retryAfterSeconds:)`` or ``SchedulerError/stopped``.
-    public func checkRoom(for images: Int) throws(SchedulerError) { try queue.checkRoom(for: images) }
+    public func checkRoom(for images: Int, behind others: Int = 0) throws(SchedulerError) {
+        try queue.checkRoom(for: images, behind: others)
+    }
 
-    /// Draws images: values 0 … d − 1, (count, C, H, W). `progress` tells what is complete meanwhile, and ends with the job.
+    /// Draws images: values 0 … d − 1, (count, C, H, W).
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
-    public func sample(_ job: SamplingJob, progress: JobProgress? = nil) async throws -> [UInt16] {
-        let results = try await run(
-            Job(
-                count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width), deadline: job.deadline,
-                progress: progress
-            ) { i in
-                ImageTask(
-                    height: job.height, width: job.width,
-                    source: .sample(seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters))
-            })
-        return results.flatMap { result -> [UInt16] in
-            guard case .values(let values) = result else { return [] }
-            return values
+    public func sample(_ job: SamplingJob) async throws -> [UInt16] {
+        let results = try await run(makeJob(job, progress: nil))
+        var values: [UInt16] = []
+        values.reserveCapacity(results.reduce(0) { $0 + $1.count })
+        for case .values(let image) in results { values += image }
+        return values
+    }
+
+    /// Draws images for whoever reads `progress`, which ends with the job. Nothing is kept of what has been read there.
+    /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
+    public func stream(_ job: SamplingJob, to progress: JobProgress) async throws {
+        _ = try await run(makeJob(job, progress: progress))
+    }
+
+    private func makeJob(_ job: SamplingJob, progress: JobProgress?) -> Job {
+        Job(
+            count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width), deadline: job.deadline,
+            progress: progress
+        ) { i in
+            ImageTask(
+                height: job.height, width: job.width,
+                source: .sample(seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters))
         }
     }
 
@@ -77,10 +89,10 @@ public final class Scheduler: Sendable {
                     height: job.height, width: job.width,
                     source: .score(values: Array(job.values[i * size..<(i + 1) * size])))
             })
-        return results.flatMap { result -> [Float] in
-            guard case .logProbabilities(let logProbabilities) = result else { return [] }
-            return logProbabilities
-        }
+        var logProbabilities: [Float] = []
+        logProbabilities.reserveCapacity(job.values.count)
+        for case .logProbabilities(let image) in results { logProbabilities += image }
+        return logProbabilities
     }
 
     /// Touches every weight once, so that the first request finds them in memory.

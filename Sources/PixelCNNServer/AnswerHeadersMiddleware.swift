@@ -1,4 +1,4 @@
-// What every answer carries, errors included: the request's identifier, the model, the date. It is the outermost
+// What every answer carries, errors included: the request's identifier, the model and its precision, the date. It is the outermost
 // middleware, so it also takes the body off answers to HEAD.
 
 import Foundation
@@ -7,24 +7,35 @@ import Hummingbird
 import PixelCNNAPI
 
 struct AnswerHeadersMiddleware: RouterMiddleware {
-    let modelSHA256: String
+    private let modelSHA256: String
+    private let precision: String
+
+    init(_ model: ModelDescription) {
+        (self.modelSHA256, self.precision) = (model.sha256, model.precision)
+    }
 
     func handle(
         _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response
     ) async throws -> Response {
         var context = context
-        context.requestID = Self.requestID(of: request)
+        context.requestID = Self.requestID(of: request.headers)
         context.logger[metadataKey: "request"] = "\(context.requestID)"
         var response = try await next(request, context)
-        response.headers[.requestID] = context.requestID
-        response.headers[.pixelCNNModel] = self.modelSHA256
-        response.headers[.date] = Self.httpDate(time(nil))
+        self.add(to: &response.headers, requestID: context.requestID)
         return request.method == .head ? response.createHeadResponse() : response
     }
 
+    /// For answers that are not a route's, too.
+    func add(to headers: inout HTTPFields, requestID: String) {
+        headers[.requestID] = requestID
+        headers[.pixelCNNModel] = self.modelSHA256
+        headers[.pixelCNNPrecision] = self.precision
+        headers[.date] = Self.httpDate(time(nil))
+    }
+
     /// The client's own identifier where it is short and plain enough to log and to send back, else a new one.
-    static func requestID(of request: Request) -> String {
-        if let sent = request.headers[.requestID], 1...128 ~= sent.utf8.count,
+    static func requestID(of headers: HTTPFields) -> String {
+        if let sent = headers[.requestID], 1...128 ~= sent.utf8.count,
             sent.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\"") })
         {
             return sent

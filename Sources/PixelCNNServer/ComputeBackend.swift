@@ -8,22 +8,21 @@ public protocol ComputeBackend: Sendable {
     /// Counters at this moment.
     var status: SchedulerStatus { get }
 
-    /// Refuses at once what would be refused anyway: a flood costs little.
-    func checkRoom(for images: Int) throws(SchedulerError)
+    /// Refuses at once what would be refused anyway, were `others` more images queued: a flood costs little.
+    func checkRoom(for images: Int, behind others: Int) throws(SchedulerError)
 
-    /// Draws images; the values are (count, C, height, width), each 0…d−1. `progress` tells what is complete meanwhile
-    /// and ends with the job. Cancelling the task frees the images.
-    func sample(_ job: SamplingJob, progress: JobProgress?) async throws -> [UInt16]
+    /// Draws images; the values are (count, C, height, width), each 0…d−1. Cancelling the task frees the images.
+    func sample(_ job: SamplingJob) async throws -> [UInt16]
+
+    /// Draws images for whoever reads `progress`, which ends with the job. Cancelling the task frees the images.
+    func stream(_ job: SamplingJob, to progress: JobProgress) async throws
 
     /// Log-probabilities in nats, (count, C, height, width).
     func score(_ job: ScoringJob) async throws -> [Float]
 }
 
 extension ComputeBackend {
-    /// Draws images that nobody watches.
-    func sample(_ job: SamplingJob) async throws -> [UInt16] {
-        try await self.sample(job, progress: nil)
-    }
+    func checkRoom(for images: Int) throws(SchedulerError) { try self.checkRoom(for: images, behind: 0) }
 }
 
 extension Scheduler: ComputeBackend {}

@@ -41,28 +41,12 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
             return task
         }
     }
-}
 
-extension Channel {
-    /// Starts `operation`, which is cancelled when this connection closes; for connections with a ``ConnectionWatch``.
-    func startWatched<Value: Sendable>(
-        _ operation: @Sendable @escaping () async throws -> Value
-    ) async throws -> Task<Value, any Error> {
-        let watch: ConnectionWatch
-        do {
-            watch = try await self.pipeline.handler(type: ConnectionWatch.self).get()
-        } catch {
-            // A closed channel has no handlers any more: there is nobody to answer.
-            throw CancellationError()
-        }
-        return watch.start(operation)
-    }
-
-    /// Runs `operation`, cancelled when this connection closes or the calling task is cancelled.
+    /// Runs `operation`, cancelled when the connection closes or the calling task is cancelled.
     func cancellingOnClose<Value: Sendable>(
         _ operation: @Sendable @escaping () async throws -> Value
     ) async throws -> Value {
-        let task = try await self.startWatched(operation)
+        let task = self.start(operation)
         return try await withTaskCancellationHandler {
             try await task.value
         } onCancel: {

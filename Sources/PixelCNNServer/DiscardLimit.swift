@@ -12,10 +12,16 @@ final class DiscardLimit: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     /// Far more than lies in a socket's buffers.
-    static let maximumBytes = 4 << 20
+    static let least = 4 << 20
 
+    private let maximumBytes: Int
     private var unanswered = 0
     private var discarded = 0
+
+    /// - Parameter maximumBytes: a whole body, at most: who sends one may not look for an answer before its end.
+    init(maximumBytes: Int) {
+        self.maximumBytes = maximumBytes
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch self.unwrapInboundIn(data) {
@@ -24,7 +30,7 @@ final class DiscardLimit: ChannelDuplexHandler, RemovableChannelHandler {
             self.discarded = 0
         case .body(let buffer) where self.unanswered == 0:
             self.discarded += buffer.readableBytes
-            if self.discarded > Self.maximumBytes { return context.close(promise: nil) }
+            if self.discarded > self.maximumBytes { return context.close(promise: nil) }
         default: break
         }
         context.fireChannelRead(data)

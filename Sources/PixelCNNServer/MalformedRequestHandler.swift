@@ -15,11 +15,11 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
     /// The most bytes of one header field and of all, and the most fields, of a request.
     static let limits = (fieldBytes: 16 << 10, allBytes: 64 << 10, fields: 128)
 
-    private let modelSHA256: String
+    private let headers: AnswerHeadersMiddleware
     private var parserError: HTTPParserError?
 
-    init(modelSHA256: String) {
-        self.modelSHA256 = modelSHA256
+    init(_ headers: AnswerHeadersMiddleware) {
+        self.headers = headers
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -35,8 +35,7 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
         let answer = Self.answer(to: parserError)
         var response = answer.response
         response.headers[.connection] = "close"
-        response.headers[.pixelCNNModel] = self.modelSHA256
-        response.headers[.requestID] = AnswerHeadersMiddleware.newRequestID()
+        self.headers.add(to: &response.headers, requestID: AnswerHeadersMiddleware.newRequestID())
         context.write(self.wrapOutboundOut(.head(response.head)), promise: promise)
         context.write(self.wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)
         context.channel.closeAfterLastAnswer()

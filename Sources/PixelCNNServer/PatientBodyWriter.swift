@@ -1,5 +1,6 @@
 // Writes a body in pieces, each of which waits until the connection has room: no more of it lies in buffers than that, and
-// a client that takes none of it for too long is hung up on, which also frees the images that it waits for.
+// a client that takes none of it for too long is hung up on, which also frees the images that it waits for. So is one that
+// takes it too slowly: its patience is used up while a piece waits, and comes back with what was taken.
 
 import HTTPTypes
 import Hummingbird
@@ -9,20 +10,30 @@ import NIOHTTPTypes
 struct PatientBodyWriter: ResponseBodyWriter {
     /// What is on its way to the client at a time, besides what its socket holds.
     static let pieceBytes = 32 << 10
+    /// Who takes an answer at this rate is never hung up on for being slow.
+    static let bytesPerSecond = 1024
 
     private var base: any ResponseBodyWriter
     private let channel: any Channel
     private let patience: TimeAmount
+    private var left: TimeAmount
 
     init(_ base: any ResponseBodyWriter, channel: any Channel, patience: TimeAmount) {
-        (self.base, self.channel, self.patience) = (base, channel, patience)
+        (self.base, self.channel, self.patience, self.left) = (base, channel, patience, patience)
     }
 
     mutating func write(_ buffer: ByteBuffer) async throws {
         var rest = buffer
         while let piece = rest.readSlice(length: min(rest.readableBytes, Self.pieceBytes)), piece.readableBytes > 0 {
-            let hangUp = self.channel.scheduleHangUp(in: self.patience)
-            defer { hangUp.cancel() }
+            let start = NIODeadline.now()
+            let earned = TimeAmount.nanoseconds(
+                Int64(piece.readableBytes) * 1_000_000_000 / Int64(Self.bytesPerSecond))
+            self.left = min(self.patience, self.left + earned)
+            let hangUp = self.channel.scheduleHangUp(in: self.left)
+            defer {
+                hangUp.cancel()
+                self.left = self.left - (NIODeadline.now() - start)
+            }
             try await self.base.write(piece)
             // The writer above takes pieces while their predecessors are on their way to the event loop. Behind them, an
             // empty one is done when they have left for the client, so that nothing is cut off by what comes after.

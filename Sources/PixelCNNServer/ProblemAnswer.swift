@@ -53,7 +53,7 @@ extension ProblemAnswer {
         }
     }
 
-    private init(_ error: SchedulerError) {
+    init(_ error: SchedulerError) {
         switch error {
         case .queueFull(let seconds):
             self = .busy(
@@ -80,6 +80,7 @@ extension Response {
 extension HTTPField.Name {
     // The initialiser fails for what is no HTTP token; these constants are.
     static let pixelCNNModel = Self(HeaderName.model)!
+    static let pixelCNNPrecision = Self(HeaderName.precision)!
     static let pixelCNNSeed = Self(HeaderName.seed)!
     static let requestID = Self(HeaderName.requestID)!
 }

@@ -1,5 +1,5 @@
 // Reading a request's body, bounded: a length that is announced too long is refused before a byte is read, one that
-// turns out too long when the bound is reached. Memory is at most twice the bound while the pieces are joined.
+// turns out too long when the bound is reached; and so is one that there is no memory for.
 
 import HTTPTypes
 import Hummingbird
@@ -9,17 +9,23 @@ import PixelCNNAPI
 extension Request {
     /// The whole body.
     ///
-    /// - Throws: 413 past `limit` bytes.
-    func wholeBody(limit: Int) async throws -> [UInt8] {
+    /// - Throws: 413 past `limit` bytes; 429 where `memory` has no room.
+    func wholeBody(limit: Int, memory: RequestMemory) async throws -> [UInt8] {
+        let limit = min(limit, memory.limit / MemoryNeed.body(1))
         // The rest of the body would have to be read to find the next request behind it.
         let refusal = ProblemAnswer(
             .contentTooLarge, "the body is too large; allowed are \(limit) bytes", headers: [.connection: "close"])
-        if let text = self.headers[.contentLength], let length = Int(text), length > limit { throw refusal }
-        do {
-            return Array(buffer: try await self.body.collect(upTo: limit))
-        } catch is NIOTooManyBytesError {
-            throw refusal
+        let announced = self.headers[.contentLength].flatMap { Int($0) } ?? 0
+        guard announced <= limit else { throw refusal }
+        try memory.hold(MemoryNeed.body(announced))
+        var bytes: [UInt8] = []
+        for try await piece in self.body {
+            let count = bytes.count + piece.readableBytes
+            guard count <= limit else { throw refusal }
+            if count > announced { try memory.hold(MemoryNeed.body(count)) }
+            bytes.append(contentsOf: piece.readableBytesView)
         }
+        return bytes
     }
 
     /// Refuses what this version does not act on, rather than answering something else than was asked.

@@ -1,6 +1,7 @@
 // One line a request: method, path, status, duration. Health probes and scrapes are logged at debug level, as they come
 // by the second and say nothing while all is well.
 
+import HTTPTypes
 import Hummingbird
 import Logging
 import PixelCNNAPI
@@ -17,11 +18,21 @@ struct RequestLogMiddleware: RouterMiddleware {
             context.logger.info("\(request.method) \(request.uri.path): given up, \(error)")
             throw error
         }
-        let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
-        let isProbe = [Endpoint.health, Endpoint.readiness, Endpoint.metrics].contains(request.uri.path)
-        context.logger.log(
-            level: isProbe ? .debug : .info, "\(request.method) \(request.uri.path) \(response.status.code)",
-            metadata: ["ms": "\(Int(milliseconds.rounded()))"])
+        Self.log(request.method, request.uri.path, response.status, since: start, to: context.logger)
         return response
+    }
+
+    /// Writes the line of a request that has been answered.
+    static func log(
+        _ method: HTTPRequest.Method, _ path: String, _ status: HTTPResponse.Status,
+        since start: ContinuousClock.Instant,
+        to logger: Logger, _ metadata: @autoclosure () -> Logger.Metadata = [:]
+    ) {
+        let isProbe = [Endpoint.health, Endpoint.readiness, Endpoint.metrics].contains(path)
+        logger.log(
+            level: isProbe ? .debug : .info, "\(method) \(path) \(status.code)",
+            metadata: metadata().merging([
+                "ms": "\(Int(((ContinuousClock.now - start) / .milliseconds(1)).rounded()))"
+            ]) { _, new in new })
     }
 }

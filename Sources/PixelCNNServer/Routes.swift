@@ -34,7 +34,7 @@ enum Routes {
     /// The router's middleware runs outside in: headers, log, problems.
     static func responder(for state: ServerState) -> some HTTPResponder<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: AnswerHeadersMiddleware(modelSHA256: state.model.sha256))
+        router.add(middleware: AnswerHeadersMiddleware(state.model))
         router.add(middleware: RequestLogMiddleware())
         router.add(middleware: ProblemMiddleware())
         let models = ModelRoute(state: state)

@@ -10,6 +10,11 @@ import PixelCNNScheduler
 import Synchronization
 
 final class SampleStream: Sendable {
+    /// A failure of our own, which the stream's last event has told the client of.
+    struct ToldFailure: Error {
+        let error: any Error
+    }
+
     /// At most ten `progress` events a second.
     static let progressInterval = Duration.milliseconds(100)
     /// A stream that waits says so, for proxies that take silence for death.
@@ -42,7 +47,7 @@ final class SampleStream: Sendable {
         context: ServerContext
     ) async throws -> SampleStream {
         let stream = SampleStream(encoder: encoder, streamsRows: streamsRows, logger: context.logger)
-        try await stream.begin(job, backend: backend, channel: context.channel)
+        stream.begin(job, backend: backend, context)
         for await _ in stream.wakeUps { break }
         if case .failure(let error) = stream.outcome.withLock({ $0 }) {
             stream.cancel()
@@ -51,10 +56,11 @@ final class SampleStream: Sendable {
         return stream
     }
 
-    private func begin(_ job: SamplingJob, backend: any ComputeBackend, channel: any Channel) async throws {
-        let compute = try await channel.startWatched { [self] in
+    private func begin(_ job: SamplingJob, backend: any ComputeBackend, _ context: ServerContext) {
+        let compute = context.watch.start { [self] in
+            context.pass.giveBack()
             do {
-                _ = try await backend.sample(job, progress: self.progress)
+                try await backend.stream(job, to: self.progress)
                 self.end(.success(()))
             } catch {
                 self.end(.failure(error))
@@ -99,12 +105,14 @@ final class SampleStream: Sendable {
         // A task that is cancelled falls out of the loop.
         for await _ in self.wakeUps { try await self.writeNews(to: &writer, &told) }
         try await self.writeUpdates(to: &writer, &told)
-        try await writer.write(ByteBuffer(bytes: self.lastEvent()))
+        let (last, failure) = try self.lastEvent()
+        try await writer.write(ByteBuffer(bytes: last))
         try await writer.finish(nil)
         let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
         self.logger.info(
             "Streamed \(self.progress.imagesDone) of \(self.encoder.count) images",
             metadata: ["ms": "\(Int(milliseconds.rounded()))"])
+        if let failure { throw ToldFailure(error: failure) }
     }
 
     /// What was written, and when.
@@ -134,24 +142,23 @@ final class SampleStream: Sendable {
     }
 
     private func writeUpdates(to writer: inout any ResponseBodyWriter, _ told: inout Told) async throws {
-        for update in self.progress.takeUpdates() {
+        while let update = self.progress.takeUpdate() {
             try await writer.write(ByteBuffer(bytes: self.encoder.update(update)))
             told.last = .now
         }
     }
 
-    /// `done`, or the error that ended the job.
+    /// `done`, or the error that ended the job; and what failed, where that is our own doing.
     ///
     /// - Throws: the cancellation of a job that nobody waits for any more.
-    private func lastEvent() throws -> [UInt8] {
+    private func lastEvent() throws -> ([UInt8], failure: (any Error)?) {
         switch self.outcome.withLock({ $0 }) {
-        case .success: return try self.encoder.done()
+        case .success: return (try self.encoder.done(), nil)
         case nil: throw CancellationError()
         case .failure(let error):
             if error is CancellationError { throw error }
-            if let answer = ProblemAnswer(for: error) { return try self.encoder.error(answer) }
-            self.logger.error("Request failed", metadata: ["error": "\(error)"])
-            return try self.encoder.error(.internalError)
+            if let answer = ProblemAnswer(for: error) { return (try self.encoder.error(answer), nil) }
+            return (try self.encoder.error(.internalError), error)
         }
     }
 }

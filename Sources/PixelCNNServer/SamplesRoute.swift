@@ -1,5 +1,5 @@
-// POST /v1/samples: JSON in, a PNG grid, an NPY array or an event stream out. The answer depends on the request alone (and the seed drawn
-// for it, which the answer names), so the same request gives the same values again.
+// POST /v1/samples: JSON in, a PNG grid, an NPY array or an event stream out. The answer depends on the request alone (and
+// the seed drawn for it, which the answer names), so the same request gives the same values again.
 
 import HTTPTypes
 import Hummingbird
@@ -21,7 +21,8 @@ struct SamplesRoute {
         try request.refuseQuery()
         let type = try self.negotiate(request.headers)
         let isStreamed = type == MediaTypeName.eventStream
-        let body = try await request.wholeBody(limit: min(Self.maximumBodyBytes, self.state.limits.maximumBodyBytes))
+        let body = try await request.wholeBody(
+            limit: min(Self.maximumBodyBytes, self.state.limits.maximumBodyBytes), memory: context.memory)
         if let found = request.headers.bodyType, !body.isEmpty, !Self.bodyTypes.contains(found) {
             throw ProblemAnswer(.unsupportedMediaType, "Content-Type is \(found); allowed is \(MediaTypeName.json)")
         }
@@ -32,17 +33,27 @@ struct SamplesRoute {
         let headers: HTTPFields = [.pixelCNNSeed: "\(job.seed)"]
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
+        let values = job.count * self.shape(of: job).count
         if isStreamed {
+            try context.memory.hold(
+                MemoryNeed.stream(
+                    images: job.count, values: values, rows: sampleRequest.streamsRows ? job.count * job.height : 0))
             let stream = try await SampleStream.start(
                 job, encoder: self.encoder(for: sampleRequest, job: job), streamsRows: sampleRequest.streamsRows,
                 backend: backend, context: context)
             return stream.response(headers: headers)
         }
-        let values = try await context.channel.cancellingOnClose { try await backend.sample(job, progress: nil) }
-        let images = DrawnImages(values: values, shape: self.shape(of: job))
+        try context.memory.hold(MemoryNeed.samples(images: job.count, values: values))
+        let images = DrawnImages(
+            values: try await context.watch.cancellingOnClose {
+                context.pass.giveBack()
+                return try await backend.sample(job)
+            },
+            shape: self.shape(of: job))
         let bytes =
             type == MediaTypeName.png
             ? try images.png(columns: sampleRequest.columns, origin: self.origin(of: job)) : images.npy()
+        try context.memory.hold(bytes.count)
         return Response(headers: headers, bytes: bytes, type: type)
     }
 
@@ -72,7 +83,7 @@ struct SamplesRoute {
     private func origin(of job: SamplingJob) -> DrawnImages.Origin {
         .init(
             seed: job.seed, firstIndex: job.firstIndex, model: self.state.model.sha256,
-            software: "pixelcnnd \(self.state.model.version)")
+            precision: self.state.model.precision, software: "pixelcnnd \(self.state.model.version)")
     }
 
     private func encoder(for request: SampleRequest, job: SamplingJob) -> SampleEventEncoder {

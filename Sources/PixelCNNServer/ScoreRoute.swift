@@ -18,21 +18,32 @@ struct ScoreRoute {
                 .unsupportedMediaType,
                 "Content-Type is \(bodyType ?? "missing"); allowed are \(MediaTypeName.npy), \(MediaTypeName.png)")
         }
-        let body = try await request.wholeBody(limit: self.state.limits.maximumBodyBytes)
-        let job = bodyType == MediaTypeName.npy ? try self.job(npy: body) : try self.job(png: body)
+        let job = try await self.job(request, isPNG: bodyType == MediaTypeName.png, context.memory)
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
-        let scores = try await context.channel.cancellingOnClose { try await backend.score(job) }
+        try context.memory.hold(MemoryNeed.scores(images: job.count, values: job.values.count))
+        let scores = try await context.watch.cancellingOnClose {
+            context.pass.giveBack()
+            return try await backend.score(job)
+        }
         if type == MediaTypeName.npy {
             let shape = [job.count, self.state.model.channels, job.height, job.width]
-            return Response(bytes: NPYArray.encode(scores, shape: shape), type: type)
+            let bytes = NPYArray.encode(scores, shape: shape)
+            try context.memory.hold(bytes.count)
+            return Response(bytes: bytes, type: type)
         }
         let answer = ScoreResponse(logProbabilities: scores, count: job.count)
         return Response(bytes: try JSONCoding.encode(answer), type: type)
     }
 
+    /// What the body asks for; the body itself is gone then.
+    private func job(_ request: Request, isPNG: Bool, _ memory: RequestMemory) async throws -> ScoringJob {
+        let body = try await request.wholeBody(limit: self.state.limits.maximumBodyBytes, memory: memory)
+        return isPNG ? try self.job(png: body, memory) : try self.job(npy: body, memory)
+    }
+
     /// Images as (n, C, H, W) or, one of them, (C, H, W).
-    private func job(npy body: [UInt8]) throws -> ScoringJob {
+    private func job(npy body: [UInt8], _ memory: RequestMemory) throws -> ScoringJob {
         let array: NPYArray
         do {
             array = try NPYArray(parsing: body)
@@ -47,6 +58,7 @@ struct ScoreRoute {
                 allowed: "(n, \(model.channels), height, width) or (\(model.channels), height, width)")
         }
         try self.state.limits.check(count: shape[0], channels: shape[1], height: shape[2], width: shape[3])
+        try memory.hold(max(memory.bytes, MemoryNeed.scores(images: shape[0], values: array.count)))
         do {
             let values = try array.integers(as: UInt16.self, in: 0...(model.colors - 1))
             return ScoringJob(values: values, count: shape[0], height: shape[2], width: shape[3])
@@ -56,7 +68,7 @@ struct ScoreRoute {
     }
 
     /// One image.
-    private func job(png body: [UInt8]) throws -> ScoringJob {
+    private func job(png body: [UInt8], _ memory: RequestMemory) throws -> ScoringJob {
         let model = self.state.model
         guard model.isShownAsPNG else {
             throw ProblemAnswer(
@@ -65,16 +77,15 @@ struct ScoreRoute {
         }
         let picture: Picture
         do {
-            // No larger than the request's limits allow: a small file may hold very many pixels.
-            picture = try PNG.decode(body, limit: self.state.limits.maximumPixels(channels: model.channels))
-        } catch .tooLarge(let width, let height, _) {
+            // A small file may hold very many pixels.
+            let (width, height) = try PNG.size(of: body)
             try self.state.limits.check(count: 1, channels: model.channels, height: height, width: width)
-            throw ProblemAnswer(.unprocessableContent, "the picture is too large: \(width) × \(height)")
-        } catch {
+            let need = MemoryNeed.scores(images: 1, values: model.channels * height * width)
+            try memory.hold(memory.bytes + need)
+            picture = try PNG.decode(body, limit: height * width)
+        } catch let error as PNGError {
             throw ProblemAnswer(.badRequest, "the body is not a PNG picture: \(error)")
         }
-        try self.state.limits.check(
-            count: 1, channels: model.channels, height: picture.height, width: picture.width)
         do {
             let values = try Grid.values(of: picture, channels: model.channels, colors: model.colors)
             return ScoringJob(values: values, count: 1, height: picture.height, width: picture.width)

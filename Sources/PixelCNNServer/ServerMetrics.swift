@@ -46,8 +46,9 @@ public final class ServerMetrics: SchedulerObserver {
     }
 
     /// Shows a model and its backend's counters from now on.
-    func show(_ model: ModelDescription, _ backend: any ComputeBackend) {
+    func show(_ model: ModelDescription, _ backend: any ComputeBackend, _ memory: MemoryBudget) {
         self.registry.addCollector { Self.snapshots(of: backend.status, channels: model.channels) }
+        self.registry.addCollector { Self.snapshots(of: memory) }
         let info = Self.info(of: model)
         self.registry.addCollector { [info] }
     }
@@ -105,6 +106,17 @@ public final class ServerMetrics: SchedulerObserver {
                 ("n_colors", "\(model.colors)"), ("n_blocks", "\(model.blocks)"), ("n_filters", "\(model.filters)"),
                 ("precision", model.precision), ("instruction_set", model.instructionSet), ("version", model.version),
             ])
+    }
+
+    private static func snapshots(of memory: MemoryBudget) -> [MetricSnapshot] {
+        [
+            .init(
+                "pixelcnnd_request_memory_bytes", .gauge,
+                help: "Memory that requests have claimed: bodies, values, answers.", value: Double(memory.bytesInUse)),
+            .init(
+                "pixelcnnd_request_memory_limit_bytes", .gauge,
+                help: "Memory that requests may claim; past it they are answered 429.", value: Double(memory.limit)),
+        ]
     }
 
     private static func snapshots(of status: SchedulerStatus, channels: Int) -> [MetricSnapshot] {

@@ -10,25 +10,31 @@ public final class ServerState: Sendable {
     public let model: ModelDescription
     /// The most that one request may ask for.
     public let limits: RequestLimits
+    /// Bytes that all requests together may hold, unless told otherwise: 1 GiB.
+    public static let defaultMaximumRequestBytes = 1 << 30
 
     let backend: any ComputeBackend
     let metrics: ServerMetrics
+    let memory: MemoryBudget
     private let recent = RateWindow()
     private let start = ContinuousClock.now
     private let phase = Mutex(StatusDescription.State.loading)
 
     /// A state that is still loading.
     ///
-    /// - Parameter metrics: those that the backend tells its queue's times, where it does.
+    /// - Parameters:
+    ///   - maximumRequestBytes: what all requests together may hold of bodies, values and answers.
+    ///   - metrics: those that the backend tells its queue's times, where it does.
     public init(
         model: ModelDescription, backend: any ComputeBackend, limits: RequestLimits = .init(),
-        metrics: ServerMetrics = .init()
+        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, metrics: ServerMetrics = .init()
     ) {
         self.model = model
         self.backend = backend
         self.limits = limits
         self.metrics = metrics
-        metrics.show(model, backend)
+        self.memory = MemoryBudget(limit: maximumRequestBytes)
+        metrics.show(model, backend, self.memory)
     }
 
     /// Whether requests are taken.

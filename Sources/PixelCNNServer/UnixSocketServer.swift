@@ -15,7 +15,8 @@ public import ServiceLifecycle
 
 /// The HTTP server of the daemon.
 public struct UnixSocketServer: Service {
-    typealias Connection = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+    /// A connection, and what answers it.
+    typealias Connection = (channel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, http: HTTP1Channel)
 
     /// How long connections that are accepted, or wait to be, have to send their request once a shutdown begins.
     static let drainGrace = Duration.milliseconds(200)
@@ -57,7 +58,7 @@ public struct UnixSocketServer: Service {
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
         let gate = AcceptGate()
-        let http = self.makeHTTPChannel()
+        let (responder, refusals) = (Routes.responder(for: self.state), Refusals(self.state, logger: self.logger))
         let descriptor = self.socket.takeDescriptor()
         let server = try await ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
@@ -70,23 +71,24 @@ public struct UnixSocketServer: Service {
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .bind(descriptor) { child in
-                http.setup(channel: child, logger: self.logger)
+                let http = self.makeHTTPChannel(responder, refusals)
+                return http.setup(channel: child, logger: self.logger).map { (channel: $0, http: http) }
             }
         try await withGracefulShutdownHandler {
             self.state.enter(.ready)
             self.onReady()
-            try await self.serve(server, http)
+            try await self.serve(server)
         } onGracefulShutdown: {
             Task { await self.drain(server.channel, gate, quiescing) }
         }
     }
 
     /// Accepts connections until the listening channel closes, then waits for those still open.
-    private func serve(_ server: NIOAsyncChannel<Connection, Never>, _ http: HTTP1Channel) async throws {
+    private func serve(_ server: NIOAsyncChannel<Connection, Never>) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             try await server.executeThenClose { connections in
                 for try await connection in connections {
-                    group.addTask { await http.handle(value: connection, logger: self.logger) }
+                    group.addTask { await connection.http.handle(value: connection.channel, logger: self.logger) }
                 }
             }
         }
@@ -106,20 +108,28 @@ public struct UnixSocketServer: Service {
         quiescing.initiateShutdown(promise: nil)
     }
 
-    private func makeHTTPChannel() -> HTTP1Channel {
-        let responder = Routes.responder(for: self.state)
-        let metrics = self.state.metrics
-        let maximumBodyBytes = self.state.limits.maximumBodyBytes
-        let modelSHA256 = self.state.model.sha256
+    /// What answers one connection.
+    private func makeHTTPChannel(
+        _ responder: some HTTPResponder<ServerContext>, _ refusals: Refusals
+    ) -> HTTP1Channel {
+        let state = self.state
+        let metrics = state.metrics
+        let (watch, pass) = (ConnectionWatch(), QueuePass(refusals))
+        let maximumBodyBytes = state.limits.maximumBodyBytes
         let (fieldBytes, allBytes, fields) = MalformedRequestHandler.limits
         return HTTP1Channel(
             responder: { request, writer, channel in
-                let context = ServerContext(source: .init(channel: channel, logger: self.logger))
+                let memory = RequestMemory(state.memory)
+                defer { memory.giveBack() }
+                let context = ServerContext(
+                    source: .init(logger: self.logger, watch: watch, memory: memory, pass: pass))
                 let start = metrics.requestBegan()
                 var status = ServerMetrics.clientLeft
+                var requestID = ""
                 defer { metrics.requestEnded(path: request.uri.path, status: status, since: start) }
                 do {
                     let response = try await responder.respond(to: request, context: context)
+                    requestID = response.headers[.requestID] ?? ""
                     try await self.write(response, to: writer, channel)
                     status = response.status.code
                     if response.headers[.connection] == "close" { channel.closeAfterLastAnswer() }
@@ -127,17 +137,31 @@ public struct UnixSocketServer: Service {
                     // The body is not HTTP; the connection answers.
                     status = HTTPResponse.Status.badRequest.code
                     throw error
+                } catch let failure as SampleStream.ToldFailure {
+                    status = self.fail(failure.error, requestID)
+                } catch  where !(error is CancellationError) && channel.isActive {
+                    // The head has gone out, with its 200; the connection is closed in the middle of the body.
+                    status = self.fail(error, requestID)
+                    throw error
                 }
             },
             configuration: .init(
                 additionalChannelHandlers: [
-                    MalformedRequestHandler(modelSHA256: modelSHA256), DiscardLimit(),
+                    MalformedRequestHandler(AnswerHeadersMiddleware(state.model)),
+                    DiscardLimit(maximumBytes: max(maximumBodyBytes, DiscardLimit.least)),
+                    RefusalHandler(refusals, pass),
                     ContinueHandler(maximumBodyBytes: maximumBodyBytes), SlowBodyHandler(grace: self.clientTimeout),
-                    ConnectionWatch(),
+                    watch,
                 ],
                 idleTimeout: self.clientTimeout,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: fieldBytes, maxHeaderListSize: allBytes, maxHeaderFieldCount: fields)))
+    }
+
+    /// Logs what failed after an answer's head; the status that it counts as.
+    private func fail(_ error: any Error, _ requestID: String) -> Int {
+        self.logger.error("Request failed", metadata: ["request": "\(requestID)", "error": "\(error)"])
+        return HTTPResponse.Status.internalServerError.code
     }
 
     /// Small answers in one go, others at the client's pace.

@@ -101,7 +101,7 @@ struct Drawing: Sendable {
         }
         guard self.format == .png else { return }
         let origin = DrawnImages.Origin(
-            seed: self.seed, firstIndex: self.request.firstIndex, model: model.sha256,
+            seed: self.seed, firstIndex: self.request.firstIndex, model: model.sha256, precision: model.precision,
             software: "pixelcnnd \(model.version)")
         do {
             try output.write(
@@ -161,7 +161,7 @@ struct Drawing: Sendable {
 
     /// Asks for a part.
     ///
-    /// - Throws: ``Failure`` also where another model has answered than the one that was described.
+    /// - Throws: ``Failure`` also where another model, or another precision, has answered than was described.
     private func ask(
         _ part: SampleRequest, accept: String, _ model: ModelDescription, _ display: DrawingDisplay,
         makeConsumer: (() -> HTTPExchange.Consumer)? = nil
@@ -172,9 +172,9 @@ struct Drawing: Sendable {
         let answer = try await self.client.send(
             question, patience: self.patience, notify: { if !self.isQuiet { display.note($0) } },
             makeConsumer: makeConsumer)
-        guard answer.headers.first(name: HeaderName.model) == model.sha256 else {
-            throw Failure(.temporaryFailure, "the daemon has changed its model meanwhile; ask again")
-        }
+        guard answer.headers.first(name: HeaderName.model) == model.sha256,
+            answer.headers.first(name: HeaderName.precision) == model.precision
+        else { throw Failure(.temporaryFailure, "the daemon has changed its model or precision meanwhile; ask again") }
         return answer
     }
 

@@ -45,13 +45,14 @@ enum Daemon {
         let metrics = ServerMetrics()
         let scheduler = Scheduler(
             engine: engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue,
-            observer: metrics, faults: DebugFaults(environment: environment))
+            maximumCacheBytes: settings.maximumRowCaches, observer: metrics,
+            faults: DebugFaults(environment: environment))
         reporter.attach(scheduler)
         try await scheduler.warmUp()
 
         let state = ServerState(
             model: model.description(of: engine, threads: settings.threads), backend: scheduler,
-            limits: settings.limits, metrics: metrics)
+            limits: settings.limits, maximumRequestBytes: settings.maximumRequestMemory, metrics: metrics)
         let socket = try source.listen()
         let arithmetic = "\(engine.instructionSet), \(engine.precision.rawValue)"
         let ready = "Serving on \(socket.address) with \(settings.threads) threads (\(arithmetic))"

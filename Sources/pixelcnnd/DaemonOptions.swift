@@ -54,6 +54,17 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "The most memory of all requests' bodies, values and answers together; 1073741824 by default.",
+            valueName: "bytes"))
+    var maxRequestMemory: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "The most memory of the row caches of images in flight; 1073741824 by default.", valueName: "bytes"))
+    var maxRowCaches: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "Hang up on a client that sends or takes nothing for as long; 60 by default.", valueName: "seconds"))
     var clientTimeout: Int?
 

@@ -6,6 +6,8 @@ import NIOCore
 import PixelCNNAPI
 import PixelCNNEngine
 import PixelCNNModel
+import PixelCNNScheduler
+import PixelCNNServer
 
 struct Settings: Equatable {
     static let defaultMaximumQueue = 4096
@@ -21,6 +23,10 @@ struct Settings: Equatable {
     var maximumQueue: Int
     /// The most that one request may ask for.
     var limits: RequestLimits
+    /// Bytes that all requests together may hold.
+    var maximumRequestMemory: Int
+    /// Bytes of the row caches of images in flight.
+    var maximumRowCaches: Int
     /// Seconds.
     var clientTimeout: Int
     var logLevel: Logger.Level
@@ -44,6 +50,12 @@ struct Settings: Equatable {
                 ?? limits.maximumValues,
             maximumBodyBytes: try source.integer("max_body", options.maxBody, in: 1024...1 << 40)
                 ?? limits.maximumBodyBytes)
+        self.maximumRequestMemory =
+            try source.integer("max_request_memory", options.maxRequestMemory, in: 1 << 20...1 << 50)
+            ?? ServerState.defaultMaximumRequestBytes
+        self.maximumRowCaches =
+            try source.integer("max_row_caches", options.maxRowCaches, in: 1 << 20...1 << 50)
+            ?? Scheduler.defaultMaximumCacheBytes
         self.height = try source.integer("height", options.height, in: 1...self.limits.maximumSide)
         self.width = try source.integer("width", options.width, in: 1...self.limits.maximumSide)
         self.clientTimeout =

@@ -10,6 +10,8 @@ struct ProcessState: Equatable {
     var threads = 0
     /// Resident memory.
     var residentBytes = 0
+    /// The most resident memory so far.
+    var peakBytes = 0
 
     init(_ processIdentifier: Int32) {
         let folder = "/proc/\(processIdentifier)"
@@ -20,6 +22,7 @@ struct ProcessState: Equatable {
             guard words.count > 1, let value = Int(words[1]) else { continue }
             if words[0] == "Threads:" { self.threads = value }
             if words[0] == "VmRSS:" { self.residentBytes = value * 1024 }
+            if words[0] == "VmHWM:" { self.peakBytes = value * 1024 }
         }
     }
 }

@@ -26,11 +26,15 @@ import Testing
 
     @Test func aPNGSaysWhereItsImagesComeFrom() throws {
         let shape = DrawnImages.Shape(channels: 1, height: 2, width: 2, colors: 256)
-        let origin = DrawnImages.Origin(seed: .max, firstIndex: 7, model: "5a", software: "pixelcnnd 1")
+        let origin = DrawnImages.Origin(
+            seed: .max, firstIndex: 7, model: "5a", precision: "f32", software: "pixelcnnd 1")
         let png = try DrawnImages(values: [1, 2, 3, 4, 5, 6, 7, 8], shape: shape).png(columns: 1, origin: origin)
         let text = try PNG.text(of: png)
-        #expect(text.map(\.key) == ["PixelCNN-Seed", "PixelCNN-First-Index", "PixelCNN-Model", "Software"])
-        #expect(text.map(\.value) == ["18446744073709551615", "7", "5a", "pixelcnnd 1"])
+        #expect(
+            text.map(\.key) == [
+                "PixelCNN-Seed", "PixelCNN-First-Index", "PixelCNN-Model", "PixelCNN-Precision", "Software",
+            ])
+        #expect(text.map(\.value) == ["18446744073709551615", "7", "5a", "f32", "pixelcnnd 1"])
         #expect(try PNG.decode(png).pixels == [1, 2, 3, 4, 5, 6, 7, 8])
     }
 }

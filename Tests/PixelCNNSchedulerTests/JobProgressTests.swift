@@ -16,11 +16,12 @@ import Testing
     func rowsAndImagesPutTogetherAreTheResult(_ threads: Int) async throws {
         let scheduler = Scheduler(engine: engine, threads: threads, maximumQueuedImages: 100)
         let progress = JobProgress(streamsRows: true)
-        let result = Task { try await scheduler.sample(job(7), progress: progress) }
+        let streaming = Task { try await scheduler.stream(job(7), to: progress) }
         var updates: [JobUpdate] = []
-        for await _ in progress.changes { updates += progress.takeUpdates() }
-        updates += progress.takeUpdates()
-        let values = try await result.value
+        for await _ in progress.changes { while let update = progress.takeUpdate() { updates.append(update) } }
+        while let update = progress.takeUpdate() { updates.append(update) }
+        try await streaming.value
+        let values = try await scheduler.sample(job(7))
 
         let size = 3 * height * width
         var rows = Array(repeating: 0, count: 7)
@@ -48,9 +49,10 @@ import Testing
     @Test func withoutRowsThereAreImagesAlone() async throws {
         let scheduler = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 100)
         let progress = JobProgress(streamsRows: false)
-        let values = try await scheduler.sample(job(3), progress: progress)
-        let updates = progress.takeUpdates()
-        #expect(updates.count == 3 && progress.takeUpdates().isEmpty)
+        try await scheduler.stream(job(3), to: progress)
+        let updates = (0..<3).compactMap { _ in progress.takeUpdate() }
+        #expect(updates.count == 3 && progress.takeUpdate() == nil)
+        let values = try await scheduler.sample(job(3))
         for i in 0..<3 { #expect(updates.contains(.image(i, values: Array(values[i * 60..<(i + 1) * 60])))) }
         #expect(progress.valuesDone == values.count)
         await scheduler.stop()
@@ -59,7 +61,7 @@ import Testing
     @Test func valuesGrowWhileTheJobRuns() async throws {
         let scheduler = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 100)
         let progress = JobProgress(streamsRows: false)
-        let running = Task { try await scheduler.sample(job(2, height: 100_000), progress: progress) }
+        let running = Task { try await scheduler.stream(job(2, height: 100_000), to: progress) }
         var seen: [Int] = []
         for await _ in progress.changes {
             seen.append(progress.valuesDone)
@@ -75,9 +77,9 @@ import Testing
         let scheduler = Scheduler(engine: engine, threads: 1, maximumQueuedImages: 100)
         await scheduler.stop()
         let progress = JobProgress(streamsRows: true)
-        await #expect(throws: SchedulerError.stopped) { try await scheduler.sample(job(1), progress: progress) }
+        await #expect(throws: SchedulerError.stopped) { try await scheduler.stream(job(1), to: progress) }
         for await _ in progress.changes {}
-        #expect(progress.takeUpdates().isEmpty)
+        #expect(progress.takeUpdate() == nil)
     }
 
     @Test func progressEndsWithATaskCancelledBeforeItAsks() async throws {
@@ -85,7 +87,7 @@ import Testing
         let progress = JobProgress(streamsRows: true)
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
-            return try await scheduler.sample(job(1), progress: progress)
+            try await scheduler.stream(job(1), to: progress)
         }
         task.cancel()
         for await _ in progress.changes {}

@@ -14,6 +14,7 @@ import Testing
         #expect(answer.status == status, sourceLocation: sourceLocation)
         #expect(answer.headers["content-type"] == "application/problem+json", sourceLocation: sourceLocation)
         #expect(answer.headers["pixelcnn-model"] == TestServer.sha256, sourceLocation: sourceLocation)
+        #expect(answer.headers["pixelcnn-precision"] == "f32", sourceLocation: sourceLocation)
         #expect(answer.headers["x-request-id"]?.isEmpty == false, sourceLocation: sourceLocation)
         let problem = try JSONCoding.decode(Problem.self, from: answer.body)
         #expect(problem.status == status, sourceLocation: sourceLocation)
@@ -130,6 +131,42 @@ import Testing
             let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
             try self.expectProblem(answer, 429, mentions: "9 s")
             #expect(answer.headers["retry-after"] == "9")
+        }
+    }
+
+    @Test func aCrowdedQueueRefusesBeforeABodyIsRead() async throws {
+        try await TestServer.run(.crowded) { server in
+            let id = ["-H", "X-Request-Id: mine"]
+            for path in [Endpoint.samples, Endpoint.score] {
+                let answer = try await Curl.send(path, socket: server.socket, id, json: "no JSON at all")
+                try self.expectProblem(answer, 429, mentions: "7 s")
+                #expect(answer.headers["retry-after"] == "7" && answer.headers["x-request-id"] == "mine")
+            }
+            #expect(server.backend.samplingJobs.isEmpty)
+            #expect(try await Curl.send(Endpoint.samples, socket: server.socket, ["-X", "GET"]).status == 405)
+            try await RawConnection.open(server.socket) { session in
+                let request = EventStreamTests.request("{}")
+                try await session.send(request + request + "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(try await session.answers(3).hasSuffix("ok\n"))
+            }
+        }
+    }
+
+    @Test func requestsThatNoMemoryIsLeftForAre429AndThoseThatAllOfItWouldNotDoAre422() async throws {
+        try await TestServer.run(.waiting, maximumRequestBytes: 40_000) { server in
+            let backend = server.backend
+            let large = { @Sendable in try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"n\":60}")
+            }
+            try self.expectProblem(
+                await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"n\":100}"), 422, mentions: "40000")
+            let first = Task { try await large() }
+            #expect(await eventually { backend.running == 1 })
+            #expect(server.memory.bytesInUse > 20_000)
+            try self.expectProblem(await large(), 429, mentions: "memory")
+            backend.behaviour = .answering
+            #expect(try await first.value.status == 200)
+            #expect(await eventually { server.memory.bytesInUse == 0 })
+            #expect(try await large().status == 200)
         }
     }
 

@@ -11,6 +11,8 @@ final class FakeBackend: ComputeBackend {
         /// Waits until it is let go, or is cancelled.
         case waiting
         case full
+        /// Full, and says so before a job is made.
+        case crowded
         case late
         case stopped
         case broken
@@ -55,16 +57,20 @@ final class FakeBackend: ComputeBackend {
         return status
     }
 
-    /// Whoever is refused is refused by the job itself, so that both ways stay tested.
-    func checkRoom(for images: Int) throws(SchedulerError) {}
+    /// Refuses before the job where it is crowded; whoever is refused where it is full is so by the job itself.
+    func checkRoom(for images: Int, behind others: Int) throws(SchedulerError) {
+        if case .crowded = self.behaviour { throw .queueFull(retryAfterSeconds: 7) }
+    }
 
-    func sample(_ job: SamplingJob, progress: JobProgress?) async throws -> [UInt16] {
+    func sample(_ job: SamplingJob) async throws -> [UInt16] {
         self.log.withLock { $0.samplingJobs.append(job) }
-        defer { progress?.end() }
         try await self.behave()
-        let values = self.values(of: job)
-        if let progress { self.report(values, of: job, to: progress) }
-        return values
+        return self.values(of: job)
+    }
+
+    func stream(_ job: SamplingJob, to progress: JobProgress) async throws {
+        defer { progress.end() }
+        self.report(try await self.sample(job), of: job, to: progress)
     }
 
     /// Rows of an image, then the image, then the next one.
@@ -117,7 +123,7 @@ final class FakeBackend: ComputeBackend {
         // What a job that waited comes to in the end.
         switch self.behaviour {
         case .answering, .waiting: return
-        case .full: throw SchedulerError.queueFull(retryAfterSeconds: 9)
+        case .full, .crowded: throw SchedulerError.queueFull(retryAfterSeconds: 9)
         case .late: throw SchedulerError.deadlineExceeded
         case .stopped: throw SchedulerError.stopped
         case .broken: throw Broken()

@@ -75,6 +75,7 @@ import Testing
                 Endpoint.samples, socket: server.socket, json: "{\"seed\":77,\"first_index\":88}")
             for text in [
                 "PixelCNN-Seed\u{0}77", "PixelCNN-First-Index\u{0}88", "PixelCNN-Model\u{0}\(TestServer.sha256)",
+                "PixelCNN-Precision\u{0}f32",
                 "Software\u{0}pixelcnnd \(Version.current)",
             ] {
                 #expect(answer.body.firstRange(of: Array(text.utf8)) != nil, "\(text)")

@@ -11,6 +11,7 @@ struct TestServer {
     let socket: String
     let backend: FakeBackend
     let model: ModelDescription
+    let memory: MemoryBudget
     /// Begins a graceful shutdown.
     let shutDown: @Sendable () async -> Void
     /// Ends once a shutdown has begun and nobody new is accepted.
@@ -30,7 +31,7 @@ struct TestServer {
     /// - Parameter makeSocket: makes the socket to listen on at a path.
     static func run(
         _ behaviour: FakeBackend.Behaviour = .answering, channels: Int = 3, colors: Int = 256,
-        limits: RequestLimits = .init(),
+        limits: RequestLimits = .init(), maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes,
         makeSocket: (SocketPath) throws -> ListeningSocket = { try ListeningSocket.bind($0) },
         _ body: (TestServer) async throws -> Void
     ) async throws {
@@ -38,7 +39,8 @@ struct TestServer {
         let path = try SocketPath(directory.file("server.sock"))
         let backend = FakeBackend(behaviour, channels: channels, colors: colors)
         let model = Self.model(channels: channels, colors: colors)
-        let state = ServerState(model: model, backend: backend, limits: limits)
+        let state = ServerState(
+            model: model, backend: backend, limits: limits, maximumRequestBytes: maximumRequestBytes)
         var logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         logger.logLevel = .critical
         let (ready, readiness) = AsyncStream<Void>.makeStream()
@@ -51,7 +53,7 @@ struct TestServer {
             tasks.addTask { try await group.run() }
             for await _ in ready {}
             let server = TestServer(
-                socket: path.path, backend: backend, model: model,
+                socket: path.path, backend: backend, model: model, memory: state.memory,
                 shutDown: { await group.triggerGracefulShutdown() }, draining: draining)
             do {
                 try await body(server)

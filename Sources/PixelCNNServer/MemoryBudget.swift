@@ -1,0 +1,85 @@
+// A bound on the memory that all requests together hold: bodies, values, results, and answers until they are written. It
+// is claimed before it is needed, by estimates that are never too small, and a request that finds no room is refused; so
+// many large requests, or many readers that do not read, cannot exhaust the machine. Costs two atomic additions a claim.
+
+import PixelCNNAPI
+import Synchronization
+
+/// Bytes that requests may hold, and do.
+final class MemoryBudget: Sendable {
+    let limit: Int
+    private let used = Atomic<Int>(0)
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Bytes that are claimed now.
+    var bytesInUse: Int { self.used.load(ordering: .relaxed) }
+
+    /// Claims bytes; false where there is no room.
+    fileprivate func claim(_ bytes: Int) -> Bool {
+        if self.used.wrappingAdd(bytes, ordering: .relaxed).newValue <= self.limit { return true }
+        self.giveBack(bytes)
+        return false
+    }
+
+    fileprivate func giveBack(_ bytes: Int) { self.used.wrappingSubtract(bytes, ordering: .relaxed) }
+}
+
+/// What one request holds of the budget. Changed by the request's own task alone.
+final class RequestMemory: Sendable {
+    private let budget: MemoryBudget
+    private let held = Atomic<Int>(0)
+
+    init(_ budget: MemoryBudget) {
+        self.budget = budget
+    }
+
+    /// Bytes held.
+    var bytes: Int { self.held.load(ordering: .relaxed) }
+
+    /// The most that a request may hold.
+    var limit: Int { self.budget.limit }
+
+    /// Holds `bytes` from now on, in place of what was held.
+    ///
+    /// - Throws: 429 where others hold too much, 422 where it is more than all requests together may hold. What was
+    ///   held stays so then.
+    func hold(_ bytes: Int) throws(ProblemAnswer) {
+        let more = bytes - self.bytes
+        guard bytes <= self.budget.limit else {
+            throw ProblemAnswer(
+                .unprocessableContent,
+                "the request would take \(bytes) bytes of memory; all requests together may take \(self.budget.limit)")
+        }
+        guard self.budget.claim(more) else {
+            throw .busy(
+                .tooManyRequests, "the memory for requests is in use; try again in 1 s", retryAfterSeconds: 1)
+        }
+        self.held.store(bytes, ordering: .relaxed)
+    }
+
+    /// Holds nothing any more.
+    func giveBack() { self.budget.giveBack(self.held.exchange(0, ordering: .relaxed)) }
+}
+
+/// The most that requests take, in bytes. Values are two bytes each wherever they are numbers.
+enum MemoryNeed {
+    /// Of an array, beside its elements.
+    private static let array = 64
+
+    /// A body of `count` bytes: as it comes, as an array is grown or read from it, and that array in another order.
+    static func body(_ count: Int) -> Int { count.multipliedReportingOverflow(by: 4).overflow ? .max : 4 * count }
+
+    /// Images drawn, then put together, then a picture or an array and its encoding.
+    static func samples(images: Int, values: Int) -> Int { images * self.array + values * 6 }
+
+    /// Images drawn that nobody has read yet; with `rows`, these too.
+    static func stream(images: Int, values: Int, rows: Int) -> Int {
+        images * self.array + values * 2 + (rows > 0 ? rows * self.array + values * 2 : 0)
+    }
+
+    /// Values to score, their four-byte log-probabilities, and these put together or encoded.
+    static func scores(images: Int, values: Int) -> Int { images * self.array + values * 10 }
+}

@@ -1,0 +1,62 @@
+// Refuses requests for images at their head while the queue is full, before the router, its tasks and the body: a flood
+// then costs a fraction of what its answers would cost behind them, and its refusals come at once. What passes may still
+// be refused by the queue itself.
+
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+import PixelCNNAPI
+
+final class RefusalHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let refusals: Refusals
+    private let pass: QueuePass
+    /// Whether the request that comes is for images.
+    private var isForImages = false
+    /// Requests that were let through and have no answer yet: theirs come first.
+    private var unanswered = 0
+    /// Whether what comes is the rest of a request that is refused.
+    private var isDiscarding = false
+
+    init(_ refusals: Refusals, _ pass: QueuePass) {
+        (self.refusals, self.pass) = (refusals, pass)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch self.unwrapInboundIn(data) {
+        case .head(let head):
+            if self.unanswered == 0, let (response, body) = self.refusals.refusal(of: head) {
+                self.isDiscarding = true
+                context.write(self.wrapOutboundOut(.head(response)), promise: nil)
+                context.write(self.wrapOutboundOut(.body(body)), promise: nil)
+                return context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+            }
+            self.unanswered += 1
+            self.isForImages = Refusals.concerns(head)
+        case .body where self.isDiscarding: return
+        case .end where self.isDiscarding:
+            self.isDiscarding = false
+            return
+        case .end where self.isForImages && self.unanswered == 1: self.pass.take()
+        case .body, .end: break
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = self.unwrapOutboundIn(data) {
+            self.unanswered -= 1
+            self.pass.giveBack()
+        }
+        context.write(data, promise: promise)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.pass.giveBack()
+        context.fireChannelInactive()
+    }
+}

@@ -1,0 +1,99 @@
+// Answers that refuse for want of room in the queue, shared by all connections: made once for each time to retry after.
+
+import HTTPTypes
+import Logging
+import NIOCore
+import PixelCNNAPI
+import PixelCNNScheduler
+import Synchronization
+
+final class Refusals: Sendable {
+    private struct Answer {
+        let head: HTTPResponse
+        let body: ByteBuffer
+
+        init(retryAfterSeconds: Int) {
+            let answer = ProblemAnswer(SchedulerError.queueFull(retryAfterSeconds: retryAfterSeconds))
+            self.body = ByteBuffer(bytes: answer.body)
+            var head = answer.response.head
+            head.headerFields[.contentLength] = "\(self.body.readableBytes)"
+            self.head = head
+        }
+    }
+
+    private static let maximumSeconds = 60
+
+    private let backend: any ComputeBackend
+    private let maximumBodyBytes: Int
+    private let metrics: ServerMetrics
+    private let headers: AnswerHeadersMiddleware
+    private let logger: Logger
+    private let answers: [Answer]  // by seconds
+    /// Requests that were let through, whole, and have not come to the queue yet: they will be there first.
+    private let onTheirWay = Atomic<Int>(0)
+
+    init(_ state: ServerState, logger: Logger) {
+        (self.backend, self.metrics, self.logger) = (state.backend, state.metrics, logger)
+        self.maximumBodyBytes = state.limits.maximumBodyBytes
+        self.headers = AnswerHeadersMiddleware(state.model)
+        self.answers = (0...Self.maximumSeconds).map(Answer.init)
+    }
+
+    /// The answer to a request that not even one image more would have room for; counted and logged.
+    func refusal(of request: HTTPRequest) -> (HTTPResponse, ByteBuffer)? {
+        // Whoever wants the connection closed has it closed behind the router, and a body too large is told so there.
+        guard Self.concerns(request), let path = request.path,
+            request.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= self.maximumBodyBytes,
+            request.headerFields[.connection] == nil,
+            let seconds = self.secondsUntilRoom
+        else { return nil }
+        let start = self.metrics.requestBegan()
+        let answer = self.answers[min(max(seconds, 0), Self.maximumSeconds)]
+        let requestID = AnswerHeadersMiddleware.requestID(of: request.headerFields)
+        var head = answer.head
+        self.headers.add(to: &head.headerFields, requestID: requestID)
+        RequestLogMiddleware.log(
+            .post, path, head.status, since: start, to: self.logger, ["request": "\(requestID)"])
+        self.metrics.requestEnded(path: path, status: head.status.code, since: start)
+        return (head, answer.body)
+    }
+
+    fileprivate func count(_ requests: Int) { self.onTheirWay.wrappingAdd(requests, ordering: .relaxed) }
+
+    /// Whether a request is for images.
+    static func concerns(_ request: HTTPRequest) -> Bool {
+        request.method == .post && request.path.map(Self.paths.contains) == true
+    }
+
+    private static let paths = [Endpoint.samples, Endpoint.score]
+
+    /// When to try again, nil where there is room.
+    private var secondsUntilRoom: Int? {
+        do throws(SchedulerError) {
+            try self.backend.checkRoom(for: 1, behind: self.onTheirWay.load(ordering: .relaxed))
+        } catch {
+            if case .queueFull(let seconds) = error { return seconds }
+        }
+        return nil
+    }
+}
+
+/// That a connection's request is on its way to the queue.
+final class QueuePass: Sendable {
+    private let refusals: Refusals
+    private let isHeld = Atomic<Bool>(false)
+
+    init(_ refusals: Refusals) {
+        self.refusals = refusals
+    }
+
+    /// The request is whole, and nothing keeps it.
+    func take() {
+        if !self.isHeld.exchange(true, ordering: .relaxed) { self.refusals.count(1) }
+    }
+
+    /// The request is in the queue from here on, or will never be. Further calls do nothing.
+    func giveBack() {
+        if self.isHeld.exchange(false, ordering: .relaxed) { self.refusals.count(-1) }
+    }
+}

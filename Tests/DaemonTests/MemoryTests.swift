@@ -1,0 +1,73 @@
+// What clients can make a daemon hold, as its own process tells: bodies that never end and answers that nobody reads fill
+// the memory for requests and no more; the others are refused, and all of it is free again when they are gone.
+
+import Foundation
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(5))) struct MemoryTests {
+    /// Bytes that requests have claimed.
+    private static func claimed(_ daemon: RunningDaemon) -> Double {
+        let text = PlainRequest.get(Endpoint.metrics, socket: daemon.socket).map { String(decoding: $0, as: UTF8.self) }
+        let line = text?.split(separator: "\n").first { $0.hasPrefix("pixelcnnd_request_memory_bytes ") }
+        return line?.split(separator: " ").last.flatMap { Double($0) } ?? .nan
+    }
+
+    private static func expectBounded(
+        _ daemon: RunningDaemon, limit: Int, before: Int, _ streams: inout [ByteStream],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let claimed = Self.claimed(daemon)
+        #expect(claimed > 0 && claimed <= Double(limit), sourceLocation: sourceLocation)
+        // Connections and the allocator have their part besides.
+        let peak = daemon.process.peakBytes
+        #expect(peak < before + limit + (64 << 20), "\(peak), before \(before)", sourceLocation: sourceLocation)
+        streams.removeAll()
+        #expect(await eventually { Self.claimed(daemon) == 0 }, sourceLocation: sourceLocation)
+        let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{}")
+        #expect(answer.status == 200, sourceLocation: sourceLocation)
+    }
+
+    @Test func bodiesThatDoNotEndFillTheMemoryForRequestsAndNoMore() async throws {
+        let limit = 64 << 20
+        try await RunningDaemon.run(["--max-request-memory", "\(limit)"]) { daemon in
+            let before = daemon.process.residentBytes
+            var streams = try (0..<100).map { _ in try ByteStream(daemon.socket) }
+            let head =
+                "POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\nContent-Length: 4000001\r\n\r\n"
+            let body = [UInt8](repeating: 1, count: 4_000_000)
+            let answers = try await ByteStream.blocking { [streams] in
+                for stream in streams {
+                    stream.send(head)
+                    stream.send(body)
+                }
+                return streams.suffix(90).map { $0.receive(until: "\r\n\r\n") }
+            }
+            #expect(answers.allSatisfy { $0.hasPrefix("HTTP/1.1 429") && $0.lowercased().contains("retry-after: ") })
+            try await Self.expectBounded(daemon, limit: limit, before: before, &streams)
+        }
+    }
+
+    @Test func answersThatNobodyReadsFillTheMemoryForRequestsAndNoMore() async throws {
+        let limit = 16 << 20
+        try await RunningDaemon.run(["--max-request-memory", "\(limit)"]) { daemon in
+            let before = daemon.process.residentBytes
+            var streams: [ByteStream] = []
+            var answers: [String] = []
+            // Each claims 4.7 MB while it is drawn, and 0.8 MB until it is read.
+            for _ in 0..<24 {
+                let stream = try ByteStream(daemon.socket)
+                let body = "{\"n\":1000,\"height\":16,\"width\":16}"
+                stream.send("POST /v1/samples HTTP/1.1\r\nHost: x\r\nAccept: application/x-npy\r\n")
+                stream.send("Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                streams.append(stream)
+                answers.append(try await ByteStream.blocking { stream.receive(until: "\r\n\r\n") })
+            }
+            let served = answers.prefix { $0.hasPrefix("HTTP/1.1 200") }.count
+            #expect(10...20 ~= served)
+            #expect(answers.dropFirst(served).allSatisfy { $0.hasPrefix("HTTP/1.1 429") })
+            try await Self.expectBounded(daemon, limit: limit, before: before, &streams)
+        }
+    }
+}
