@@ -18,6 +18,11 @@ struct Loader {
             kernelHeight: shape[2], kernelWidth: shape[3], top: shape[2] / 2, left: shape[3] / 2)
     }
 
+    /// The class weight of a block, (2F, labels); empty where the network is unconditional.
+    func labels(_ name: String) -> [Float] {
+        model.hyperparameters.isConditional ? model[name + ".weight"].floats() : []
+    }
+
     /// `v_conv`: output row r sees rows r − p … r − 1 (type A) or r − p … r (type B), and all columns ± p.
     func vertical(_ name: String) -> Convolution {
         let tensor = model[name + ".weight"]

@@ -21,6 +21,7 @@ public struct ReferenceNetwork {
     private struct Block {
         let vertical, horizontal, tanhToHorizontal, sigmoidToHorizontal, projection: Convolution
         let verticalNorm, horizontalNorm: Norm
+        let verticalLabels, horizontalLabels: [Float]  // (2F, labels); empty where the network is unconditional
     }
 
     private struct Norm {
@@ -45,7 +46,8 @@ public struct ReferenceNetwork {
                 sigmoidToHorizontal: loader.masked(name + "v2toh", type: .b),
                 projection: loader.masked(name + "htoh", type: .b),
                 verticalNorm: Norm(model, "v_norm_layers.\(i)"),
-                horizontalNorm: Norm(model, "h_norm_layers.\(i)"))
+                horizontalNorm: Norm(model, "h_norm_layers.\(i)"),
+                verticalLabels: loader.labels(name + "v_label"), horizontalLabels: loader.labels(name + "h_label"))
         }
         hidden = loader.masked("out_conv.0", type: .b, bias: true)
         output = loader.masked("out_conv.2", type: .b, bias: true)
@@ -53,23 +55,26 @@ public struct ReferenceNetwork {
         openblas_set_num_threads(1)
     }
 
-    /// Logits (d, C, H, W) of an image's values (C, H, W), 0 … d − 1.
-    public func logits(_ values: [UInt16], height: Int, width: Int) -> [Float] {
+    /// Logits (d, C, H, W) of an image's values (C, H, W), 0 … d − 1; `label` is the image's class, where the network is
+    /// conditional, and only there.
+    public func logits(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
         let (channels, colors) = (hyperparameters.channels, hyperparameters.colors)
         precondition(values.count == channels * height * width)
+        precondition(hyperparameters.isConditional == (label != nil))
+        precondition((0..<max(hyperparameters.labels, 1)).contains(label ?? 0))
         let centre = Float(colors - 1) / 2
         let x = FeatureMap(
             channels: channels, height: height, width: width, values: values.map { (Float($0) - centre) / centre })
         var v = input(x).map { max($0, 0) }
         var h = v
-        for block in blocks { (v, h) = forward(block, v, h) }
+        for block in blocks { (v, h) = forward(block, v, h, label) }
         let y = output(hidden(h).map { max($0, 0) })  // (C · d, H, W)
         return y.channels((0..<colors).flatMap { j in (0..<channels).map { $0 * colors + j } }).values
     }
 
     /// Log-probabilities (C, H, W), in nats, of an image's values (C, H, W).
-    public func logProbabilities(_ values: [UInt16], height: Int, width: Int) -> [Float] {
-        let logits = logits(values, height: height, width: width)
+    public func logProbabilities(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
+        let logits = logits(values, height: height, width: width, label: label)
         return values.indices.map { place in
             let row = (0..<hyperparameters.colors).map { Double(logits[$0 * values.count + place]) }
             let largest = row.max() ?? 0
@@ -78,17 +83,20 @@ public struct ReferenceNetwork {
     }
 
     /// −mean log₂ probability of an image's values (C, H, W): bits per dimension.
-    public func bitsPerDimension(_ values: [UInt16], height: Int, width: Int) -> Double {
-        let total = logProbabilities(values, height: height, width: width).reduce(0.0) { $0 + Double($1) }
+    public func bitsPerDimension(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> Double {
+        let total = logProbabilities(values, height: height, width: width, label: label)
+            .reduce(0.0) { $0 + Double($1) }
         return -total / Double(values.count) / log(2)
     }
 
     /// One gated block, its norms included.
-    private func forward(_ block: Block, _ v: FeatureMap, _ h: FeatureMap) -> (FeatureMap, FeatureMap) {
+    private func forward(
+        _ block: Block, _ v: FeatureMap, _ h: FeatureMap, _ label: Int?
+    ) -> (FeatureMap, FeatureMap) {
         let filters = hyperparameters.filters
-        let u = block.vertical(v)
+        let u = conditioned(block.vertical(v), block.verticalLabels, label)
         let (u1, u2) = (u.channels(0..<filters), u.channels(filters..<2 * filters))
-        let q = block.horizontal(h)
+        let q = conditioned(block.horizontal(h), block.horizontalLabels, label)
         let a = q.channels(stride(from: 0, to: 2 * filters, by: 2)).combined(with: block.tanhToHorizontal(u1), +)
         let b = q.channels(stride(from: 1, to: 2 * filters, by: 2)).combined(with: block.sigmoidToHorizontal(u2), +)
         let gated = { (a: FeatureMap, b: FeatureMap) in a.combined(with: b) { tanh($0) / (1 + exp(-$1)) } }
@@ -96,6 +104,14 @@ public struct ReferenceNetwork {
             normalize(gated(u1, u2), block.verticalNorm),
             normalize(block.projection(gated(a, b)).combined(with: h, +), block.horizontalNorm)
         )
+    }
+
+    /// Column `label` of a class weight (2F, labels), added at every position.
+    private func conditioned(_ x: FeatureMap, _ columns: [Float], _ label: Int?) -> FeatureMap {
+        guard let label else { return x }
+        var y = x
+        for i in y.values.indices { y.values[i] += columns[i / x.area * hyperparameters.labels + label] }
+        return y
     }
 
     /// Layer norm over the channels of each colour group, at each position.

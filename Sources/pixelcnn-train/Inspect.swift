@@ -46,6 +46,10 @@ struct Inspect: ParsableCommand {
         print(
             "network     \(network.blocks) blocks, \(network.filters) filters, kernel \(network.kernelSize), "
                 + "hidden \(network.hidden)")
+        if network.isConditional {
+            let names = model.labelNames.isEmpty ? "without names" : model.labelNames.joined(separator: ", ")
+            print("classes     \(network.labels): \(names)")
+        }
         print("parameters  \(Console.grouped(network.parameterCount))")
         for warning in source.warnings { print("warning     \(warning)") }
     }

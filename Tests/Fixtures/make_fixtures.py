@@ -7,6 +7,7 @@ Each NAME gives one model file and
     NAME-images.npy     (N, C, H, W) uint8
     NAME-logits.npy     (N, d, C, H, W) float32
     NAME-log-prob.npy   (N, C, H, W) float32, in nats
+    NAME-labels.npy     (N,) uint8, the images' classes, where the network is conditional
 The files beside this script were made without --all, which leaves out what is large: with it, every model comes as
 NAME.pt (the whole module), NAME-state.pt (its state_dict) and NAME.safetensors, and `default`, the published size, is
 among them.
@@ -23,12 +24,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Oracle"
 from gated_pixelcnn import PixelCNN, spread  # noqa: E402
 
 MODELS = {
-    # name: (in_shape, n_colors, n_blocks, filters, kernel_size), scale, images, form that is committed
+    # name: (in_shape, n_colors, n_blocks, filters, kernel_size[, n_labels]), scale, images, form that is committed
     # At scale 2 the deep default model amplifies float rounding past the tolerance in PyTorch itself.
     "tiny": (((3, 8, 8), 256, 3, 12, 3), 2.0, 2, ".pt"),
     "wide-kernel": (((3, 7, 9), 16, 4, 18, 5), 2.0, 3, "-state.pt"),
     "gray": (((1, 8, 8), 17, 3, 12, 3), 2.0, 4, ".safetensors"),
     "default": (((3, 32, 32), 256, 15, 120, 3), 1.0, 1, None),
+    "conditional": (((3, 8, 8), 16, 3, 12, 3, 5), 2.0, 5, ".pt"),
 }
 
 
@@ -56,8 +58,11 @@ def main():
             save(model, arguments.folder / f"{name}{ending}")
         generator = torch.Generator().manual_seed(seed)
         images = torch.randint(0, config[1], (count, *config[0]), generator=generator)
+        labels = torch.arange(count) % model.n_labels if model.n_labels else None
         with torch.no_grad():
-            answers = {"logits": model(images).numpy(), "log-prob": model.log_prob(images).numpy()}
+            answers = {"logits": model(images, labels).numpy(), "log-prob": model.log_prob(images, labels).numpy()}
+        if model.n_labels:
+            np.save(arguments.folder / f"{name}-labels.npy", labels.numpy().astype(np.uint8))
         np.save(arguments.folder / f"{name}-images.npy", images.numpy().astype(np.uint8))
         for kind, answer in answers.items():
             np.save(arguments.folder / f"{name}-{kind}.npy", np.ascontiguousarray(answer))

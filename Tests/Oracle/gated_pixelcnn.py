@@ -33,7 +33,7 @@ class MaskConv2d(nn.Conv2d):
 class GatedConv2d(nn.Module):
     """A gated block: vertical and horizontal features to vertical and horizontal features."""
 
-    def __init__(self, mask_type, filters, kernel_size, colors):
+    def __init__(self, mask_type, filters, kernel_size, colors, labels=None):
         super().__init__()
         rows = kernel_size // 2 + (mask_type == "B")
         self.v_conv = nn.Conv2d(filters, 2 * filters, (rows, kernel_size), padding=kernel_size // 2, bias=False)
@@ -41,10 +41,17 @@ class GatedConv2d(nn.Module):
         self.v1toh = MaskConv2d("B", filters, filters, 1, colors, bias=False)
         self.v2toh = MaskConv2d("B", filters, filters, 1, colors, bias=False)
         self.htoh = MaskConv2d("B", filters, filters, 1, colors, bias=False)
+        if labels:
+            self.v_label = nn.Linear(labels, 2 * filters, bias=False)
+            self.h_label = nn.Linear(labels, 2 * filters, bias=False)
 
-    def forward(self, v, h):
-        u1, u2 = self.v_conv(v)[:, :, : v.shape[2]].chunk(2, dim=1)  # the surplus rows at the bottom see too much
+    def forward(self, v, h, label=None):
+        u = self.v_conv(v)[:, :, : v.shape[2]]  # the surplus rows at the bottom see too much
         q = self.h_conv(h)
+        if hasattr(self, "v_label"):  # a class attribute None would hide the module
+            u = u + self.v_label.weight.t()[label][:, :, None, None]
+            q = q + self.h_label.weight.t()[label][:, :, None, None]
+        u1, u2 = u.chunk(2, dim=1)
         a, b = q[:, 0::2] + self.v1toh(u1), q[:, 1::2] + self.v2toh(u2)
         return torch.tanh(u1) * torch.sigmoid(u2), self.htoh(torch.tanh(a) * torch.sigmoid(b)) + h
 
@@ -63,44 +70,49 @@ class PositionalNorm(nn.LayerNorm):
 
 
 class PixelCNN(nn.Module):
-    """Logits (n, d, C, H, W) of images (n, C, H, W) with values 0 ... d - 1."""
+    """Logits (n, d, C, H, W) of images (n, C, H, W) with values 0 ... d - 1; of the classes `label` (n), where the
+    network is conditional on one of `n_labels`."""
 
-    def __init__(self, in_shape=(3, 32, 32), n_colors=256, n_blocks=15, filters=120, kernel_size=3):
+    n_labels = None
+
+    def __init__(self, in_shape=(3, 32, 32), n_colors=256, n_blocks=15, filters=120, kernel_size=3, n_labels=None):
         super().__init__()
+        if n_labels:
+            self.n_labels = n_labels
         self.in_shape, self.n_colors, self.n_blocks = in_shape, n_colors, n_blocks
         self.filters, self.kernel_size = filters, kernel_size
         colors = in_shape[0]
         self.in_conv = nn.Sequential(MaskConv2d("A", colors, filters, 7, colors), nn.ReLU())
         self.gated_layers = nn.ModuleList(
-            GatedConv2d("B" if i else "A", filters, kernel_size, colors) for i in range(n_blocks))
+            GatedConv2d("B" if i else "A", filters, kernel_size, colors, n_labels) for i in range(n_blocks))
         norms = [nn.ModuleList(PositionalNorm("channels_first", filters // colors) for _ in range(n_blocks))
                  for _ in range(2)]
         self.v_norm_layers, self.h_norm_layers = norms
         self.out_conv = nn.Sequential(
             MaskConv2d("B", filters, 768, 1, colors), nn.ReLU(), MaskConv2d("B", 768, n_colors * colors, 1, colors))
 
-    def forward(self, x):
+    def forward(self, x, label=None):
         centre = (self.n_colors - 1) / 2
         v = h = self.in_conv((x.float() - centre) / centre)
         for block, v_norm, h_norm in zip(self.gated_layers, self.v_norm_layers, self.h_norm_layers):
-            v, h = block(v, h)
+            v, h = block(v, h, label)
             v, h = v_norm(v), h_norm(h)
         n, c, height, width = x.shape
         return self.out_conv(h).reshape(n, c, self.n_colors, height, width).transpose(1, 2)
 
-    def log_prob(self, x):
+    def log_prob(self, x, label=None):
         """Log-probability of every value in nats, (n, C, H, W)."""
-        return torch.log_softmax(self(x), dim=1).gather(1, x.long()[:, None])[:, 0]
+        return torch.log_softmax(self(x, label), dim=1).gather(1, x.long()[:, None])[:, 0]
 
     @torch.no_grad()
-    def sample(self, n=1):
+    def sample(self, n=1, label=None):
         """The naive sampler: the whole network for every value, C * H * W times."""
         channels, height, width = self.in_shape
         x = torch.zeros(n, *self.in_shape)
         for row in range(height):
             for column in range(width):
                 for c in range(channels):
-                    probabilities = self(x)[:, :, c, row, column].softmax(1)
+                    probabilities = self(x, label)[:, :, c, row, column].softmax(1)
                     x[:, c, row, column] = torch.multinomial(probabilities, 1)[:, 0].float()
         return x.int()
 

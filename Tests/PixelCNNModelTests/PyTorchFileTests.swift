@@ -75,8 +75,6 @@ import Testing
     }
 
     static let refused: [(String, ModelFileError.Problem)] = [
-        ("conditional-module.pt", .model(.classConditional(evidence: "gated_layers.0.v_label.weight"))),
-        ("conditional-state.pt", .model(.classConditional(evidence: "gated_layers.0.v_label.weight"))),
         ("other-module.pt", .pickle(.refusedGlobal("pixelcnn.GatedPixelCNN"))),
         ("other-kwargs.pt", .model(.otherNetwork(evidence: "tensors such as “net.0.weight”"))),
         ("numpy.pt", .pickle(.refusedGlobal("numpy._core.multiarray.scalar"))),

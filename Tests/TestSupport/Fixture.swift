@@ -12,6 +12,8 @@ public struct Fixture: Sendable, CustomStringConvertible {
     public let model: Model
     /// Values 0 … d − 1 of each image, (C, H, W).
     public let images: [[UInt16]]
+    /// The class of each image; nil where the model is unconditional.
+    public let labels: [Int?]
     /// PyTorch's logits for each image, (d, C, H, W).
     public let logits: [[Float]]
     /// PyTorch's log-probabilities for each image in nats, (C, H, W).
@@ -32,7 +34,7 @@ public struct Fixture: Sendable, CustomStringConvertible {
 
     /// Loads a committed fixture.
     public init(_ name: String) throws {
-        try self.init(name, file: Fixture.committed[name] ?? name, folder: Fixture.folder)
+        try self.init(name, file: Fixture.committed[name] ?? "\(name).pt", folder: Fixture.folder)
     }
 
     /// Loads `folder/file` and the answers that belong to `name`.
@@ -42,6 +44,10 @@ public struct Fixture: Sendable, CustomStringConvertible {
         (height, width) = (images.shape[2], images.shape[3])
         model = try Model.load(path: folder.appending(path: file).path, height: height, width: width)
         self.images = try Fixture.split(images.integers(as: UInt16.self, in: 0...65535), images.shape[0])
+        labels =
+            model.hyperparameters.isConditional
+            ? try Fixture.array("\(name)-labels.npy", in: folder).integers(as: Int.self, in: 0...255)
+            : Array(repeating: nil, count: images.shape[0])
         logits = Fixture.split(try Fixture.array("\(name)-logits.npy", in: folder).floats(), images.shape[0])
         logProbabilities = Fixture.split(
             try Fixture.array("\(name)-log-prob.npy", in: folder).floats(), images.shape[0])

@@ -6,13 +6,22 @@ func quoted(_ name: String) -> String {
     let limit = 100
     var text = ""
     for scalar in name.unicodeScalars.prefix(limit) {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
-            text += "\\u{\(String(scalar.value, radix: 16))}"
-        default:
+        if scalar.isPrintable {
             text.unicodeScalars.append(scalar)
+        } else {
+            text += "\\u{\(String(scalar.value, radix: 16))}"
         }
     }
     if name.unicodeScalars.dropFirst(limit).first != nil { text += "…" }
     return "“\(text)”"
+}
+
+extension Unicode.Scalar {
+    /// Whether it shows as what it is, and does nothing else to a terminal or a log.
+    var isPrintable: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+        default: true
+        }
+    }
 }

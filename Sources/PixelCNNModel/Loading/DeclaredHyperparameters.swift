@@ -21,6 +21,8 @@ public struct DeclaredHyperparameters: Sendable, Equatable {
         case kernelSize = "kernel_size"
         /// Width between the output layers.
         case hidden
+        /// Classes of a conditional network.
+        case labels
 
         /// Key in the `__metadata__` of the safetensors files written here.
         public var metadataKey: String { "pixelcnn.\(rawValue)" }
@@ -28,8 +30,11 @@ public struct DeclaredHyperparameters: Sendable, Equatable {
 
     /// The numbers declared.
     public var values: [Field: Int] = [:]
-    /// Classes of a conditional network, where declared.
-    public var labels: Int?
+    /// Names of the classes, by number; empty where none are declared.
+    public var labelNames: [String] = []
+
+    /// Key of the names in the `__metadata__` of safetensors: a JSON array of texts.
+    public static let labelNamesKey = "pixelcnn.label_names"
 
     /// Nothing declared.
     public init() {}
@@ -39,7 +44,7 @@ public struct DeclaredHyperparameters: Sendable, Equatable {
         values = [
             .channels: hyperparameters.channels, .height: hyperparameters.height, .width: hyperparameters.width,
             .colors: hyperparameters.colors, .blocks: hyperparameters.blocks, .filters: hyperparameters.filters,
-            .kernelSize: hyperparameters.kernelSize, .hidden: hyperparameters.hidden,
+            .kernelSize: hyperparameters.kernelSize, .hidden: hyperparameters.hidden, .labels: hyperparameters.labels,
         ]
     }
 }

@@ -5,12 +5,16 @@ extension Hyperparameters {
     /// Reads the size off the tensors; `height` and `width` no shape shows.
     init(shapesOf tensors: [Tensor], height: Int, width: Int) throws(ModelFileError.Problem) {
         let numbers: (channels: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int)
-        do throws(ModelDataError) { numbers = try Self.numbers(tensors) } catch { throw .model(error) }
+        let labels: Int
+        do throws(ModelDataError) {
+            numbers = try Self.numbers(tensors)
+            labels = try Self.labelCount(tensors)
+        } catch { throw .model(error) }
         do throws(HyperparametersError) {
             try self.init(
                 channels: numbers.channels, height: height, width: width, colors: numbers.colors,
                 blocks: numbers.blocks, filters: numbers.filters, kernelSize: numbers.kernelSize,
-                hidden: numbers.hidden)
+                hidden: numbers.hidden, labels: labels)
         } catch { throw .hyperparameters(error) }
     }
 
@@ -40,6 +44,19 @@ extension Hyperparameters {
                 tensor: names.last, expected: "outputs divisible by the \(input[1]) image channels", found: last)
         }
         return (input[1], last[0] / input[1], try blockCount(tensors), input[0], vertical[3], hidden)
+    }
+
+    /// Any block's label columns make the network conditional; whether every block has as many is checked with the rest.
+    private static func labelCount(_ tensors: [Tensor]) throws(ModelDataError) -> Int {
+        let endings = [".v_label.weight", ".h_label.weight"]
+        let first = tensors.first { tensor in
+            tensor.name.hasPrefix("gated_layers.") && endings.contains(where: tensor.name.hasSuffix)
+        }
+        guard let first else { return 0 }
+        guard first.shape.count == 2, first.shape[1] > 0 else {
+            throw .shapeMismatch(tensor: first.name, expected: "two dimensions (outputs, classes)", found: first.shape)
+        }
+        return first.shape[1]
     }
 
     /// Blocks are numbered from 0 without a gap; a number that would leave one names the block missing.

@@ -40,6 +40,7 @@ extension Model {
         let validated: ModelValidation
         do throws(ModelDataError) {
             try Self.check(declared, against: hyperparameters)
+            try LabelNames.check(declared.labelNames, labels: hyperparameters.labels)
             validated = try ModelValidation(hyperparameters, contents.tensors)
         } catch { throw .model(error) }
 
@@ -53,7 +54,7 @@ extension Model {
                     + "(choose with --height and --width)")
         }
         self.init(
-            hyperparameters: hyperparameters, parameters: validated.parameters,
+            hyperparameters: hyperparameters, parameters: validated.parameters, labelNames: declared.labelNames,
             source: ModelSource(
                 path: contents.path, byteCount: contents.byteCount, sha256: contents.sha256(),
                 format: contents.format, warnings: warnings))
@@ -62,10 +63,6 @@ extension Model {
     /// Refuses other networks by name, before a shape that does not fit would speak in riddles.
     private static func checkNetwork(_ contents: ModelContents) throws(ModelDataError) {
         let names = contents.tensors.map(\.name)
-        if let label = names.first(where: { $0.hasSuffix(".v_label.weight") || $0.hasSuffix(".h_label.weight") }) {
-            throw .classConditional(evidence: label)
-        }
-        if contents.declared.labels != nil { throw .classConditional(evidence: "n_labels") }
         if !names.contains("in_conv.0.weight"), let other = names.first(where: { $0.hasPrefix("net.") }) {
             throw .otherNetwork(evidence: "tensors such as \(quoted(other))")
         }
@@ -89,7 +86,7 @@ extension Model {
         let tensors: [(DeclaredHyperparameters.Field, String)] = [
             (.channels, "in_conv.0.weight"), (.filters, "in_conv.0.weight"), (.blocks, "gated_layers"),
             (.kernelSize, "gated_layers.0.v_conv.weight"), (.hidden, "out_conv.0.weight"),
-            (.colors, "out_conv.2.weight"),
+            (.colors, "out_conv.2.weight"), (.labels, "gated_layers.0.v_label.weight"),
         ]
         for (field, tensor) in tensors {
             guard let declared = declared.values[field], let shape = shapes.values[field], declared != shape else {

@@ -20,8 +20,12 @@ public enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible 
     case tensorsExceedFile(tensorBytes: Int, fileBytes: Int)
     /// The file is of another network.
     case otherNetwork(evidence: String)
-    /// The network is conditioned on a class label.
-    case classConditional(evidence: String)
+    /// There are names for another number of classes than the network has.
+    case labelNameCount(found: Int, labels: Int)
+    /// The name of a class is empty, too long, holds control characters, or is the number of another class.
+    case unusableLabelName(String, label: Int)
+    /// Two classes have the same name, letter case apart.
+    case duplicateLabelName(String)
 
     /// One line: tensor, what was found, what is expected, what to do.
     public var description: String {
@@ -47,8 +51,13 @@ public enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible 
         case .otherNetwork(let evidence):
             "the file is of another network (it has \(evidence)); only the gated PixelCNN with in_conv, gated_layers, "
                 + "v_norm_layers, h_norm_layers and out_conv is read"
-        case .classConditional(let evidence):
-            "class-conditional models are not supported (the file has \(quoted(evidence)))"
+        case .labelNameCount(let found, let labels):
+            "there are \(found) names of classes for \(labels) classes; each class has one, or none has"
+        case .unusableLabelName(let name, let label):
+            "class \(label) has the name \(quoted(name)); a name is 1 to \(LabelNames.lengthLimit) printable characters, "
+                + "and no other class's number"
+        case .duplicateLabelName(let name):
+            "two classes have the name \(quoted(name)), letter case apart"
         }
     }
 }

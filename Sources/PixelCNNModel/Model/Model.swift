@@ -7,6 +7,8 @@ public struct Model: Sendable {
     public let hyperparameters: Hyperparameters
     /// Where the parameters came from.
     public let source: ModelSource
+    /// Names of the classes, by number; empty where the file has none or the network is unconditional.
+    public let labelNames: [String]
     private let parameters: [String: Tensor]
 
     /// A parameter by its canonical name, such as `gated_layers.3.h_conv.weight`; the name must be one of
@@ -18,32 +20,44 @@ public struct Model: Sendable {
 
     /// Checks tensors against a network's size, as if they had been loaded.
     ///
-    /// - Parameter tensors: every parameter under its canonical name; masks may be among them.
-    /// - Throws: `ModelFileError` naming the tensor that is missing, misshapen, not finite or a wrong mask.
-    public init(hyperparameters: Hyperparameters, tensors: [Tensor]) throws(ModelFileError) {
+    /// - Parameters:
+    ///   - tensors: every parameter under its canonical name; masks may be among them.
+    ///   - labelNames: a name for each class of a conditional network, or none.
+    /// - Throws: `ModelFileError` naming the tensor that is missing, misshapen, not finite or a wrong mask, or the name
+    ///   that cannot be one.
+    public init(
+        hyperparameters: Hyperparameters, tensors: [Tensor], labelNames: [String] = []
+    ) throws(ModelFileError) {
         let validated: ModelValidation
         do throws(ModelDataError) {
+            try LabelNames.check(labelNames, labels: hyperparameters.labels)
             validated = try ModelValidation(hyperparameters, tensors)
         } catch {
             throw ModelFileError(file: ModelFormat.memory.rawValue, .model(error))
         }
-        self.init(hyperparameters, validated.parameters, warnings: validated.warnings)
+        self.init(hyperparameters, validated.parameters, labelNames: labelNames, warnings: validated.warnings)
     }
 
-    init(hyperparameters: Hyperparameters, parameters: [String: Tensor], source: ModelSource) {
+    init(
+        hyperparameters: Hyperparameters, parameters: [String: Tensor], labelNames: [String], source: ModelSource
+    ) {
         self.hyperparameters = hyperparameters
         self.parameters = parameters
+        self.labelNames = labelNames
         self.source = source
     }
 
     /// A model in memory from parameters known to be right; identified by the hash of its parameters.
-    init(_ hyperparameters: Hyperparameters, _ parameters: [String: Tensor], warnings: [String]) {
+    init(
+        _ hyperparameters: Hyperparameters, _ parameters: [String: Tensor], labelNames: [String] = [],
+        warnings: [String]
+    ) {
         var hash = SHA256()
         for spec in hyperparameters.parameters {
             parameters[spec.name]?.withFloats { hash.update(UnsafeRawBufferPointer($0)) }
         }
         self.init(
-            hyperparameters: hyperparameters, parameters: parameters,
+            hyperparameters: hyperparameters, parameters: parameters, labelNames: labelNames,
             source: ModelSource(
                 path: "", byteCount: hyperparameters.parameterCount * MemoryLayout<Float>.size,
                 sha256: hash.hexadecimal(), format: .memory, warnings: warnings))

@@ -41,6 +41,15 @@ extension Hyperparameters {
             + convolution("\(name).v1toh", .b, inputs: filters, outputs: filters, kernel: (1, 1))
             + convolution("\(name).v2toh", .b, inputs: filters, outputs: filters, kernel: (1, 1))
             + convolution("\(name).htoh", .b, inputs: filters, outputs: filters, kernel: (1, 1))
+            + labelColumns(name)
+    }
+
+    /// What a class adds to both stacks of a block: a column each.
+    private func labelColumns(_ name: String) -> [TensorSpec] {
+        guard isConditional else { return [] }
+        return ["v_label", "h_label"].map { layer in
+            TensorSpec(name: "\(name).\(layer).weight", shape: [2 * filters, labels], role: .weight(mask: nil))
+        }
     }
 
     private func convolution(

@@ -1,4 +1,4 @@
-// The eight numbers that fix a gated PixelCNN: image size, values a channel, and the network's widths.
+// The nine numbers that fix a gated PixelCNN: image size, values a channel, the network's widths, and its classes.
 //
 // Every limit is checked once, here, so that code behind it may multiply any of them without a thought of overflow:
 // with all fields at their limits the parameter count still fits an Int.
@@ -21,6 +21,8 @@ public struct Hyperparameters: Sendable, Equatable {
     public let kernelSize: Int
     /// Width between the two output layers; divisible by C.
     public let hidden: Int
+    /// Classes that an image may be of, numbered from 0; 0 where the network is unconditional.
+    public let labels: Int
 
     /// g = F / C: feature channels in a colour group.
     public var groupSize: Int { filters / channels }
@@ -28,12 +30,15 @@ public struct Hyperparameters: Sendable, Equatable {
     /// p = k / 2: rows and columns of context on each side.
     public var padding: Int { kernelSize / 2 }
 
-    /// Checks and stores the eight numbers; the defaults are the published network.
+    /// Whether every image is drawn, scored and trained under a label, 0 … `labels` − 1.
+    public var isConditional: Bool { labels > 0 }
+
+    /// Checks and stores the nine numbers; the defaults are the published network.
     ///
     /// - Throws: `HyperparametersError` naming the first field out of range, even, or not divisible by `channels`.
     public init(
         channels: Int = 3, height: Int = 32, width: Int = 32, colors: Int = 256, blocks: Int = 15, filters: Int = 120,
-        kernelSize: Int = 3, hidden: Int = 768
+        kernelSize: Int = 3, hidden: Int = 768, labels: Int = 0
     ) throws(HyperparametersError) {
         try Self.check("channels", channels, Self.channelLimits)
         try Self.check("height", height, Self.sideLimits)
@@ -43,6 +48,7 @@ public struct Hyperparameters: Sendable, Equatable {
         try Self.check("filters", filters, Self.filterLimits)
         try Self.check("kernelSize", kernelSize, Self.kernelLimits)
         try Self.check("hidden", hidden, Self.filterLimits)
+        try Self.check("labels", labels, Self.labelLimits)
         guard kernelSize % 2 == 1 else { throw .evenKernel(found: kernelSize) }
         guard filters % channels == 0 else {
             throw .notDivisible(field: "filters", found: filters, channels: channels)
@@ -58,6 +64,7 @@ public struct Hyperparameters: Sendable, Equatable {
         self.filters = filters
         self.kernelSize = kernelSize
         self.hidden = hidden
+        self.labels = labels
     }
 
     // Wide enough for any image network; narrow enough that no product of them overflows.
@@ -68,6 +75,7 @@ public struct Hyperparameters: Sendable, Equatable {
     static let blockLimits = 1...512
     static let filterLimits = 1...65536
     static let kernelLimits = 3...255
+    static let labelLimits = 0...65536
 
     private static func check(_ field: String, _ found: Int, _ allowed: ClosedRange<Int>) throws(HyperparametersError) {
         guard allowed.contains(found) else { throw .outOfRange(field: field, found: found, allowed: allowed) }
@@ -76,10 +84,10 @@ public struct Hyperparameters: Sendable, Equatable {
 
 extension Hyperparameters: Codable {
     private enum CodingKeys: String, CodingKey {
-        case channels, height, width, colors, blocks, filters, kernelSize, hidden
+        case channels, height, width, colors, blocks, filters, kernelSize, hidden, labels
     }
 
-    /// Decodes all eight fields and validates them as `init` does.
+    /// Decodes all fields, `labels` where it is there, and validates them as `init` does.
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         try self.init(
@@ -90,6 +98,7 @@ extension Hyperparameters: Codable {
             blocks: fields.decode(Int.self, forKey: .blocks),
             filters: fields.decode(Int.self, forKey: .filters),
             kernelSize: fields.decode(Int.self, forKey: .kernelSize),
-            hidden: fields.decode(Int.self, forKey: .hidden))
+            hidden: fields.decode(Int.self, forKey: .hidden),
+            labels: fields.decodeIfPresent(Int.self, forKey: .labels) ?? 0)
     }
 }

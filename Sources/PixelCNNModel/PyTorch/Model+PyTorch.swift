@@ -5,7 +5,7 @@ import AtomicFiles
 
 extension Model {
     /// Writes the file whole or not at all: beside `path`, synced, then renamed over it. A state_dict does not say the
-    /// image size.
+    /// image size. Names of classes are its attribute, `label_names`: an entry, a strict load_state_dict would refuse.
     ///
     /// - Throws: `ModelFileError` where the file cannot be created, written or renamed, or would be larger than 4 GB.
     public func writePyTorch(to path: String) throws(ModelFileError) {
@@ -64,6 +64,14 @@ extension Model {
             pickle.call()
         }
         pickle.setItems()
+        if !labelNames.isEmpty {
+            pickle.emptyDictionary()
+            pickle.mark()
+            pickle.text(PyTorchFile.labelNamesKey)
+            pickle.list(labelNames)
+            pickle.setItems()
+            pickle.build()
+        }
         return pickle.end()
     }
 }

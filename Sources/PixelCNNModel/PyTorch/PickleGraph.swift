@@ -7,6 +7,8 @@
 struct PickleGraph {
     let nodes: [PickleNode]
     let root: PickleValue
+    /// What dictionaries have beside their items (Python attributes), by the dictionary's node.
+    let attributes: [Int: PickleValue]
 
     /// The node a value refers to, or nil for simple values.
     func node(_ value: PickleValue?) -> PickleNode? {
@@ -24,6 +26,22 @@ struct PickleGraph {
     func dictionary(_ value: PickleValue?) -> [(key: PickleValue, value: PickleValue)]? {
         guard case .dictionary(let items)? = node(value) else { return nil }
         return items
+    }
+
+    /// The attributes of a dictionary; a state_dict has `_metadata`, for one.
+    func attributes(_ value: PickleValue) -> [(key: PickleValue, value: PickleValue)]? {
+        guard case .node(let number) = value else { return nil }
+        return dictionary(attributes[number])
+    }
+
+    /// The texts of a tuple or a list of nothing else.
+    func texts(_ value: PickleValue) -> [String]? {
+        switch node(value) {
+        case .tuple(let items), .list(let items):
+            let texts = items.compactMap { if case .string(let text) = $0 { text } else { nil } }
+            return texts.count == items.count ? texts : nil
+        default: return nil
+        }
     }
 
     /// The integers of a shape: a tuple, a list or a `torch.Size`; nil beyond `Shape.maximumRank` of them.

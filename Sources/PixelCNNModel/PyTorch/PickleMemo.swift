@@ -8,8 +8,12 @@ struct PickleMemo {
     /// How many values are stored.
     var count: Int { dense.count + sparse.count }
 
-    /// Bytes taken, an upper bound: a dictionary is at worst three eighths full, and there twice while it grows.
-    var memory: Int { 2 * MemoryLayout<PickleValue>.stride * dense.count + 144 * sparse.count }
+    /// Bytes taken, an upper bound.
+    var memory: Int { 2 * MemoryLayout<PickleValue>.stride * dense.count + Self.sparseCost * sparse.count }
+
+    /// Bytes that a value by number takes in a dictionary, which is at worst three eighths full, and there twice while it
+    /// grows.
+    static let sparseCost = 144
 
     mutating func store(_ value: PickleValue, at index: Int) {
         if index < dense.count {

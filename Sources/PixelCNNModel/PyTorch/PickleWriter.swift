@@ -40,6 +40,18 @@ struct PickleWriter {
         call()
     }
 
+    mutating func emptyDictionary() { bytes.append(UInt8(ascii: "}")) }
+
+    mutating func list(_ texts: [String]) {
+        bytes.append(UInt8(ascii: "]"))
+        mark()
+        for text in texts { self.text(text) }
+        bytes.append(UInt8(ascii: "e"))
+    }
+
+    /// Gives what lies below a dictionary its items as attributes.
+    mutating func build() { bytes.append(UInt8(ascii: "b")) }
+
     /// Looks the topmost value up outside of the pickle.
     mutating func persistentIdentifier() { bytes.append(UInt8(ascii: "Q")) }
 

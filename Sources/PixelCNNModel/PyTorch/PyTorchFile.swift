@@ -80,9 +80,14 @@ struct PyTorchFile {
         case .object(let global, let state):
             guard global.path == PickleGlobal.network else { throw .unexpectedClass(global.path) }
             try collectModule(value, path: "")
-            if let attributes = graph.dictionary(state) { declare(attributes) }
+            if let attributes = graph.dictionary(state) {
+                declare(attributes)
+                takeLabelNames(attributes)
+            }
             return .pyTorchModule
         case .dictionary(let items):
+            takeLabelNames(items)
+            if let attributes = graph.attributes(value) { takeLabelNames(attributes) }
             // The keys first: a checkpoint may hold a stray tensor, such as a loss, beside its model.
             let keys = ["state_dict", "model_state_dict", "model"]
             for key in keys where checkpoint {
@@ -104,7 +109,7 @@ struct PyTorchFile {
         for (key, value) in items {
             if case .string(let name) = key, isTensor(value) {
                 try add(value, name: name)
-            } else if others.count < 8 {
+            } else if key != .string(Self.labelNamesKey), others.count < 8 {
                 others.append(graph.summary(key))
             }
         }
@@ -129,6 +134,19 @@ struct PyTorchFile {
         if length > 0 { tensors = tensors.map { $0.renamed(String($0.name.dropFirst(length))) } }
     }
 
+    /// What a module, a checkpoint or a state_dict calls the names of its classes.
+    static let labelNamesKey = "label_names"
+
+    /// Takes the names of the classes, where these pairs have them.
+    private mutating func takeLabelNames(_ items: [(key: PickleValue, value: PickleValue)]) {
+        guard let value = graph.value(Self.labelNamesKey, in: items), value != .none else { return }
+        if let names = graph.texts(value) {
+            declared.labelNames = names
+        } else {
+            warnings.append("\(Self.labelNamesKey) is ignored: it is \(graph.summary(value)), not a list of texts")
+        }
+    }
+
     /// Takes the network's numbers from the attributes of a whole module, where they are named as expected.
     private mutating func declare(_ attributes: [(key: PickleValue, value: PickleValue)]) {
         func integer(_ key: String) -> Int? {
@@ -138,7 +156,7 @@ struct PyTorchFile {
         declared.values[.blocks] = integer("n_blocks")
         declared.values[.filters] = integer("filters")
         declared.values[.kernelSize] = integer("kernel_size")
-        declared.labels = integer("n_labels")
+        declared.values[.labels] = integer("n_labels")
         if let shape = graph.integers(graph.value("in_shape", in: attributes)), shape.count == 3 {
             declared.values[.channels] = shape[0]
             declared.values[.height] = shape[1]

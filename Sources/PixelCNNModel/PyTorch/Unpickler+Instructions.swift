@@ -195,13 +195,14 @@ extension Unpickler {
         push(.object(global, state: .none))
     }
 
-    /// Gives an object its attributes. A dictionary's attributes (a state_dict has `_metadata`) say nothing to us.
+    /// Gives an object or a dictionary its attributes.
     private mutating func build() throws(PickleError) {
         let state = try pop()
         guard case .node(let number) = try top() else { throw .wrongOperand(at: start) }
         switch nodes[number] {
         case .object(let global, _): nodes[number] = .object(global, state: state)
-        case .dictionary: break
+        case .dictionary:
+            if attributes.updateValue(state, forKey: number) == nil { held += PickleMemo.sparseCost }
         default: throw .wrongOperand(at: start)
         }
     }

@@ -25,6 +25,8 @@ struct Unpickler {
     var marks: [Int] = []
     var memo = PickleMemo()
     var nodes: [PickleNode] = [.tuple([])]  // node 0 is the empty tuple, which files are full of
+    /// What dictionaries have beside their items, by node.
+    var attributes: [Int: PickleValue] = [:]
     /// The most values the stack ever had: its memory is not given back.
     private var stackPeak = 0
     /// Bytes of lists, dictionaries, texts and names; never reduced, as nodes stay.
@@ -65,7 +67,7 @@ struct Unpickler {
             start = position
             let code = try integer(UInt8.self)
             if code == UInt8(ascii: ".") {
-                return PickleGraph(nodes: nodes, root: try pop())
+                return PickleGraph(nodes: nodes, root: try pop(), attributes: attributes)
             }
             try execute(code)
             stackPeak = max(stackPeak, stack.count)

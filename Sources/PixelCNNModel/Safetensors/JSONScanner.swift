@@ -56,6 +56,15 @@ struct JSONScanner {
         return value
     }
 
+    /// An array of strings.
+    mutating func strings() throws(SafetensorsError) -> [String] {
+        try expect("[")
+        var strings: [String] = []
+        if accept("]") { return strings }
+        repeat { strings.append(try string()) } while try hasNext(before: "]")
+        return strings
+    }
+
     /// A string, its escapes resolved.
     mutating func string() throws(SafetensorsError) -> String {
         try expect("\"")

@@ -10,7 +10,8 @@ extension Model {
     ///
     /// The network's numbers are in its `__metadata__`, each as decimal text: `pixelcnn.channels`, `pixelcnn.height`,
     /// `pixelcnn.width`, `pixelcnn.colors`, `pixelcnn.blocks`, `pixelcnn.filters`, `pixelcnn.kernel_size`,
-    /// `pixelcnn.hidden`; and `format` is `pt`, as PyTorch's loaders like to see.
+    /// `pixelcnn.hidden`; of a conditional network also `pixelcnn.labels`, and the names of its classes as a JSON array,
+    /// `pixelcnn.label_names`; and `format` is `pt`, as PyTorch's loaders like to see.
     ///
     /// - Parameters:
     ///   - path: the file.
@@ -50,8 +51,14 @@ extension Model {
     }
 
     private func safetensorsHeader(_ specs: [TensorSpec], _ more: [String: String]) -> [UInt8] {
-        var metadata = DeclaredHyperparameters(hyperparameters).values.map { ($0.metadataKey, "\($1)") }
+        var metadata = DeclaredHyperparameters(hyperparameters).values.compactMap { field, value in
+            field == .labels && value == 0 ? nil : (field.metadataKey, "\(value)")
+        }
         metadata.append(("format", "pt"))
+        if !labelNames.isEmpty {
+            let names = labelNames.map { "\"\(Self.escaped($0))\"" }.joined(separator: ",")
+            metadata.append((DeclaredHyperparameters.labelNamesKey, Self.escaped("[\(names)]")))
+        }
         metadata += more.map { ($0.key, $0.value) }
         precondition(
             more.allSatisfy { ($0 + $1).utf8.allSatisfy { (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c } },
@@ -71,5 +78,10 @@ extension Model {
         var json = Array("{\(items.joined(separator: ","))}".utf8)
         json.append(contentsOf: repeatElement(UInt8(ascii: " "), count: -json.count & 7))  // align the data to 8 bytes
         return json
+    }
+
+    /// Text as it stands between JSON's quotes; of the characters that a name may have, these two need escaping.
+    private static func escaped(_ text: String) -> String {
+        text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
     }
 }

@@ -26,6 +26,8 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
     case trailingBytes(Int)
     /// Metadata that should be a number is not.
     case malformedMetadata(key: String, found: String)
+    /// Metadata that should be the names of the classes is not.
+    case malformedLabelNames(found: String)
 
     /// One line: tensor or place, what was found, what is expected.
     public var description: String {
@@ -57,6 +59,8 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
             "\(count) bytes at the file's end belong to no tensor"
         case .malformedMetadata(let key, let found):
             "metadata \(quoted(key)) is \(quoted(found)); a decimal number is expected"
+        case .malformedLabelNames(let found):
+            "metadata “\(DeclaredHyperparameters.labelNamesKey)” is \(quoted(found)); a JSON array of texts is expected"
         }
     }
 }

@@ -55,12 +55,25 @@ enum SafetensorsFile {
         guard end == dataBytes else { throw .trailingBytes(dataBytes - end) }
     }
 
+    /// The strings of a JSON array; nil where the text is anything else.
+    private static func labelNames(_ json: String) -> [String]? {
+        Array(json.utf8).withUnsafeBytes { bytes in
+            var scanner = JSONScanner(bytes)
+            guard let names = try? scanner.strings(), (try? scanner.expectEnd()) != nil else { return nil }
+            return names
+        }
+    }
+
     private static func declared(_ metadata: [String: String]) throws(SafetensorsError) -> DeclaredHyperparameters {
         var declared = DeclaredHyperparameters()
         for field in DeclaredHyperparameters.Field.allCases {
             guard let text = metadata[field.metadataKey] else { continue }
             guard let value = Int(text) else { throw .malformedMetadata(key: field.metadataKey, found: text) }
             declared.values[field] = value
+        }
+        if let text = metadata[DeclaredHyperparameters.labelNamesKey] {
+            guard let names = labelNames(text) else { throw .malformedLabelNames(found: text) }
+            declared.labelNames = names
         }
         return declared
     }

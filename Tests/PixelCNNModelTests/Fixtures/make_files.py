@@ -19,6 +19,7 @@ from torch import nn
 
 FOLDER = pathlib.Path(__file__).parent
 C, H, W, D, L, F, K, HIDDEN = 3, 5, 4, 4, 2, 6, 3, 12
+NAMES = ["circle", "square", "Fünfeck", "3", "say \"\\\""]
 
 
 class MaskConv2d(nn.Conv2d):
@@ -170,9 +171,22 @@ def main():
     torch.serialization._package_registry[:] = [
         entry for entry in torch.serialization._package_registry if entry[0] != 1]
 
+    # Conditional on one of five classes, without names for them, and with names in each place that may have them.
+    conditional = seeded(PixelCNN(5))
+    state = seeded(PixelCNN(5)).state_dict()
+    (FOLDER / "conditional.f32").write_bytes(
+        b"".join(v.numpy().tobytes() for v in state.values() if v.dtype == torch.float32))
+    save("conditional-module.pt", conditional)
+    save("conditional-state.pt", state)
+    save("conditional-checkpoint.pt", {"state_dict": state, "label_names": NAMES})
+    save("conditional-checkpoint-model.pt", {"label_names": tuple(NAMES), "model": conditional})
+    state.label_names = NAMES
+    save("conditional-named-state.pt", state)
+    conditional.label_names = NAMES
+    save("conditional-named-module.pt", conditional)
+
     # Files to be refused by name.
-    save("conditional-module.pt", seeded(PixelCNN(5)))
-    save("conditional-state.pt", seeded(PixelCNN(5)).state_dict())
+    state = model.state_dict()
     save("other-module.pt", GatedPixelCNN())
     save("other-kwargs.pt", {"kwargs": {"dim": 6}, "state_dict": GatedPixelCNN().state_dict()})
     save("numpy.pt", {"state_dict": state, "loss": np.float64(1.5)})
