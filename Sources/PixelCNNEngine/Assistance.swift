@@ -101,7 +101,7 @@ public final class Assistance: @unchecked Sendable {
         guard
             let piece = image.wavefront.nextPiece(drawn: drawn, least: Self.leastColumns, most: Self.mostColumns)
         else { return false }
-        vertical.compute(piece, of: image.cache)
+        vertical.compute(piece, of: image.cache, label: image.label)
         image.wavefront.complete(piece)
         ready.store(image.wavefront.ready, ordering: .sequentiallyConsistent)
         bellOfSession.ring()

@@ -33,6 +33,9 @@ final class ImageInFlight {
 
     var width: Int { task.width }
 
+    /// The image's class, where the model is conditional.
+    var label: Int? { task.label }
+
     /// The number of the current pixel, row by row: as many are complete.
     var pixel: Int { row * task.width + column }
 

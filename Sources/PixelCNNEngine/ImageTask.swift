@@ -15,12 +15,15 @@ public struct ImageTask: Sendable {
     public let height: Int
     /// Columns.
     public let width: Int
+    /// The image's class, where the model is conditional; else nil.
+    public let label: Int?
     /// Where the values come from.
     public let source: Source
 
-    /// A task as given. Parameters must be valid, and given values C·H·W in number and below d.
-    public init(height: Int, width: Int, source: Source) {
-        (self.height, self.width, self.source) = (height, width, source)
+    /// A task as given. Parameters must be valid, the label one of the model's, and given values C·H·W in number and below
+    /// d.
+    public init(height: Int, width: Int, label: Int? = nil, source: Source) {
+        (self.height, self.width, self.label, self.source) = (height, width, label, source)
     }
 
     /// The rows that are given and neither drawn nor scored.

@@ -56,10 +56,12 @@ struct PackedBlock: Sendable, BitwiseCopyable {
     let projection: ConstantList<PackedMatrix>  // `htoh`: [C] × (g, (c + 1)·g)
     let verticalNorm: PackedNorm
     let horizontalNorm: PackedNorm
+    let labels: PackedLabels?  // of a conditional model
 
     var byteCount: Int {
         let matrices = [vertical, verticalToTanh, verticalToSigmoid, left, centre, projection]
-        return matrices.reduce(0) { $0 + $1.byteCount } + verticalNorm.byteCount + horizontalNorm.byteCount
+        return matrices.reduce(labels?.byteCount ?? 0) { $0 + $1.byteCount } + verticalNorm.byteCount
+            + horizontalNorm.byteCount
     }
 
     init(_ packer: Packer, index: Int) {
@@ -121,7 +123,45 @@ struct PackedBlock: Sendable, BitwiseCopyable {
         }
         verticalNorm = PackedNorm(packer, name: "v_norm_layers.\(index)")
         horizontalNorm = PackedNorm(packer, name: "h_norm_layers.\(index)")
+        labels = packer.model.hyperparameters.isConditional ? PackedLabels(packer, block: name) : nil
     }
+}
+
+/// What each class adds to a block: a row a class where the file has a column, laid out as the sums that it starts.
+struct PackedLabels: Sendable, BitwiseCopyable {
+    private let vertical: ConstantFloats  // `v_label`: (labels, 2F in whole vectors)
+    private let horizontal: ConstantFloats  // `h_label`: (labels, 2 · half): tanh half, sigmoid half
+    private let verticalStride: Int
+    private let horizontalStride: Int
+
+    var byteCount: Int { vertical.byteCount + horizontal.byteCount }
+
+    init(_ packer: Packer, block: String) {
+        let (geometry, labels) = (packer.geometry, packer.model.hyperparameters.labels)
+        let (filters, half) = (geometry.filters, geometry.half)
+        let (v, h) = (packer.floats(block + "v_label.weight"), packer.floats(block + "h_label.weight"))  // (2F, labels)
+        let (verticalStride, horizontalStride) = ((2 * filters).roundedUpToLanes, 2 * half)
+        vertical = packer.storage.floats(count: labels * verticalStride) { rows in
+            for label in 0..<labels {
+                for i in 0..<2 * filters { rows[label * verticalStride + i] = v[i * labels + label] }
+            }
+        }
+        // As with h_conv, even rows are the tanh half and odd ones the sigmoid half.
+        horizontal = packer.storage.floats(count: labels * horizontalStride) { rows in
+            for label in 0..<labels {
+                for i in 0..<2 * filters {
+                    rows[label * horizontalStride + i % 2 * half + i / 2] = h[i * labels + label]
+                }
+            }
+        }
+        (self.verticalStride, self.horizontalStride) = (verticalStride, horizontalStride)
+    }
+
+    /// Where u starts, (2F in whole vectors).
+    func vertical(_ label: Int) -> UnsafePointer<Float> { vertical.base + label * verticalStride }
+
+    /// Where the horizontal pre-activations start, (2 · half).
+    func horizontal(_ label: Int) -> UnsafePointer<Float> { horizontal.base + label * horizontalStride }
 }
 
 /// Weight `position` of the four that F(2, 3) makes of a window's three, rounded once.

@@ -56,6 +56,7 @@ public final class SamplingSession {
     public func add(_ task: ImageTask, tag: Int) {
         precondition(count < capacity, "the session is full")
         precondition(task.height > 0 && task.width > 0)
+        precondition(engine.hyperparameters.accepts(label: task.label))
         assistance.takeBack()
         vertical.reserve(columns: min(task.width, Self.columnsOfPiece))
         let image = ImageInFlight(task: task, tag: tag, geometry: engine.geometry)
@@ -161,7 +162,7 @@ public final class SamplingSession {
         guard let piece = image.wavefront.nextPiece(drawn: image.pixel, least: 1, most: Self.columnsOfPiece) else {
             preconditionFailure("the vertical stack waits for a row that is not complete")
         }
-        vertical.compute(piece, of: image.cache, passingToHorizontal: passingToHorizontal)
+        vertical.compute(piece, of: image.cache, label: image.label, passingToHorizontal: passingToHorizontal)
         image.wavefront.complete(piece)
     }
 

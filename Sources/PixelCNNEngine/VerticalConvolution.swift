@@ -5,7 +5,7 @@
 // Other windows: k channels-last columns are contiguous, so each kernel row is one matrix product on overlapping rows of
 // the cache itself.
 
-/// u = v_conv(input) for pieces of a row, with scratch memory for one piece at a time. Owned by one thread.
+/// u = v_conv(input), and what `v_label` adds, for pieces of a row, with scratch memory for one piece at a time. Owned by one thread.
 final class VerticalConvolution {
     private let engine: Engine  // keeps what `weights` points to
     private let weights: PackedWeights
@@ -32,17 +32,22 @@ final class VerticalConvolution {
 
     /// A row of u, (2F), for each of the piece's columns; valid until the next call. Kernel row i lies on row r − p + i;
     /// rows above the image are zero and add nothing.
-    func compute(_ piece: VerticalPiece, of cache: RowCache) -> Rows {
-        geometry.usesWinograd ? computeTiles(piece, cache) : computeWindows(piece, cache)
+    func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?) -> Rows {
+        geometry.usesWinograd ? computeTiles(piece, cache, label) : computeWindows(piece, cache, label)
     }
 
     private var stride: Int { (2 * geometry.filters).roundedUpToLanes }
     private var u: Rows { Rows(base: convolved.base, stride: stride) }
 
-    private func computeWindows(_ piece: VerticalPiece, _ cache: RowCache) -> Rows {
+    private func computeWindows(_ piece: VerticalPiece, _ cache: RowCache, _ label: Int?) -> Rows {
         let count = piece.columns.count
-        u.base.update(repeating: 0, count: count * stride)
-        for (i, matrix) in weights.blocks[piece.block].vertical.enumerated() {
+        let packed = weights.blocks[piece.block]
+        if let labels = packed.labels, let label {
+            u.fill(count, with: labels.vertical(label), length: stride)
+        } else {
+            u.base.update(repeating: 0, count: count * stride)
+        }
+        for (i, matrix) in packed.vertical.enumerated() {
             guard let input = input(kernelRow: i, column: piece.columns.lowerBound, piece, cache) else { continue }
             kernels.accumulate(matrix, input, into: u, count: count)
         }
@@ -50,12 +55,18 @@ final class VerticalConvolution {
     }
 
     /// From the even column at or before the piece's first.
-    private func computeTiles(_ piece: VerticalPiece, _ cache: RowCache) -> Rows {
+    private func computeTiles(_ piece: VerticalPiece, _ cache: RowCache, _ label: Int?) -> Rows {
         let lead = piece.columns.lowerBound % 2
         let count = lead + piece.columns.count
         let (tiles, filters) = ((count + 1) / 2, geometry.filters)
+        let packed = weights.blocks[piece.block]
         products.base.update(repeating: 0, count: 4 * tiles * stride)
-        let matrices = weights.blocks[piece.block].vertical
+        if let labels = packed.labels, let label {
+            // Both columns of a tile have the product m1 once, and with its sign.
+            Rows(base: products.base + tiles * stride, stride: stride)
+                .fill(tiles, with: labels.vertical(label), length: stride)
+        }
+        let matrices = packed.vertical
         for i in 0..<matrices.count / 4 {
             guard let input = input(kernelRow: i, column: piece.columns.lowerBound - lead, piece, cache) else {
                 continue

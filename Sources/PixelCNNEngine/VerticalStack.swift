@@ -26,24 +26,29 @@ final class VerticalStack {
         gated = FloatBuffer(count: columns * geometry.filters)
     }
 
-    /// One piece: reads the block's vertical input, writes its share of `toHorizontal` and the next block's input.
-    /// A row whose pixels are all given has no use for `toHorizontal`.
-    func compute(_ piece: VerticalPiece, of cache: RowCache, passingToHorizontal: Bool = true) {
+    /// One piece of an image of class `label`: reads the block's vertical input, writes its share of `toHorizontal` and the
+    /// next block's input. A row whose pixels are all given has no use for `toHorizontal`.
+    func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?, passingToHorizontal: Bool = true) {
         // The last block's vertical output feeds nothing but the horizontal stack.
         let feedsNextBlock = piece.block + 1 < geometry.blocks
         guard passingToHorizontal || feedsNextBlock else { return }
-        let u = convolution.compute(piece, of: cache)
-        if passingToHorizontal { passToHorizontal(u, piece, cache) }
+        let u = convolution.compute(piece, of: cache, label: label)
+        if passingToHorizontal { passToHorizontal(u, piece, cache, label) }
         if feedsNextBlock { gateAndNormalize(u, piece, cache) }
     }
 
-    /// a = v1toh(u1), b = v2toh(u2), before the gate. Input group by input group, each into its own and later groups.
-    private func passToHorizontal(_ u: Rows, _ piece: VerticalPiece, _ cache: RowCache) {
+    /// a = v1toh(u1), b = v2toh(u2), before the gate, with what `h_label` adds. Input group by input group, each into its
+    /// own and later groups.
+    private func passToHorizontal(_ u: Rows, _ piece: VerticalPiece, _ cache: RowCache, _ label: Int?) {
         let (half, group, count) = (geometry.half, geometry.group, piece.columns.count)
         let first = cache.toHorizontal(block: piece.block, column: piece.columns.lowerBound)
         let accumulators = Rows(base: first, stride: 2 * half)
-        accumulators.base.update(repeating: 0, count: count * 2 * half)
         let packed = weights.blocks[piece.block]
+        if let labels = packed.labels, let label {
+            accumulators.fill(count, with: labels.horizontal(label), length: 2 * half)
+        } else {
+            accumulators.base.update(repeating: 0, count: count * 2 * half)
+        }
         for j in 0..<geometry.channels {
             kernels.accumulate(packed.verticalToTanh[j], u + j * group, into: accumulators + j * group, count: count)
             kernels.accumulate(

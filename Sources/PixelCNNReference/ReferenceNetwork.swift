@@ -60,8 +60,7 @@ public struct ReferenceNetwork {
     public func logits(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
         let (channels, colors) = (hyperparameters.channels, hyperparameters.colors)
         precondition(values.count == channels * height * width)
-        precondition(hyperparameters.isConditional == (label != nil))
-        precondition((0..<max(hyperparameters.labels, 1)).contains(label ?? 0))
+        precondition(hyperparameters.accepts(label: label))
         let centre = Float(colors - 1) / 2
         let x = FeatureMap(
             channels: channels, height: height, width: width, values: values.map { (Float($0) - centre) / centre })

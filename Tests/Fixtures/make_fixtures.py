@@ -9,8 +9,8 @@ Each NAME gives one model file and
     NAME-log-prob.npy   (N, C, H, W) float32, in nats
     NAME-labels.npy     (N,) uint8, the images' classes, where the network is conditional
 The files beside this script were made without --all, which leaves out what is large: with it, every model comes as
-NAME.pt (the whole module), NAME-state.pt (its state_dict) and NAME.safetensors, and `default`, the published size, is
-among them.
+NAME.pt (the whole module), NAME-state.pt (its state_dict) and NAME.safetensors, and `default`, the published size, and
+`conditional-large` are among them.
 """
 import argparse
 import pathlib
@@ -31,6 +31,7 @@ MODELS = {
     "gray": (((1, 8, 8), 17, 3, 12, 3), 2.0, 4, ".safetensors"),
     "default": (((3, 32, 32), 256, 15, 120, 3), 1.0, 1, None),
     "conditional": (((3, 8, 8), 16, 3, 12, 3, 5), 2.0, 5, ".pt"),
+    "conditional-large": (((3, 16, 16), 256, 8, 60, 3, 9), 1.0, 8, None),
 }
 
 

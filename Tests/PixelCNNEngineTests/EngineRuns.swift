@@ -6,7 +6,7 @@ import PixelCNNModel
 
 extension Engine {
     /// Teacher-forced logits of an image, (d, C, H, W).
-    func logits(_ values: [UInt16], height: Int, width: Int) -> [Float] {
+    func logits(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
         let (channels, colors) = (hyperparameters.channels, hyperparameters.colors)
         var logits = [Float](repeating: .nan, count: colors * channels * height * width)
         let session = SamplingSession(engine: self, capacity: 1)
@@ -15,7 +15,7 @@ extension Engine {
                 logits[((v * channels + c) * height + row) * width + column] = computed[v]
             }
         }
-        session.add(ImageTask(height: height, width: width, source: .score(values: values)), tag: 0)
+        session.add(ImageTask(height: height, width: width, label: label, source: .score(values: values)), tag: 0)
         while session.count > 0 { session.step { _, _ in } }
         return logits
     }
@@ -31,11 +31,12 @@ extension Engine {
 
     /// Images first ..< first + count of `seed` at the model's own size, drawn in one session.
     func sample(
-        _ count: Int, seed: UInt64, first: UInt64 = 0, parameters: SamplingParameters = SamplingParameters()
+        _ count: Int, seed: UInt64, first: UInt64 = 0, label: Int? = nil,
+        parameters: SamplingParameters = SamplingParameters()
     ) -> [[UInt16]] {
         let tasks = (0..<count).map { i in
             ImageTask(
-                height: hyperparameters.height, width: hyperparameters.width,
+                height: hyperparameters.height, width: hyperparameters.width, label: label,
                 source: .sample(seed: seed, index: first + UInt64(i), parameters: parameters))
         }
         return run(tasks).map { result in

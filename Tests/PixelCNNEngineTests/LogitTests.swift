@@ -12,8 +12,10 @@ import Testing
     func incrementalLogitsArePyTorchs(_ name: String) throws {
         let fixture = try Fixture(name)
         let engine = Engine(model: fixture.model)
-        for (image, expected) in zip(fixture.images, fixture.logits) {
-            let logits = engine.logits(image, height: fixture.height, width: fixture.width)
+        for (i, image) in fixture.images.enumerated() {
+            let expected = fixture.logits[i]
+            let logits = engine.logits(
+                image, height: fixture.height, width: fixture.width, label: fixture.labels[i])
             let (difference, bound) = (largestDifference(logits, expected), logitTolerance(expected))
             print("\(name): largest difference \(difference), bound \(bound)")
             #expect(difference <= bound)
@@ -23,8 +25,8 @@ import Testing
     @Test(arguments: Fixture.committed.keys.sorted())
     func scoresArePyTorchsLogProbabilities(_ name: String) throws {
         let fixture = try Fixture(name)
-        let tasks = fixture.images.map {
-            ImageTask(height: fixture.height, width: fixture.width, source: .score(values: $0))
+        let tasks = zip(fixture.images, fixture.labels).map { image, label in
+            ImageTask(height: fixture.height, width: fixture.width, label: label, source: .score(values: image))
         }
         for (result, (expected, logits)) in zip(
             Engine(model: fixture.model).run(tasks), zip(fixture.logProbabilities, fixture.logits))

@@ -15,20 +15,22 @@ struct PyTorchTests {
         let folder = try TemporaryFolder()
         let made = try PyTorch.run(["../Fixtures/make_fixtures.py", "--all", folder.url.path])
         try #require(made.status == 0, "\(made.output)")
-        for name in ["tiny", "wide-kernel", "gray", "default"] {
+        for name in ["tiny", "wide-kernel", "gray", "default", "conditional", "conditional-large"] {
             var answers: [[UInt32]] = []
             for ending in [".pt", "-state.pt", ".safetensors"] {
                 let fixture = try Fixture(name, file: name + ending, folder: folder.url)
-                let (image, expected) = (fixture.images[0], fixture.logits[0])
+                // The last image's class is not 0, where there are classes.
+                let last = fixture.images.count - 1
+                let (image, expected, label) = (fixture.images[last], fixture.logits[last], fixture.labels[last])
                 let bound = logitTolerance(expected)
                 let engine = Engine(model: fixture.model)
-                let incremental = engine.logits(image, height: fixture.height, width: fixture.width)
+                let incremental = engine.logits(image, height: fixture.height, width: fixture.width, label: label)
                 answers.append(incremental.map(\.bitPattern))
                 let difference = largestDifference(incremental, expected)
                 #expect(difference <= bound, "\(name)\(ending)")
                 guard ending == ".pt" else { continue }
                 let whole = ReferenceNetwork(model: fixture.model)
-                    .logits(image, height: fixture.height, width: fixture.width)
+                    .logits(image, height: fixture.height, width: fixture.width, label: label)
                 let (wholeDifference, between) = (
                     largestDifference(whole, expected), largestDifference(whole, incremental)
                 )
@@ -39,6 +41,21 @@ struct PyTorchTests {
             }
             #expect(answers.allSatisfy { $0 == answers[0] }, "\(name): one model, three forms, other bits")
         }
+    }
+
+    @Test func pyTorchLoadsConditionalStateDictionariesAndTheirNames() throws {
+        let folder = try TemporaryFolder()
+        let names = ["circle", "square", "Fünfeck", "3", #"say "\""#]
+        let random = SmallModels.conditional[0].model
+        let h = random.hyperparameters
+        let model = try Model(
+            hyperparameters: h, tensors: h.parameters.map { random[$0.name] }, labelNames: names)
+        try model.writePyTorch(to: folder.path("state.pt"))
+        try model.writeSafetensors(to: folder.path("same.safetensors"))
+        let sizes = [h.hidden, h.channels, h.height, h.width, h.colors, h.blocks, h.filters, h.kernelSize, h.labels]
+        let check = try PyTorch.run(
+            ["load_state.py", folder.path("state.pt"), folder.path("same.safetensors")] + sizes.map { "\($0)" } + names)
+        #expect(check.status == 0, "\(check.output)")
     }
 
     @Test(arguments: [

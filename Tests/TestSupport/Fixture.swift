@@ -30,11 +30,12 @@ public struct Fixture: Sendable, CustomStringConvertible {
     /// The committed fixtures: each with the file that holds its model.
     public static let committed = [
         "tiny": "tiny.pt", "wide-kernel": "wide-kernel-state.pt", "gray": "gray.safetensors",
+        "conditional": "conditional.pt",
     ]
 
     /// Loads a committed fixture.
     public init(_ name: String) throws {
-        try self.init(name, file: Fixture.committed[name] ?? "\(name).pt", folder: Fixture.folder)
+        try self.init(name, file: Fixture.committed[name] ?? name, folder: Fixture.folder)
     }
 
     /// Loads `folder/file` and the answers that belong to `name`.

@@ -37,18 +37,34 @@ public enum SmallModels {
         ),
     ]
 
-    /// The first of them.
+    /// Class-conditional ones, with Winograd's F(2, 3) and without.
+    public static let conditional: [(name: String, model: Model)] = [
+        (
+            "conditional colour",
+            make(
+                channels: 3, height: 5, width: 4, colors: 20, blocks: 3, filters: 9, kernelSize: 3, hidden: 21,
+                labels: 5)
+        ),
+        (
+            "conditional gray",
+            make(
+                channels: 1, height: 4, width: 7, colors: 17, blocks: 2, filters: 19, kernelSize: 5, hidden: 10,
+                labels: 3)
+        ),
+    ]
+
+    /// The first of all.
     public static var colour: Model { all[0].model }
 
     /// A random model whose distributions are far from uniform.
     public static func make(
         channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
-        spread: Float = 2
+        labels: Int = 0, spread: Float = 2
     ) -> Model {
         do {
             let hyperparameters = try Hyperparameters(
                 channels: channels, height: height, width: width, colors: colors, blocks: blocks, filters: filters,
-                kernelSize: kernelSize, hidden: hidden)
+                kernelSize: kernelSize, hidden: hidden, labels: labels)
             return Model.random(hyperparameters, seed: 7, scale: spread)
         } catch {
             preconditionFailure("\(error)")

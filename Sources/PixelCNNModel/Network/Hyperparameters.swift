@@ -33,6 +33,11 @@ public struct Hyperparameters: Sendable, Equatable {
     /// Whether every image is drawn, scored and trained under a label, 0 … `labels` − 1.
     public var isConditional: Bool { labels > 0 }
 
+    /// Whether an image may have this class: one of the network's, or none where it is unconditional.
+    public func accepts(label: Int?) -> Bool {
+        if let label { (0..<labels).contains(label) } else { !isConditional }
+    }
+
     /// Checks and stores the nine numbers; the defaults are the published network.
     ///
     /// - Throws: `HyperparametersError` naming the first field out of range, even, or not divisible by `channels`.
