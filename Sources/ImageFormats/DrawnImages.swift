@@ -9,6 +9,8 @@ public struct DrawnImages: Sendable {
         public var seed: UInt64
         /// The index of the first image.
         public var firstIndex: UInt64
+        /// The classes, of as many images each; empty where there are none.
+        public var labels: [Int]
         /// SHA-256 of the model's file.
         public var model: String
         /// The arithmetic that drew them, `f32` or `bf16`.
@@ -17,9 +19,11 @@ public struct DrawnImages: Sendable {
         public var software: String
 
         /// An origin as given.
-        public init(seed: UInt64, firstIndex: UInt64, model: String, precision: String, software: String) {
-            (self.seed, self.firstIndex, self.model) = (seed, firstIndex, model)
-            (self.precision, self.software) = (precision, software)
+        public init(
+            seed: UInt64, firstIndex: UInt64, labels: [Int] = [], model: String, precision: String, software: String
+        ) {
+            (self.seed, self.firstIndex, self.labels) = (seed, firstIndex, labels)
+            (self.model, self.precision, self.software) = (model, precision, software)
         }
     }
 
@@ -84,11 +88,13 @@ public struct DrawnImages: Sendable {
         let picture = try Grid.picture(
             values: values, count: count, channels: shape.channels, height: shape.height, width: shape.width,
             colors: shape.colors, columns: columns)
+        let labels = origin.labels.map { "\($0)" }.joined(separator: " ")
         return try PNG.encode(
             picture,
             text: [
                 (key: "PixelCNN-Seed", value: "\(origin.seed)"),
                 (key: "PixelCNN-First-Index", value: "\(origin.firstIndex)"),
+            ] + (labels.isEmpty ? [] : [(key: "PixelCNN-Label", value: labels)]) + [
                 (key: "PixelCNN-Model", value: origin.model),
                 (key: "PixelCNN-Precision", value: origin.precision),
                 (key: "Software", value: origin.software),

@@ -36,6 +36,20 @@ public enum JSONValue: Sendable, Equatable {
         }
     }
 
+    /// A text as JSON.
+    static func quoted(_ text: String) -> String {
+        var json = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": json += "\\\(scalar)"
+            case _ where scalar.value < 0x20:
+                json += "\\u00\(scalar.value < 16 ? "0" : "")\(String(scalar.value, radix: 16))"
+            default: json.unicodeScalars.append(scalar)
+            }
+        }
+        return json + "\""
+    }
+
     /// At most forty characters of `text`: a message is one line, whatever the request holds.
     static func shortened(_ text: String) -> String {
         let printable = String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 ? "?" : $0 }))

@@ -22,6 +22,8 @@ public struct ModelDescription: Sendable, Equatable, Codable {
     public var parameters: Int
     /// Number of classes; 0 for an unconditional model.
     public var labels: Int
+    /// Names of the classes, by number; empty where they have none.
+    public var labelNames: [String]
     /// Path of the file.
     public var file: String
     /// Size of the file, in bytes.
@@ -46,8 +48,8 @@ public struct ModelDescription: Sendable, Equatable, Codable {
     /// A description, field by field.
     public init(
         channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
-        parameters: Int, labels: Int = 0, file: String, bytes: Int, format: String, sha256: String,
-        warnings: [String] = [], precision: String = "f32", instructionSet: String, threads: Int,
+        parameters: Int, labels: Int = 0, labelNames: [String] = [], file: String, bytes: Int, format: String,
+        sha256: String, warnings: [String] = [], precision: String = "f32", instructionSet: String, threads: Int,
         version: String = Version.current, limits: RequestLimits = RequestLimits()
     ) {
         self.channels = channels
@@ -60,6 +62,7 @@ public struct ModelDescription: Sendable, Equatable, Codable {
         self.hidden = hidden
         self.parameters = parameters
         self.labels = labels
+        self.labelNames = labelNames
         self.file = file
         self.bytes = bytes
         self.format = format
@@ -82,5 +85,6 @@ public struct ModelDescription: Sendable, Equatable, Codable {
         case blocks = "n_blocks"
         case kernelSize = "kernel_size"
         case instructionSet = "instruction_set"
+        case labelNames = "label_names"
     }
 }

@@ -3,11 +3,11 @@
 
 extension SampleRequest {
     private static let knownFields = [
-        "n", "seed", "first_index", "height", "width", "temperature", "top_k", "top_p", "columns",
+        "n", "seed", "first_index", "height", "width", "label", "temperature", "top_k", "top_p", "columns",
         "deadline_ms", "stream_rows", "format",
     ]
     /// Names that the protocol reserves and this version refuses.
-    private static let reservedFields = ["label", "given"]
+    private static let reservedFields = ["given"]
 
     /// Reads a request body; an empty one is a request with every default.
     ///
@@ -37,6 +37,7 @@ extension SampleRequest {
         case "first_index": self.firstIndex = try value.unsigned64(field)
         case "height": self.height = try value.integer(field)
         case "width": self.width = try value.integer(field)
+        case "label": self.label = try value.label(field)
         case "temperature": self.temperature = try value.double(field)
         case "top_k": self.topK = try value.integer(field)
         case "top_p": self.topP = try value.double(field)
@@ -56,6 +57,11 @@ extension SampleRequest {
         if self.firstIndex != 0 { members.append("\"first_index\":\(self.firstIndex)") }
         if let height { members.append("\"height\":\(height)") }
         if let width { members.append("\"width\":\(width)") }
+        switch self.label {
+        case nil: break
+        case .number(let number): members.append("\"label\":\(number)")
+        case .name(let name): members.append("\"label\":\(JSONValue.quoted(name))")
+        }
         if self.temperature != 1 { members.append("\"temperature\":\(self.temperature)") }
         if let topK { members.append("\"top_k\":\(topK)") }
         if let topP { members.append("\"top_p\":\(topP)") }
@@ -76,6 +82,15 @@ extension JSONValue {
             throw .outOfRange(field: field, found: self.summary, allowed: "an integer below 2⁶³")
         }
         return value
+    }
+
+    /// A number, or a string.
+    fileprivate func label(_ field: String) throws(RequestError) -> ClassLabel {
+        if case .string(let text) = self { return ClassLabel(text) }
+        guard self.integerText != nil else {
+            throw .wrongType(field: field, expected: "an integer or a string", found: self.summary)
+        }
+        return .number(try self.integer(field))
     }
 
     /// An integer, or a decimal string for writers whose numbers stop at 2⁵³.

@@ -4,7 +4,7 @@ extension SampleRequest {
     /// Checks every range.
     ///
     /// - Parameters:
-    ///   - model: the model that will answer; it bounds `top_k` and gives the default height and width.
+    ///   - model: the model that will answer; it bounds `top_k`, has the classes, and gives the default height and width.
     ///   - limits: the most that one request may ask for.
     ///   - isStreamed: whether the answer is an event stream; some fields say how to stream.
     /// - Throws: ``RequestError/outOfRange(field:found:allowed:)``.
@@ -20,6 +20,7 @@ extension SampleRequest {
                 field: "first_index", found: "\(self.firstIndex) with n \(self.n)",
                 allowed: "first_index + n at most 2⁶⁴")
         }
+        _ = try model.number(ofAny: self.label)
         guard self.temperature == 0 || 0.01...100 ~= self.temperature else {
             throw .outOfRange(field: "temperature", found: "\(self.temperature)", allowed: "0, or 0.01…100")
         }

@@ -21,6 +21,8 @@ public struct SampleRequest: Sendable, Equatable {
     public var height: Int?
     /// Columns of an image; the model's where nil.
     public var width: Int?
+    /// The class, where the model is conditional.
+    public var label: ClassLabel?
     /// The temperature: 0 (the most probable value) or 0.01…100.
     public var temperature: Double
     /// Draw from the k most probable values only.
@@ -39,7 +41,7 @@ public struct SampleRequest: Sendable, Equatable {
     /// A request with the protocol's defaults.
     public init(
         n: Int = 1, seed: UInt64? = nil, firstIndex: UInt64 = 0, height: Int? = nil, width: Int? = nil,
-        temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, columns: Int? = nil,
+        label: ClassLabel? = nil, temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, columns: Int? = nil,
         deadlineMilliseconds: Int? = nil, streamsRows: Bool = false, imageFormat: ImageFormat? = nil
     ) {
         self.n = n
@@ -47,6 +49,7 @@ public struct SampleRequest: Sendable, Equatable {
         self.firstIndex = firstIndex
         self.height = height
         self.width = width
+        self.label = label
         self.temperature = temperature
         self.topK = topK
         self.topP = topP

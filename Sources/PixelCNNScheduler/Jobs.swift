@@ -14,6 +14,8 @@ public struct SamplingJob: Sendable {
     public var height: Int
     /// Columns.
     public var width: Int
+    /// The images' class, where the model is conditional.
+    public var label: Int?
     /// How values are drawn; must be valid for the model.
     public var parameters: SamplingParameters
     /// When the job fails, waiting or running, with ``SchedulerError/deadlineExceeded``; nil for never.
@@ -21,11 +23,12 @@ public struct SamplingJob: Sendable {
 
     /// A job as given; nothing is checked here.
     public init(
-        count: Int, seed: UInt64, firstIndex: UInt64 = 0, height: Int, width: Int,
+        count: Int, seed: UInt64, firstIndex: UInt64 = 0, height: Int, width: Int, label: Int? = nil,
         parameters: SamplingParameters = SamplingParameters(), deadline: ContinuousClock.Instant? = nil
     ) {
         (self.count, self.seed, self.firstIndex) = (count, seed, firstIndex)
-        (self.height, self.width, self.parameters, self.deadline) = (height, width, parameters, deadline)
+        (self.height, self.width, self.label) = (height, width, label)
+        (self.parameters, self.deadline) = (parameters, deadline)
     }
 }
 
@@ -39,10 +42,13 @@ public struct ScoringJob: Sendable {
     public var height: Int
     /// Columns.
     public var width: Int
+    /// The images' class, where the model is conditional.
+    public var label: Int?
 
     /// A job as given; nothing is checked here.
-    public init(values: [UInt16], count: Int, height: Int, width: Int) {
+    public init(values: [UInt16], count: Int, height: Int, width: Int, label: Int? = nil) {
         (self.values, self.count, self.height, self.width) = (values, count, height, width)
+        self.label = label
     }
 }
 

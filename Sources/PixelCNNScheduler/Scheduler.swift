@@ -74,7 +74,7 @@ public final class Scheduler: Sendable {
             progress: progress
         ) { i in
             ImageTask(
-                height: job.height, width: job.width,
+                height: job.height, width: job.width, label: job.label,
                 source: .sample(seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters))
         }
     }
@@ -86,7 +86,7 @@ public final class Scheduler: Sendable {
         let results = try await run(
             Job(count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width)) { i in
                 ImageTask(
-                    height: job.height, width: job.width,
+                    height: job.height, width: job.width, label: job.label,
                     source: .score(values: Array(job.values[i * size..<(i + 1) * size])))
             })
         var logProbabilities: [Float] = []
@@ -97,7 +97,8 @@ public final class Scheduler: Sendable {
 
     /// Touches every weight once, so that the first request finds them in memory.
     public func warmUp() async throws {
-        _ = try await sample(SamplingJob(count: status.threads, seed: 0, height: 2, width: 2))
+        let label = engine.hyperparameters.isConditional ? 0 : nil
+        _ = try await sample(SamplingJob(count: status.threads, seed: 0, height: 2, width: 2, label: label))
     }
 
     /// Ends the workers within a piece of a step; jobs that have not ended throw ``SchedulerError/stopped``.

@@ -28,10 +28,24 @@ extension Request {
         return bytes
     }
 
+    /// The query's one parameter that there is, where it is given.
+    ///
+    /// - Throws: 400 for any other, and where it is given twice.
+    func onlyParameter(_ name: String) throws -> String? {
+        let parameters = self.uri.queryParameters
+        if let other = parameters.first(where: { $0.key != name }) {
+            throw ProblemAnswer(
+                .badRequest, "unknown query parameter \"\(other.key)\"; known is \(name)", field: "\(other.key)")
+        }
+        guard parameters.count < 2 else {
+            throw ProblemAnswer(.badRequest, "the query parameter \(name) is given twice", field: name)
+        }
+        return parameters.first.map { String($0.value) }
+    }
+
     /// Refuses what this version does not act on, rather than answering something else than was asked.
     func refuseQuery() throws {
         guard let parameter = self.uri.queryParameters.first else { return }
-        if parameter.key == "label" { throw RequestError.unsupportedField("label") }
         throw ProblemAnswer(
             .badRequest, "unknown query parameter \"\(parameter.key)\"; there are none", field: "\(parameter.key)")
     }

@@ -29,7 +29,7 @@ struct SamplesRoute {
         let sampleRequest = try SampleRequest(json: body)
         try sampleRequest.validate(against: self.state.model, limits: self.state.limits, isStreamed: isStreamed)
 
-        let job = self.job(for: sampleRequest)
+        let job = try self.job(for: sampleRequest)
         let headers: HTTPFields = [.pixelCNNSeed: "\(job.seed)"]
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
@@ -66,10 +66,11 @@ struct SamplesRoute {
                     + "\(self.state.model.channels) of \(self.state.model.colors)")
     }
 
-    private func job(for request: SampleRequest) -> SamplingJob {
+    private func job(for request: SampleRequest) throws -> SamplingJob {
         SamplingJob(
             count: request.n, seed: request.seed ?? SampleRequest.drawSeed(), firstIndex: request.firstIndex,
             height: request.height ?? self.state.model.height, width: request.width ?? self.state.model.width,
+            label: try self.state.model.number(ofAny: request.label),
             parameters: SamplingParameters(
                 temperature: Float(request.temperature), topK: request.topK, topP: request.topP.map(Float.init)),
             deadline: request.deadlineMilliseconds.map { .now + .milliseconds($0) })
@@ -82,8 +83,9 @@ struct SamplesRoute {
 
     private func origin(of job: SamplingJob) -> DrawnImages.Origin {
         .init(
-            seed: job.seed, firstIndex: job.firstIndex, model: self.state.model.sha256,
-            precision: self.state.model.precision, software: "pixelcnnd \(self.state.model.version)")
+            seed: job.seed, firstIndex: job.firstIndex, labels: job.label.map { [$0] } ?? [],
+            model: self.state.model.sha256, precision: self.state.model.precision,
+            software: "pixelcnnd \(self.state.model.version)")
     }
 
     private func encoder(for request: SampleRequest, job: SamplingJob) -> SampleEventEncoder {

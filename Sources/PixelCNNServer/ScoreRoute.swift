@@ -10,7 +10,8 @@ struct ScoreRoute {
     let state: ServerState
 
     func respond(to request: Request, context: ServerContext) async throws -> Response {
-        try request.refuseQuery()
+        let parameter = try request.onlyParameter("label")
+        let label = try self.state.model.number(ofAny: parameter.map { ClassLabel($0) })
         let type = try request.headers.negotiate([MediaTypeName.json, MediaTypeName.npy])
         let bodyType = request.headers.bodyType
         guard let bodyType, [MediaTypeName.npy, MediaTypeName.png].contains(bodyType) else {
@@ -18,11 +19,12 @@ struct ScoreRoute {
                 .unsupportedMediaType,
                 "Content-Type is \(bodyType ?? "missing"); allowed are \(MediaTypeName.npy), \(MediaTypeName.png)")
         }
-        let job = try await self.job(request, isPNG: bodyType == MediaTypeName.png, context.memory)
+        var job = try await self.job(request, isPNG: bodyType == MediaTypeName.png, context.memory)
+        job.label = label
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
         try context.memory.hold(MemoryNeed.scores(images: job.count, values: job.values.count))
-        let scores = try await context.watch.cancellingOnClose {
+        let scores = try await context.watch.cancellingOnClose { [job] in
             context.pass.giveBack()
             return try await backend.score(job)
         }

@@ -68,6 +68,12 @@ struct DaemonClient: Sendable {
         }
     }
 
+    /// What the daemon serves.
+    func describeModel(patience: Patience, notify: (String) -> Void = say) async throws -> ModelDescription {
+        let question = Question(path: Endpoint.model, accept: MediaTypeName.json)
+        return try self.decode(ModelDescription.self, try await self.send(question, patience: patience, notify: notify))
+    }
+
     /// Decodes a JSON answer.
     func decode<Value: Decodable>(_ type: Value.Type, _ answer: HTTPAnswer) throws(Failure) -> Value {
         do {

@@ -7,8 +7,10 @@ import PixelCNNAPI
 
 struct Drawing: Sendable {
     let client: DaemonClient
-    /// All images; the seed is there.
+    /// All images, of a class where there are classes; the seed is there.
     let request: SampleRequest
+    /// The classes, as a person names them; each has all images.
+    let labels: [String]
     let seed: UInt64
     let format: SampleRequest.ImageFormat
     /// A path, or `-`.
@@ -23,21 +25,23 @@ struct Drawing: Sendable {
     ///
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
-        let model = try await self.describeModel()
-        try self.check(model)
+        let model = try await self.client.describeModel(patience: self.patience, notify: self.tell)
+        let classes = try self.classes(of: model)
+        try self.check(model, classes)
         let shape = DrawnImages.Shape(
             channels: model.channels, height: self.request.height ?? model.height,
             width: self.request.width ?? model.width, colors: model.colors)
-        let parts = self.parts(model, shape)
+        let parts = self.parts(model, shape, classes)
         let output = try Output(self.output)
         let display = DrawingDisplay(
-            style: self.style, progress: DrawingProgress(images: self.request.n, imageValues: shape.count))
+            style: self.style,
+            progress: DrawingProgress(images: self.request.n * classes.count, imageValues: shape.count))
         defer { display.clear() }
         if parts.count == 1, display.style == .silent {
             // The daemon's file is the output.
-            try await output.write(self.ask(parts[0], accept: self.mediaType, model, display).body)
+            try await output.write(self.ask(parts[0].request, accept: self.mediaType, model, display).body)
         } else {
-            try await self.draw(parts, shape, model, to: output, display)
+            try await self.draw(parts, shape, model, classes, to: output, display)
         }
         display.end()
         try output.commit()
@@ -45,53 +49,83 @@ struct Drawing: Sendable {
 
     private var mediaType: String { self.format == .png ? MediaTypeName.png : MediaTypeName.npy }
 
-    private func describeModel() async throws -> ModelDescription {
-        let question = DaemonClient.Question(path: Endpoint.model, accept: MediaTypeName.json)
-        let answer = try await self.client.send(question, patience: self.patience, notify: self.tell)
-        return try self.client.decode(ModelDescription.self, answer)
-    }
-
     private func tell(_ line: String) { if !self.isQuiet { say(line) } }
+
+    // MARK: Classes
+
+    /// Stands for all classes, but where one has that name.
+    static let allClasses = "all"
+
+    /// The numbers of the classes; a single nil for the images of a model that has none.
+    private func classes(of model: ModelDescription) throws(Failure) -> [Int?] {
+        if self.labels.isEmpty { return [nil] }
+        let isAll =
+            self.labels == [Self.allClasses] && !model.labelNames.contains { $0.lowercased() == Self.allClasses }
+        if isAll, model.labels > 0 { return Array(0..<model.labels) }
+        var classes: [Int?] = []
+        for label in self.labels { classes.append(try model.class(label)) }
+        return classes
+    }
 
     // MARK: Parts
 
+    /// What one request asks for.
+    private struct Part {
+        var request: SampleRequest
+        /// Images before it.
+        let start: Int
+    }
+
     /// Refuses in the daemon's words what no daemon would draw of this model, in parts or not: sizes are computed with.
-    private func check(_ model: ModelDescription) throws(Failure) {
+    private func check(_ model: ModelDescription, _ classes: [Int?]) throws(Failure) {
         var limits = model.limits
         (limits.maximumImages, limits.maximumValues) = (max(limits.maximumImages, self.request.n), .max)
+        var request = self.request
+        request.label = classes[0].map(ClassLabel.number)
+        let (count, overflow) = request.n.multipliedReportingOverflow(by: classes.count)
         do {
-            try self.request.validate(against: model, limits: limits)
+            try request.validate(against: model, limits: limits)
+            limits.maximumImages = .max
+            try limits.check(
+                count: overflow ? .max : count, channels: model.channels, height: request.height ?? model.height,
+                width: request.width ?? model.width)
         } catch {
             throw Failure(.usage, "\(error)")
         }
     }
 
     /// The requests that together are this one.
-    private func parts(_ model: ModelDescription, _ shape: DrawnImages.Shape) -> [SampleRequest] {
-        let size = model.limits.images(ofValues: shape.count)
-        guard self.request.n > size else { return [self.request] }
-        let parts = stride(from: 0, to: self.request.n, by: size).map { start in
-            var part = self.request
-            part.n = min(size, self.request.n - start)
-            part.firstIndex += UInt64(start)
-            return part
+    private func parts(_ model: ModelDescription, _ shape: DrawnImages.Shape, _ classes: [Int?]) -> [Part] {
+        let (size, n) = (model.limits.images(ofValues: shape.count), self.request.n)
+        let parts = classes.enumerated().flatMap { row, label in
+            stride(from: 0, to: n, by: size).map { start in
+                var request = self.request
+                request.label = label.map(ClassLabel.number)
+                request.n = min(size, n - start)
+                request.firstIndex += UInt64(start)
+                return Part(request: request, start: row * n + start)
+            }
         }
-        self.tell("the daemon takes \(size) images of this size in one request; asking in \(parts.count) parts")
+        if n > size {
+            self.tell("the daemon takes \(size) images of this size in one request; asking in \(parts.count) parts")
+        }
         return parts
     }
 
     /// Draws part by part. An array is written as it comes; a picture needs all of its images.
     private func draw(
-        _ parts: [SampleRequest], _ shape: DrawnImages.Shape, _ model: ModelDescription, to output: Output,
+        _ parts: [Part], _ shape: DrawnImages.Shape, _ model: ModelDescription, _ classes: [Int?], to output: Output,
         _ display: DrawingDisplay
     ) async throws {
         let showsPictures = self.showsPictures(model, shape)
         var values: [UInt16] = []
-        if self.format == .npy { try output.write(DrawnImages.npyHeader(count: self.request.n, shape: shape)) }
+        if self.format == .npy {
+            try output.write(DrawnImages.npyHeader(count: self.request.n * classes.count, shape: shape))
+        }
         for part in parts {
             let drawn =
                 display.style == .silent
-                ? try await self.collect(part, shape, model, display)
+                ? try await self.collect(part.request, shape, model, display)
                 : try await self.follow(part, shape, model, display, showsPictures: showsPictures)
             if self.format == .npy {
                 try output.write(NPYArray.bytes(of: drawn, type: shape.elementType))
@@ -101,11 +135,12 @@ struct Drawing: Sendable {
         }
         guard self.format == .png else { return }
         let origin = DrawnImages.Origin(
-            seed: self.seed, firstIndex: self.request.firstIndex, model: model.sha256, precision: model.precision,
-            software: "pixelcnnd \(model.version)")
+            seed: self.seed, firstIndex: self.request.firstIndex, labels: classes.compactMap { $0 },
+            model: model.sha256, precision: model.precision, software: "pixelcnnd \(model.version)")
+        // A row a class.
+        let columns = self.request.columns ?? (classes.count > 1 ? self.request.n : nil)
         do {
-            try output.write(
-                DrawnImages(values: values, shape: shape).png(columns: self.request.columns, origin: origin))
+            try output.write(DrawnImages(values: values, shape: shape).png(columns: columns, origin: origin))
         } catch let error as GridError {
             throw Failure(.usage, "\(error)")
         }
@@ -127,12 +162,12 @@ struct Drawing: Sendable {
 
     /// The values of a part, shown as they come.
     private func follow(
-        _ part: SampleRequest, _ shape: DrawnImages.Shape, _ model: ModelDescription, _ display: DrawingDisplay,
+        _ part: Part, _ shape: DrawnImages.Shape, _ model: ModelDescription, _ display: DrawingDisplay,
         showsPictures: Bool
     ) async throws -> [UInt16] {
-        var part = part
+        let start = part.start
+        var part = part.request
         part.imageFormat = .npy
-        let start = Int(part.firstIndex - self.request.firstIndex)
         if showsPictures { display.preview = Preview(count: part.n, shape: shape) }
         part.streamsRows = showsPictures
         display.refresh()

@@ -29,6 +29,14 @@ struct ModelCommand: AsyncParsableCommand {
         }
     }
 
+    /// How many, and their names by number.
+    private static func classes(_ model: ModelDescription) -> String {
+        if model.labels == 0 { return "none" }
+        if model.labelNames.isEmpty { return "\(model.labels)" }
+        let names = model.labelNames.enumerated().map { "\($0) \($1)" }.joined(separator: ", ")
+        return "\(model.labels): \(names)"
+    }
+
     static func table(_ model: ModelDescription) -> String {
         var rows = [
             ("file", model.file),
@@ -36,7 +44,7 @@ struct ModelCommand: AsyncParsableCommand {
             ("bytes", "\(model.bytes)"),
             ("sha256", model.sha256),
             ("images", "\(model.channels) × \(model.height) × \(model.width), \(model.colors) values"),
-            ("labels", model.labels == 0 ? "none" : "\(model.labels)"),
+            ("classes", Self.classes(model)),
             ("blocks", "\(model.blocks), kernel \(model.kernelSize)"),
             ("filters", "\(model.filters), hidden \(model.hidden)"),
             ("parameters", "\(model.parameters)"),

@@ -20,6 +20,8 @@ struct SampleCommand: AsyncParsableCommand {
               pixelcnn sample --seed 0 --first-index 17 -o seventeenth.png
               pixelcnn sample --temperature 0.9 --top-k 64 -o - | display
               pixelcnn sample -n 6 --preview
+              pixelcnn sample -n 4 --label flags -o flags.png
+              pixelcnn sample -n 9 --label all -o grid.png
             """
     )
 
@@ -40,6 +42,14 @@ struct SampleCommand: AsyncParsableCommand {
 
     @Option(help: "Columns of an image; the model's by default.")
     var width: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            The class, where the model has classes: its number, its name, or how the name begins. Several times for n \
+            images each, a row a class; all for all classes.
+            """, valueName: "class"))
+    var label: [String] = []
 
     @Option(help: ArgumentHelp("0 (most probable values), or 0.01…100.", valueName: "t"))
     var temperature = 1.0
@@ -92,12 +102,14 @@ struct SampleCommand: AsyncParsableCommand {
             let deadline = self.deadline.map { ContinuousClock.now + .seconds($0) }
             let wantsPreview = self.mayPreview()
             let drawing = Drawing(
-                client: try self.connection.client(), request: self.request(seed: seed), seed: seed, format: format,
-                output: output, style: self.style(wantsPreview: wantsPreview), wantsPreview: wantsPreview,
+                client: try self.connection.client(), request: self.request(seed: seed), labels: self.label, seed: seed,
+                format: format, output: output, style: self.style(wantsPreview: wantsPreview),
+                wantsPreview: wantsPreview,
                 isQuiet: self.quiet, patience: self.patience.patience(until: deadline), deadline: deadline)
             try await Interruption.cancelling(drawing.run)
             if self.quiet { return }
-            say("wrote \(Self.count(self.n)) of seed \(seed) to \(output == "-" ? "standard output" : output)")
+            let each = self.label.count > 1 || self.label == [Drawing.allClasses] ? " a class" : ""
+            say("wrote \(Self.count(self.n))\(each) of seed \(seed) to \(output == "-" ? "standard output" : output)")
             if self.seed == nil { say("draw again with: \(self.command(seed: seed))") }
         }
     }
@@ -135,6 +147,17 @@ struct SampleCommand: AsyncParsableCommand {
 
     private static func count(_ n: Int) -> String { n == 1 ? "1 image" : "\(n) images" }
 
+    /// A word as a shell takes it.
+    private static func word(_ text: String) -> String {
+        let isPlain =
+            !text.isEmpty
+            && text.utf8.allSatisfy { byte in
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+                    || byte >= 0x80
+            }
+        return isPlain ? text : "'\(text.replacing("'", with: #"'\''"#))'"
+    }
+
     /// The command that draws the same images.
     func command(seed: UInt64) -> String {
         var words = ["pixelcnn sample -n \(self.n) --seed \(seed)"]
@@ -142,6 +165,7 @@ struct SampleCommand: AsyncParsableCommand {
         if let columns { words.append("--columns \(columns)") }
         if let height { words.append("--height \(height)") }
         if let width { words.append("--width \(width)") }
+        for label in self.label { words.append("--label \(Self.word(label))") }
         if self.temperature != 1 { words.append("--temperature \(self.temperature)") }
         if let topK { words.append("--top-k \(topK)") }
         if let topP { words.append("--top-p \(topP)") }

@@ -17,12 +17,19 @@ struct ScoreCommand: AsyncParsableCommand {
             EXAMPLES
               pixelcnn score images.npy
               pixelcnn score face.png -o log_prob.npy
+              pixelcnn score flags.npy --label flags
               pixelcnn score images.npy --json
             """
     )
 
     @Argument(help: "The images, NPY or PNG.")
     var file: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The images' class, where the model has classes: its number, its name, or how the name begins.",
+            valueName: "class"))
+    var label: String?
 
     @Option(
         name: .shortAndLong,
@@ -44,11 +51,17 @@ struct ScoreCommand: AsyncParsableCommand {
             let body = try Self.read(self.file)
             let type = try Self.mediaType(of: body, file: self.file)
             let client = try self.connection.client()
+            let patience = self.patience.patience()
+            var path = Endpoint.score
+            if let label {
+                let model = try await client.describeModel(patience: patience)
+                path += "?label=\(try model.class(label))"
+            }
             let question = DaemonClient.Question(
-                method: .POST, path: Endpoint.score,
+                method: .POST, path: path,
                 accept: self.output == nil ? MediaTypeName.json : MediaTypeName.npy, contentType: type
             ) { body }
-            let answer = try await client.send(question, patience: self.patience.patience())
+            let answer = try await client.send(question, patience: patience)
             let scores: ScoreResponse
             if let output {
                 scores = try Self.scores(npy: answer.body)

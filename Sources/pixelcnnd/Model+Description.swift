@@ -11,7 +11,7 @@ extension Model {
         return
             "\(self.source.path): \(self.source.format.rawValue), \(h.channels) × \(h.height) × \(h.width) images of "
             + "\(h.colors) values, \(h.blocks) blocks of \(h.filters) filters, \(h.parameterCount) parameters, "
-            + "sha256 \(self.source.sha256)"
+            + (h.isConditional ? "\(h.labels) classes, " : "") + "sha256 \(self.source.sha256)"
     }
 
     /// What the protocol tells of the model and the engine that has it.
@@ -20,8 +20,9 @@ extension Model {
         return ModelDescription(
             channels: h.channels, height: h.height, width: h.width, colors: h.colors, blocks: h.blocks,
             filters: h.filters, kernelSize: h.kernelSize, hidden: h.hidden, parameters: h.parameterCount,
-            file: self.source.path, bytes: self.source.byteCount, format: self.source.format.rawValue,
-            sha256: self.source.sha256, warnings: self.source.warnings,
-            precision: engine.precision.rawValue, instructionSet: engine.instructionSet, threads: threads)
+            labels: h.labels, labelNames: self.labelNames, file: self.source.path,
+            bytes: self.source.byteCount, format: self.source.format.rawValue, sha256: self.source.sha256,
+            warnings: self.source.warnings, precision: engine.precision.rawValue, instructionSet: engine.instructionSet,
+            threads: threads)
     }
 }

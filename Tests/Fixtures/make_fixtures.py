@@ -23,6 +23,8 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Oracle"))
 from gated_pixelcnn import PixelCNN, spread  # noqa: E402
 
+NAMES = ["circle", "square", "cross", "star", "stripes"]  # of `conditional`'s classes, in NAME.pt
+
 MODELS = {
     # name: (in_shape, n_colors, n_blocks, filters, kernel_size[, n_labels]), scale, images, form that is committed
     # At scale 2 the deep default model amplifies float rounding past the tolerance in PyTorch itself.
@@ -55,6 +57,8 @@ def main():
         if forms == [None]:
             continue
         model = spread(PixelCNN(*config), scale, seed)
+        if name == "conditional":
+            model.label_names = NAMES
         for ending in forms:
             save(model, arguments.folder / f"{name}{ending}")
         generator = torch.Generator().manual_seed(seed)

@@ -73,6 +73,33 @@ import Testing
         await scheduler.stop()
     }
 
+    @Test func jobsOfDifferentClassesRunTogether() async throws {
+        let model = SmallModels.conditional[0].model
+        let scheduler = Scheduler(engine: Engine(model: model), threads: 2, maximumQueuedImages: 1000)
+        try await scheduler.warmUp()
+        let image = SmallModels.image(for: model, seed: 1)
+        func sample(_ label: Int) async throws -> [UInt16] {
+            try await scheduler.sample(SamplingJob(count: 9, seed: 1, height: 5, width: 4, label: label))
+        }
+        func score(_ label: Int) async throws -> [Float] {
+            try await scheduler.score(ScoringJob(values: image, count: 1, height: 5, width: 4, label: label))
+        }
+        var (samples, scores): ([[UInt16]], [[Float]]) = ([], [])
+        for label in 0..<5 {
+            samples.append(try await sample(label))
+            scores.append(try await score(label))
+        }
+        #expect(Set(samples).count == 5 && Set(scores).count == 5)
+        let together = try await withThrowingTaskGroup(of: (Int, [UInt16], [Float]).self) { group in
+            for label in 0..<5 { group.addTask { (label, try await sample(label), try await score(label)) } }
+            return try await group.reduce(into: [(Int, [UInt16], [Float])]()) { $0.append($1) }
+        }
+        for (label, values, logProbabilities) in together {
+            #expect(values == samples[label] && logProbabilities == scores[label])
+        }
+        await scheduler.stop()
+    }
+
     @Test func aCancelledRequestFreesItsImages() async throws {
         let scheduler = scheduler()
         let task = Task { try await scheduler.sample(job(40, height: 100_000)) }

@@ -19,10 +19,11 @@ struct TestServer {
 
     static let sha256 = String(repeating: "5a", count: 32)
 
-    static func model(channels: Int = 3, colors: Int = 256) -> ModelDescription {
+    static func model(channels: Int = 3, colors: Int = 256, labelNames: [String] = []) -> ModelDescription {
         ModelDescription(
             channels: channels, height: 4, width: 5, colors: colors, blocks: 2, filters: 6, kernelSize: 3, hidden: 12,
-            parameters: 1234, file: "/models/tiny.safetensors", bytes: 99, format: "safetensors",
+            parameters: 1234, labels: labelNames.count, labelNames: labelNames, file: "/models/tiny.safetensors",
+            bytes: 99, format: "safetensors",
             sha256: Self.sha256, instructionSet: "portable", threads: 7)
     }
 
@@ -31,14 +32,15 @@ struct TestServer {
     /// - Parameter makeSocket: makes the socket to listen on at a path.
     static func run(
         _ behaviour: FakeBackend.Behaviour = .answering, channels: Int = 3, colors: Int = 256,
-        limits: RequestLimits = .init(), maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes,
+        labelNames: [String] = [], limits: RequestLimits = .init(),
+        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes,
         makeSocket: (SocketPath) throws -> ListeningSocket = { try ListeningSocket.bind($0) },
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let directory = try TemporaryDirectory()
         let path = try SocketPath(directory.file("server.sock"))
         let backend = FakeBackend(behaviour, channels: channels, colors: colors)
-        let model = Self.model(channels: channels, colors: colors)
+        let model = Self.model(channels: channels, colors: colors, labelNames: labelNames)
         let state = ServerState(
             model: model, backend: backend, limits: limits, maximumRequestBytes: maximumRequestBytes)
         var logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
