@@ -29,7 +29,7 @@ func draw(_ engine: Engine, images: Int, threads: Int, size: Int) -> Double {
         onThreads(threads) { thread in
             let share = images / threads + (thread < images % threads ? 1 : 0)
             let session = SamplingSession(engine: engine, capacity: share)
-            for i in 0..<share { session.add(task(UInt64(thread * images + i), size: size), tag: i) }
+            for i in 0..<share { session.add(engine.task(UInt64(thread * images + i), size: size), tag: i) }
             while session.count > 0 { session.step { _, _ in } }
         }
     }
@@ -42,15 +42,18 @@ private func drawWithAssistance(_ engine: Engine, size: Int) -> Double {
     let helper = HelperThread(assistance: session.assistance)
     defer { helper.stop() }
     return seconds {
-        session.add(task(0, size: size), tag: 0)
+        session.add(engine.task(0, size: size), tag: 0)
         while session.count > 0 { session.step { _, _ in } }
     }
 }
 
-/// Image `index` of a seed, drawn from the model's own distribution.
-func task(_ index: UInt64, size: Int) -> ImageTask {
-    ImageTask(
-        height: size, width: size, source: .sample(seed: 1, index: index, parameters: SamplingParameters()))
+extension Engine {
+    /// Image `index` of a seed, of the first class where there are classes, drawn from the model's own distribution.
+    func task(_ index: UInt64, size: Int) -> ImageTask {
+        ImageTask(
+            height: size, width: size, label: hyperparameters.isConditional ? 0 : nil,
+            source: .sample(seed: 1, index: index, parameters: SamplingParameters()))
+    }
 }
 
 func measureDrawing(_ engine: Engine, _ plan: Plan, cores: Int) -> [DrawingResult] {

@@ -19,7 +19,7 @@ func measureMemory(_ engine: Engine) -> MemoryResult {
     machine_release_free_memory()
     let before = residentBytes()
     let session = SamplingSession(engine: engine, capacity: images)
-    for i in 0..<images { session.add(task(UInt64(i), size: 32), tag: i) }
+    for i in 0..<images { session.add(engine.task(UInt64(i), size: 32), tag: i) }
     for _ in 0..<4 * 32 { session.step { _, _ in } }
     let added = residentBytes() - before
     return MemoryResult(images: session.count, bytesAnImage: added / images, residentWithoutImages: before)

@@ -25,7 +25,7 @@ func measurePhases(_ engine: Engine) -> [PhasesResult] {
 private func timePhases(_ engine: Engine, images: Int) -> PhasesResult {
     Kernels.resetFloatState()
     let session = SamplingSession(engine: engine, capacity: images)
-    for i in 0..<images { session.add(task(UInt64(i), size: 32), tag: i) }
+    for i in 0..<images { session.add(engine.task(UInt64(i), size: 32), tag: i) }
     var spent = Array(repeating: Duration.zero, count: SamplingPhase.allCases.count)
     var (phase, since) = (SamplingPhase.horizontal, ContinuousClock.now)
     session.observePhase = { next in

@@ -46,25 +46,25 @@ private func timeRound(_ engine: Engine, threads: Int, stepsBetween: Int) -> Dou
             var steps = (mine.first ?? 0) * stepsBetween
             for (i, image) in mine.enumerated() {
                 while steps < image * stepsBetween {
-                    stepReplacing(session)
+                    stepReplacing(session, engine)
                     steps += 1
                 }
-                session.add(task(UInt64(image), size: roundSize), tag: i)
+                session.add(engine.task(UInt64(image), size: roundSize), tag: i)
             }
             return session
         })
     return seconds {
         onThreads(threads) { thread in
-            for _ in 0..<roundSize * roundSize { stepReplacing(sessions[thread]) }
+            for _ in 0..<roundSize * roundSize { stepReplacing(sessions[thread], engine) }
         }
     }
 }
 
 /// Takes every image a pixel further; a new one follows each that is complete.
-private func stepReplacing(_ session: SamplingSession) {
+private func stepReplacing(_ session: SamplingSession, _ engine: Engine) {
     var finished: [Int] = []
     session.step { tag, _ in finished.append(tag) }
-    for tag in finished { session.add(task(UInt64(roundImages + tag), size: roundSize), tag: tag) }
+    for tag in finished { session.add(engine.task(UInt64(roundImages + tag), size: roundSize), tag: tag) }
 }
 
 /// Sessions made on one thread and each used by one other: a session belongs to a thread at a time, not to one for ever.

@@ -67,7 +67,7 @@ struct Sharing: AsyncParsableCommand {
     /// Seconds of each piece of steps of 64 images through two rows: how soon a worker looks up.
     private func pieces(_ engine: Engine) -> [Double] {
         let session = SamplingSession(engine: engine, capacity: 64)
-        for i in 0..<64 { session.add(task(UInt64(i), size: 32), tag: i) }
+        for i in 0..<64 { session.add(engine.task(UInt64(i), size: 32), tag: i) }
         var pieces: [Double] = []
         for _ in 0..<64 {
             var isComplete = false

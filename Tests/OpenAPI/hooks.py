@@ -44,6 +44,8 @@ def before_call(context, case, kwargs):
     body = case.body
     if isinstance(body, dict):
         shrink(body)
+        drop_label(body, body)
+    drop_label(case.query, body)
     types = [
         media_type
         for response in case.operation.definition.raw["responses"].values()
@@ -55,6 +57,14 @@ def before_call(context, case, kwargs):
     if types and "Accept" not in (case.headers or {}):
         # The answer's type is a function of the request, so that a failure comes back.
         case.headers["Accept"] = random.Random(repr(body)).choice(types)
+
+
+def drop_label(fields, body):
+    """Sound labels are left out of most requests: the tiny model has no classes, and refuses each."""
+    label = (fields or {}).get("label")
+    is_number = isinstance(label, int) and not isinstance(label, bool) and label >= 0
+    if (is_number or isinstance(label, str) and label) and random.Random(repr(body)).random() < 0.9:
+        del fields["label"]
 
 
 def shrink(body):
