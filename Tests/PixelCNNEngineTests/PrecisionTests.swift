@@ -32,17 +32,21 @@ import Testing
             })
     }
 
-    @Test(arguments: SmallModels.all.indices)
+    private static let models = (SmallModels.all + SmallModels.conditional).map(\.model)
+
+    @Test(arguments: models.indices)
     func bfloat16LogitsAreThoseOfWeightsRoundedBeforehandBitForBit(_ index: Int) throws {
-        let model = SmallModels.all[index].model
+        let model = Self.models[index]
         let h = model.hyperparameters
+        let label = h.isConditional ? 2 : nil
         let image = SmallModels.image(for: model, seed: 3)
         let rounded = try rounded(model)
-        let exact = Engine(model: model).logits(image, height: h.height, width: h.width)
+        let exact = Engine(model: model).logits(image, height: h.height, width: h.width, label: label)
         for kernels in Kernels.available {
             let engine = Engine(model: model, kernels: kernels, precision: .bf16)
-            let expected = Engine(model: rounded, kernels: kernels).logits(image, height: h.height, width: h.width)
-            let found = engine.logits(image, height: h.height, width: h.width)
+            let expected = Engine(model: rounded, kernels: kernels)
+                .logits(image, height: h.height, width: h.width, label: label)
+            let found = engine.logits(image, height: h.height, width: h.width, label: label)
             #expect(found.map(\.bitPattern) == expected.map(\.bitPattern), "\(kernels.name)")
             #expect(found != exact, "nothing was rounded")
         }
