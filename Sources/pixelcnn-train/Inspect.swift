@@ -47,7 +47,9 @@ struct Inspect: ParsableCommand {
             "network     \(network.blocks) blocks, \(network.filters) filters, kernel \(network.kernelSize), "
                 + "hidden \(network.hidden)")
         if network.isConditional {
-            let names = model.labelNames.isEmpty ? "without names" : model.labelNames.joined(separator: ", ")
+            let names =
+                model.labelNames.isEmpty
+                ? "without names" : model.labelNames.enumerated().map { "\($0) \($1)" }.joined(separator: ", ")
             print("classes     \(network.labels): \(names)")
         }
         print("parameters  \(Console.grouped(network.parameterCount))")
