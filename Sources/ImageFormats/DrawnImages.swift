@@ -88,16 +88,17 @@ public struct DrawnImages: Sendable {
         let picture = try Grid.picture(
             values: values, count: count, channels: shape.channels, height: shape.height, width: shape.width,
             colors: shape.colors, columns: columns)
-        let labels = origin.labels.map { "\($0)" }.joined(separator: " ")
-        return try PNG.encode(
-            picture,
-            text: [
-                (key: "PixelCNN-Seed", value: "\(origin.seed)"),
-                (key: "PixelCNN-First-Index", value: "\(origin.firstIndex)"),
-            ] + (labels.isEmpty ? [] : [(key: "PixelCNN-Label", value: labels)]) + [
-                (key: "PixelCNN-Model", value: origin.model),
-                (key: "PixelCNN-Precision", value: origin.precision),
-                (key: "Software", value: origin.software),
-            ])
+        var text = [
+            (key: "PixelCNN-Seed", value: "\(origin.seed)"),
+            (key: "PixelCNN-First-Index", value: "\(origin.firstIndex)"),
+            (key: "PixelCNN-Model", value: origin.model),
+            (key: "PixelCNN-Precision", value: origin.precision),
+            (key: "Software", value: origin.software),
+        ]
+        if !origin.labels.isEmpty {
+            let labels = origin.labels.map { "\($0)" }.joined(separator: " ")
+            text.insert((key: "PixelCNN-Label", value: labels), at: 2)
+        }
+        return try PNG.encode(picture, text: text)
     }
 }

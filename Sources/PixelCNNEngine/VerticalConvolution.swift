@@ -5,7 +5,8 @@
 // Other windows: k channels-last columns are contiguous, so each kernel row is one matrix product on overlapping rows of
 // the cache itself.
 
-/// u = v_conv(input), and what `v_label` adds, for pieces of a row, with scratch memory for one piece at a time. Owned by one thread.
+/// u = v_conv(input), and what `v_label` adds, for pieces of a row, with scratch memory for one piece at a time. Owned by
+/// one thread.
 final class VerticalConvolution {
     private let engine: Engine  // keeps what `weights` points to
     private let weights: PackedWeights

@@ -155,7 +155,7 @@ struct SampleCommand: AsyncParsableCommand {
                 UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
                     || byte >= 0x80
             }
-        return isPlain ? text : "'\(text.replacing("'", with: #"'\''"#))'"
+        return isPlain ? text : "'\(text.unicodeScalars.map { $0 == "'" ? #"'\''"# : String($0) }.joined())'"
     }
 
     /// The command that draws the same images.

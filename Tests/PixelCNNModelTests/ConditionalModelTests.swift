@@ -55,7 +55,7 @@ import Testing
         #expect(answer.isEmpty)
     }
 
-    @Test(arguments: ["out.pt", "out.safetensors"], [[], names])
+    @Test(arguments: ["out.pt", "out.safetensors"], [[], names, ["a", "b", "\\\u{308}\"\u{301}", "d", "\u{308}"]])
     func whatIsWrittenReadsBackEqual(file: String, names: [String]) throws {
         let model = try model(names: names)
         try Fixture.withFolder { folder in

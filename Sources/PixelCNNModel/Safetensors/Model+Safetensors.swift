@@ -80,8 +80,9 @@ extension Model {
         return json
     }
 
-    /// Text as it stands between JSON's quotes; of the characters that a name may have, these two need escaping.
+    /// Text as it stands between JSON's quotes; of what a name may have, quotes and backslashes need escaping. Scalars, not
+    /// characters: a combining mark after a quote makes another character of it.
     private static func escaped(_ text: String) -> String {
-        text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+        text.unicodeScalars.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
     }
 }
