@@ -20,10 +20,11 @@ SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
 BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config zlib1g-dev
 TEST_PACKAGES := curl python3
 OPENAPI_PACKAGES := curl python3 socat
+EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build install uninstall demo test openapi load neon sanitize fuzz lint format bench bench-train dependencies \
-	test-dependencies clean
+.PHONY: help build install uninstall demo test openapi load neon sanitize fuzz lint format bench bench-train emoji \
+	dependencies test-dependencies clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +107,10 @@ bench: dependencies  ## speed beside PyTorch's on this machine, in one run: docs
 bench-train: dependencies  ## a training step beside PyTorch's, in one run; fails where PyTorch is faster
 	swift build -c release --product pixelcnn-bench
 	$${PIXELCNN_PYTHON:-python3} Benchmarks/training.py $(BUILD)/pixelcnn-bench
+
+emoji:  ## the images that the bundled model is trained on, in datasets/
+	@scripts/install-packages $(EMOJI_PACKAGES)
+	Models/make-emoji datasets
 
 dependencies:
 	@scripts/install-packages $(BUILD_PACKAGES)
