@@ -26,28 +26,32 @@ public final class Evaluator {
         }
     }
 
-    /// Scores images of the model's size, quantised to its colours.
+    /// Scores images of the model's size, quantised to its colours, with the classes of a conditional model.
     public func evaluate(_ images: ImageSet) -> Evaluation {
         precondition((images.channels, images.height, images.width) == (sizes.channels, sizes.height, sizes.width))
         var losses: [[Double]] = []
         for start in stride(from: 0, to: images.count, by: 256) {
-            losses += passes.losses(images.batch(start..<min(start + 256, images.count)), team)
+            let batch = start..<min(start + 256, images.count)
+            losses += passes.losses(images.batch(batch), sizes.labels > 0 ? images.labels(batch) : [], team)
         }
-        return Evaluation(losses: losses, positions: sizes.positions)
+        return Evaluation(losses: losses, positions: sizes.positions, labels: images.labels)
     }
 }
 
 extension [ImagePass] {
-    /// Sums of −ln p of each image (N, C, H, W), one a colour channel, in nats: (N, C). A pass for each thread.
-    func losses(_ images: [UInt16], _ team: Team) -> [[Double]] {
+    /// Sums of −ln p of each image (N, C, H, W), with their classes (N) where the network is conditional, one a colour
+    /// channel, in nats: (N, C). A pass for each thread.
+    func losses(_ images: [UInt16], _ labels: [Int], _ team: Team) -> [[Double]] {
         let size = self[0].sizes.channels * self[0].sizes.positions
         let count = images.count / size
+        self[0].sizes.check(labels, images: count)
         var losses = [[Double]](repeating: [], count: count)
         images.withUnsafeBufferPointer { images in
             losses.withUnsafeMutableBufferPointer { losses in
                 guard let images = images.baseAddress, let losses = losses.baseAddress else { return }
                 team.run(count) { worker, image in
-                    _ = self[worker].forward(images + image * size, scale: 1)
+                    _ = self[worker].forward(
+                        images + image * size, label: labels.isEmpty ? 0 : labels[image], scale: 1)
                     losses[image] = self[worker].channelLosses
                 }
             }
@@ -78,11 +82,16 @@ public struct Evaluation: Sendable {
     public let mean: Mean
     /// Over the values of each colour channel.
     public let channels: [Mean]
+    /// Over the values of the images of each class that has any, in order, where classes are known.
+    public let classes: [(label: Int, images: Int, mean: Mean)]
 
-    init(losses: [[Double]], positions: Int) {
+    init(losses: [[Double]], positions: Int, labels: Labels?) {
         images = losses.count
         let count = losses.first?.count ?? 0
-        mean = Mean(losses.map { $0.reduce(0, +) / Double(positions * count) })
+        let means = losses.map { $0.reduce(0, +) / Double(positions * count) }
+        mean = Mean(means)
         channels = (0..<count).map { c in Mean(losses.map { $0[c] / Double(positions) }) }
+        let members = Dictionary(grouping: zip(labels?.values ?? [], means)) { $0.0 }.sorted { $0.key < $1.key }
+        classes = members.map { (label: $0.key, images: $0.value.count, mean: Mean($0.value.map(\.1))) }
     }
 }

@@ -109,11 +109,12 @@ public final class Trainer {
     ///
     /// - Parameters:
     ///   - images: values (N, C, H, W), 0 … d − 1.
+    ///   - labels: their classes, (N), where the network is conditional.
     ///   - optimizer: what kind of step.
     /// - Returns: the loss before the step, and the gradient's norm before it is clipped. Where either is not finite,
     ///   nothing has changed.
-    public func step(_ images: [UInt16], _ optimizer: OptimizerStep) -> StepResult {
-        let result = gradient(images)
+    public func step(_ images: [UInt16], labels: [Int] = [], _ optimizer: OptimizerStep) -> StepResult {
+        let result = gradient(images, labels)
         guard result.loss.isFinite, result.gradientNorm.isFinite else { return result }
         steps += 1
         let chunk = Self.chunk
@@ -130,11 +131,12 @@ public final class Trainer {
     }
 
     /// The mean loss of a batch; its gradient is then in `state.gradients[0]`.
-    private func gradient(_ images: [UInt16]) -> StepResult {
+    private func gradient(_ images: [UInt16], _ labels: [Int]) -> StepResult {
         if isAveragePacked { pack(state.weights) }
         let size = sizes.channels * sizes.positions
         let count = images.count / size
         precondition(count > 0 && count * size == images.count, "whole images")
+        sizes.check(labels, images: count)
         let (used, scale) = (min(Self.parts, count), 1 / Float(images.count))
         var losses = [Double](repeating: 0, count: count)
         images.withUnsafeBufferPointer { images in
@@ -144,7 +146,8 @@ public final class Trainer {
                     let gradient = state.gradients[part]
                     gradient.update(repeating: 0, count: layout.count)
                     for image in stride(from: part, to: count, by: Self.parts) {
-                        losses[image] = passes[worker].forward(images + image * size, scale: scale)
+                        losses[image] = passes[worker].forward(
+                            images + image * size, label: labels.isEmpty ? 0 : labels[image], scale: scale)
                         passes[worker].backward(into: gradient)
                     }
                 }
@@ -187,7 +190,9 @@ public final class Trainer {
     }
 
     private func model(of flat: UnsafePointer<Float>, over other: Model) throws(ModelFileError) -> Model {
-        try Model(hyperparameters: hyperparameters, tensors: layout.tensors(flat, over: other))
+        try Model(
+            hyperparameters: hyperparameters, tensors: layout.tensors(flat, over: other),
+            labelNames: origin.labelNames)
     }
 
     /// All that further steps depend on.
@@ -212,15 +217,16 @@ public final class Trainer {
     ///
     /// - Parameters:
     ///   - images: values (N, C, H, W), 0 … d − 1.
+    ///   - labels: their classes, (N), where the network is conditional.
     ///   - averaged: whether the average of the weights is asked, rather than the weights.
-    public func losses(_ images: [UInt16], averaged: Bool) -> [[Double]] {
+    public func losses(_ images: [UInt16], labels: [Int] = [], averaged: Bool) -> [[Double]] {
         if averaged != isAveragePacked { pack(averaged ? state.averages : state.weights) }
-        return passes.losses(images, team)
+        return passes.losses(images, labels, team)
     }
 
     /// The gradient of the mean loss of a batch, tensor by tensor; zero under masks. The weights stay as they are.
-    func gradientTensors(_ images: [UInt16]) -> (result: StepResult, tensors: [Tensor]) {
-        (gradient(images), layout.tensors(state.gradients[0], over: .zero(hyperparameters)))
+    func gradientTensors(_ images: [UInt16], labels: [Int] = []) -> (result: StepResult, tensors: [Tensor]) {
+        (gradient(images, labels), layout.tensors(state.gradients[0], over: .zero(hyperparameters)))
     }
 }
 

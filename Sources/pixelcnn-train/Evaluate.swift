@@ -10,7 +10,8 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Score images: bits and nats a value, for each colour channel, with standard errors.",
         discussion: """
-            Of a data set that has test images, those are scored.
+            Of a data set that has test images, those are scored. A model that is conditional on classes scores each \
+            image as one of its class, and prints a line a class.
 
             Examples:
               pixelcnn-train evaluate pixelcnn.pt datasets/cifar-10-batches-bin
@@ -28,6 +29,8 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Score the training images of a data set that has both.")
     var train = false
 
+    @OptionGroup var labels: LabelOptions
+
     @Option(help: "Threads that compute (default: as many as there are processors).")
     var threads: Int?
 
@@ -37,8 +40,8 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         try Console.reporting {
-            let data = try ImageSet.read(data)
-            let images = train ? data.train : data.test ?? data.train
+            var sets = try ImageSet.read(data)
+            var images = train ? sets.train : sets.test ?? sets.train
             let loaded = try Model.load(path: model, height: images.height, width: images.width)
             let size = loaded.hyperparameters
             guard size.channels == images.channels else {
@@ -48,21 +51,33 @@ struct Evaluate: ParsableCommand {
             guard size.colors <= 256 else {
                 throw TrainingError.otherImages(found: "of 256 levels", expected: "\(size.colors) colours")
             }
+            if size.isConditional {
+                try ImageSet.readLabels(of: data, labels.files, into: &sets)
+                images = train ? sets.train : sets.test ?? sets.train
+                try images.number(as: loaded)
+            }
             let evaluator = Evaluator(model: loaded, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
-            show(evaluator.evaluate(images.quantised(to: size.colors)), of: images)
+            show(evaluator.evaluate(images.quantised(to: size.colors)), of: images, classes: loaded.labelNames)
         }
     }
 
-    private func show(_ evaluation: Evaluation, of images: ImageSet) {
+    private func show(_ evaluation: Evaluation, of images: ImageSet, classes: [String]) {
+        let width = ([10] + classes.map(\.count)).max() ?? 10
         func line(_ name: String, _ mean: Evaluation.Mean) -> String {
-            let name = name.padding(toLength: 10, withPad: " ", startingAt: 0)
+            let name = name.padding(toLength: width, withPad: " ", startingAt: 0)
             return String(
                 format: "%@  %.4f ± %.4f bits/dim   %.4f ± %.4f nats", name, bits(mean.nats),
                 bits(mean.standardError), mean.nats, mean.standardError)
         }
-        print("images      \(Console.grouped(evaluation.images)) of \(images.shape)")
+        print(
+            "images".padding(toLength: width + 2, withPad: " ", startingAt: 0)
+                + "\(Console.grouped(evaluation.images)) of \(images.shape)")
         print(line("mean", evaluation.mean))
         let names = images.channels == 3 ? ["red", "green", "blue"] : ["gray"]
         for (name, mean) in zip(names, evaluation.channels) where images.channels > 1 { print(line(name, mean)) }
+        for (label, count, mean) in evaluation.classes {
+            let name = classes.isEmpty ? "class \(label)" : classes[label]
+            print(line(name, mean) + "   \(Console.grouped(count)) images")
+        }
     }
 }

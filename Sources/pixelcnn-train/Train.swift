@@ -54,10 +54,16 @@ struct Train: ParsableCommand {
         guard output.hasSuffix(".pt") || output.hasSuffix(".pth") || output.hasSuffix(".safetensors") else {
             throw ValidationError("the output is \(output); its name must end in .pt, .pth or .safetensors")
         }
+        if !isLabelled, (data.labels.labels, data.labels.labelNames, data.testLabels) != (nil, nil, nil) {
+            throw ValidationError("--labels, --label-names and --test-labels go with --conditional or --balance")
+        }
         for (name, value) in [("--threads", threads), ("--memory", memory)] {
             guard value ?? 1 > 0 else { throw ValidationError("\(name) is \(value ?? 0); it must be 1 or more") }
         }
     }
+
+    /// Whether the classes of the images matter.
+    private var isLabelled: Bool { data.conditional || learning.balance > 0 }
 
     func run() throws {
         try Console.reporting {
@@ -67,8 +73,14 @@ struct Train: ParsableCommand {
                 Console.warn(
                     "\(files.checkpoint) is an earlier run's and will be replaced; --resume would go on with it")
             }
-            let images = try data.load(showsProgress: verbose || isatty(STDERR_FILENO) == 1)
-            let model = try network.model(for: images.train, seed: learning.settings.seed, size: data.colors)
+            var images = try data.load(
+                labelled: isLabelled, showsProgress: verbose || isatty(STDERR_FILENO) == 1)
+            let model = try network.model(
+                for: images.train, seed: learning.settings.seed, size: data.colors, isConditional: data.conditional)
+            if data.conditional {
+                try images.train.number(as: model)
+                try images.test?.number(as: model)
+            }
             let colors = model.hyperparameters.colors
             let trainer = try Trainer(
                 model: model, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,

@@ -35,11 +35,15 @@ struct LearningOptions: ParsableArguments {
     @Flag(help: "Mirror half of the images left to right.")
     var flip = false
 
+    @Option(
+        help: "Draw classes more evenly than the images come: 0, as they come (default), to 1, all equally often.")
+    var balance = 0.0
+
     var settings: TrainingSettings {
         var settings = TrainingSettings()
         (settings.seed, settings.rate, settings.epochs, settings.batchSize) = (seed, lr, epochs, batchSize)
         (settings.clip, settings.warmup, settings.schedule) = (clipGrad, warmup, schedule)
-        (settings.averageDecay, settings.flips) = (ema, flip)
+        (settings.averageDecay, settings.flips, settings.balance) = (ema, flip, balance)
         return settings
     }
 
@@ -53,6 +57,9 @@ struct LearningOptions: ParsableArguments {
         }
         guard warmup >= 0 else { throw ValidationError("--warmup is \(warmup); it must be 0 or more") }
         guard (0..<1).contains(ema) else { throw ValidationError("--ema is \(ema); it must be from 0 to below 1") }
+        guard (0...1).contains(balance) else {
+            throw ValidationError("--balance is \(balance); it must be from 0 to 1")
+        }
     }
 }
 
@@ -78,20 +85,29 @@ struct NetworkOptions: ParsableArguments {
         }
     }
 
-    /// A network for images of this size: from a file, or with first weights.
-    func model(for images: ImageSet, seed: UInt64, size colors: Int?) throws -> Model {
+    /// A network for images of this size, and conditional on their classes where it is to be: from a file, or with first
+    /// weights.
+    func model(for images: ImageSet, seed: UInt64, size colors: Int?, isConditional: Bool) throws -> Model {
         if let start {
             let model = try Model.load(path: start, height: images.height, width: images.width)
             for warning in model.source.warnings { Console.warn(warning) }
             guard colors == nil || colors == model.hyperparameters.colors else {
                 throw ValidationError("--colors is \(colors ?? 0); \(start) is for \(model.hyperparameters.colors)")
             }
+            guard model.hyperparameters.isConditional == isConditional else {
+                throw ValidationError(
+                    isConditional
+                        ? "--conditional: \(start) is not conditional on classes"
+                        : "\(start) is conditional on classes: add --conditional")
+            }
             return model
         }
         let hyperparameters = try Hyperparameters(
             channels: images.channels, height: images.height, width: images.width, colors: colors ?? 256,
-            blocks: blocks ?? 15, filters: filters ?? 120, kernelSize: kernelSize ?? 3)
-        return .initial(hyperparameters, seed: seed)
+            blocks: blocks ?? 15, filters: filters ?? 120, kernelSize: kernelSize ?? 3,
+            labels: isConditional ? images.labels?.classes ?? 0 : 0)
+        return try .initial(
+            hyperparameters, seed: seed, labelNames: isConditional ? images.labels?.names ?? [] : [])
     }
 }
 
@@ -106,6 +122,16 @@ struct DataOptions: ParsableArguments {
         help: "Images for the test loss, in any of those forms, where the data has none of its own.",
         completion: .file())
     var testData: String?
+
+    @Flag(help: "Learn each class's images as such: the model then draws and scores images of a class.")
+    var conditional = false
+
+    @OptionGroup var labels: LabelOptions
+
+    @Option(
+        help: "Classes of the images of --test-data, as --labels is for --data.", completion: .file(extensions: ["npy"])
+    )
+    var testLabels: String?
 
     @Option(help: "Values of a channel that levels 0 to 255 are quantised to (default: 256).")
     var colors: Int?
@@ -122,11 +148,16 @@ struct DataOptions: ParsableArguments {
         }
     }
 
-    /// Reads the images, CIFAR-10's where no other are named.
-    func load(showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
+    /// Reads the images, CIFAR-10's where no other are named; with their classes where they are asked for.
+    func load(labelled: Bool, showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
         let path =
             try data ?? CIFAR10.fetch(into: "datasets", url: cifarURL, md5: cifarMD5, showsProgress: showsProgress)
-        let (train, own) = try ImageSet.read(path)
-        return (train, try testData.map { try ImageSet.read($0).train } ?? own)
+        func read(_ path: String, _ files: LabelFiles) throws -> (train: ImageSet, test: ImageSet?) {
+            var sets = try ImageSet.read(path)
+            if labelled { try ImageSet.readLabels(of: path, files, into: &sets) }
+            return sets
+        }
+        let (train, own) = try read(path, labels.files)
+        return (train, try testData.map { try read($0, LabelFiles(labels: testLabels)).train } ?? own)
     }
 }

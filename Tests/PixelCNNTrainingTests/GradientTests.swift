@@ -20,14 +20,26 @@ import Testing
         }
     }
 
+    /// Sizes that no kernel likes, with three classes.
+    private func conditional() throws -> Model {
+        let size = try Hyperparameters(
+            channels: 3, height: 4, width: 5, colors: 11, blocks: 3, filters: 15, kernelSize: 3, hidden: 21, labels: 3)
+        return .random(size, seed: 7, scale: 0.5)
+    }
+
+    /// Classes for `count` images.
+    private func labels(_ model: Model, _ count: Int) -> [Int] {
+        model.hyperparameters.isConditional ? (0..<count).map { $0 * 2 % model.hyperparameters.labels } : []
+    }
+
     private func expectPyTorchs(_ fixture: TrainingFixture) throws {
         let trainer = try Trainer(model: fixture.start, threads: 2)
-        let (result, gradient) = trainer.gradientTensors(fixture.batches[0])
+        let (result, gradient) = trainer.gradientTensors(fixture.batches[0], labels: fixture.labels[0])
         expectEqual(gradient, fixture.gradient, relative: 1e-3, absolute: 1e-6)
         #expect(abs(result.gradientNorm - fixture.norms[0]) <= 1e-4 * fixture.norms[0])
-        for (batch, loss) in zip(fixture.batches, fixture.losses) {
-            let result = trainer.step(batch, OptimizerStep(rate: TrainingFixture.rate))
-            #expect(abs(result.loss - loss) <= 1e-4)
+        for (i, batch) in fixture.batches.enumerated() {
+            let result = trainer.step(batch, labels: fixture.labels[i], OptimizerStep(rate: TrainingFixture.rate))
+            #expect(abs(result.loss - fixture.losses[i]) <= 1e-4)
         }
         let learnt = try trainer.model(averaged: false)
         let tensors = learnt.hyperparameters.parameters.map { learnt[$0.name] }
@@ -37,8 +49,9 @@ import Testing
         #expect(largestDifference(moved, fixture.start["gated_layers.1.v_conv.weight"].floats()) > 1e-3)
     }
 
-    @Test func gradientsLossesAndStepsArePyTorchs() throws {
-        try expectPyTorchs(TrainingFixture("training"))
+    @Test(arguments: ["training", "training-conditional"])
+    func gradientsLossesAndStepsArePyTorchs(_ name: String) throws {
+        try expectPyTorchs(TrainingFixture(name))
     }
 
     @Test(.enabled(if: PyTorch.isAvailable, "\(PyTorch.absence)"))
@@ -53,22 +66,25 @@ import Testing
     private func loss(_ tensors: [Tensor], _ model: Model, _ images: [[UInt16]]) throws -> Double {
         let size = model.hyperparameters
         let network = ReferenceNetwork(model: try Model(hyperparameters: size, tensors: tensors))
-        return images.reduce(0) {
-            $0 + network.bitsPerDimension($1, height: size.height, width: size.width) * log(2)
+        let labels = labels(model, images.count)
+        return images.enumerated().reduce(0) {
+            let label = labels.isEmpty ? nil : labels[$1.offset]
+            return $0
+                + network.bitsPerDimension($1.element, height: size.height, width: size.width, label: label) * log(2)
         } / Double(images.count)
     }
 
     /// Along the gradient of one tensor the loss rises by step · |gradient|; steps are long enough to rise above Float's
     /// rounding, short enough that the fifth derivative, which the differences leave, stays below the tolerance.
     /// The rest of the tolerance is for ReLUs that turn within a step.
-    @Test(arguments: SmallModels.all.map(\.name))
+    @Test(arguments: SmallModels.all.map(\.name) + ["conditional"])
     func gradientsAreTheSlopesOfTheReferenceNetwork(_ name: String) throws {
         // A narrower spread than the other tests': the wide one bends within any step that Float can see.
-        let size = try #require(SmallModels.all.first { $0.name == name }).model.hyperparameters
+        let size = try (SmallModels.all.first { $0.name == name }?.model ?? conditional()).hyperparameters
         let model = Model.random(size, seed: 7, scale: 0.5)
         let images = (0..<3).map { SmallModels.image(for: model, seed: $0) }
         let trainer = try Trainer(model: model, threads: 2)
-        let (_, gradient) = trainer.gradientTensors(images.flatMap { $0 })
+        let (_, gradient) = trainer.gradientTensors(images.flatMap { $0 }, labels: labels(model, images.count))
         let start = model.hyperparameters.parameters.map { model[$0.name] }
         for (i, spec) in model.hyperparameters.parameters.enumerated() {
             let slope = try #require(gradient.first { $0.name == spec.name }).floats()
@@ -101,13 +117,27 @@ import Testing
         }
     }
 
+    @Test func onlyTheColumnsOfABatchsClassesLearn() throws {
+        let model = try conditional()
+        let trainer = try Trainer(model: model, threads: 1)
+        _ = trainer.step(SmallModels.image(for: model, seed: 0), labels: [1], OptimizerStep(rate: 0.1))
+        let learnt = try trainer.model(averaged: false)
+        for name in ["gated_layers.0.v_label.weight", "gated_layers.2.h_label.weight"] {
+            let (before, after) = (model[name].floats(), learnt[name].floats())
+            for i in before.indices { #expect((before[i] != after[i]) == (i % 3 == 1)) }
+        }
+    }
+
     /// Eleven images, so that the parts are unequal; two threads and one; all activations kept or computed again.
-    @Test func threadsAndMemoryChangeNoBit() throws {
-        let model = SmallModels.colour
+    @Test(arguments: [false, true]) func threadsAndMemoryChangeNoBit(isConditional: Bool) throws {
+        let model = try isConditional ? conditional() : SmallModels.colour
+        let labels = labels(model, 11)
         let batch = (0..<11).flatMap { SmallModels.image(for: model, seed: $0) }
         func learn(threads: Int, memory: Int = .max) throws -> (Trainer, [Float]) {
             let trainer = try Trainer(model: model, threads: threads, memory: memory)
-            for _ in 0..<3 { _ = trainer.step(batch, OptimizerStep(rate: 0.01, averageDecay: 0.9)) }
+            for _ in 0..<3 {
+                _ = trainer.step(batch, labels: labels, OptimizerStep(rate: 0.01, averageDecay: 0.9))
+            }
             let models = [try trainer.model(averaged: false), try trainer.model(averaged: true)]
             return (
                 trainer,

@@ -9,6 +9,7 @@ import TestSupport
 struct TrainingFixture {
     let start, gradient, end: Model
     let batches: [[UInt16]]
+    let labels: [[Int]]  // of each batch's images; empty where the model is unconditional
     let losses: [Double]
     let norms: [Double]
 
@@ -27,6 +28,10 @@ struct TrainingFixture {
         let (values, count) = (try batches.integers(as: UInt16.self, in: 0...65535), batches.shape[0])
         self.batches = (0..<count).map { step in
             Array(values[step * values.count / count..<(step + 1) * values.count / count])
+        }
+        let classes = start.hyperparameters.isConditional ? try array("labels").integers() : []
+        labels = (0..<count).map { step in
+            Array(classes[step * classes.count / count..<(step + 1) * classes.count / count])
         }
         self.losses = (0..<count).map { Double(losses[2 * $0]) }
         norms = (0..<count).map { Double(losses[2 * $0 + 1]) }

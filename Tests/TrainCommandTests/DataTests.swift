@@ -102,6 +102,8 @@ import Testing
                     entry = tarfile.TarInfo("cifar-10-batches-bin/" + name)
                     entry.size = len(data)
                     archive.addfile(entry, io.BytesIO(data))
+                entry = tarfile.TarInfo("cifar-10-batches-bin/batches.meta.txt")
+                archive.addfile(entry)
                 archive.close()
                 open("torn.tar.gz", "wb").write(open("cifar.tar.gz", "rb").read()[:300])
                 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)

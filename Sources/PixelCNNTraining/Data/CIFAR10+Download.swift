@@ -1,11 +1,11 @@
 // Fetches CIFAR-10 once: curl downloads, and goes on where it was cut off; the digest is checked before anything is
-// believed; tar unpacks the six files, and the folder appears whole or not at all.
+// believed; tar unpacks the seven files, and the folder appears whole or not at all.
 
 import CMessageDigest
 import Foundation
 
 extension CIFAR10 {
-    /// The folder with the six files below `folder`, downloaded and unpacked where it is not there yet.
+    /// The folder with the seven files below `folder`, downloaded and unpacked where it is not there yet.
     ///
     /// - Parameters:
     ///   - folder: made where it does not exist.
@@ -64,7 +64,7 @@ extension CIFAR10 {
         } catch {
             throw DataError(folder, .system(reason: "cannot be written"))
         }
-        let members = (trainingFiles + [testFile]).map { Self.folder + "/" + $0 }
+        let members = (trainingFiles + [testFile, namesFile]).map { Self.folder + "/" + $0 }
         let outcome = try run(
             "tar", ["--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", temporary] + members,
             showsErrors: false, for: archive)

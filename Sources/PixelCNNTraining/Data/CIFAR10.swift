@@ -1,4 +1,4 @@
-// CIFAR-10 in its binary form: six files of 10,000 records, each a label and 3 × 32 × 32 levels.
+// CIFAR-10 in its binary form: six files of 10,000 records, each a label and 3 × 32 × 32 levels, and the labels' names.
 
 import Foundation
 
@@ -13,6 +13,7 @@ public enum CIFAR10 {
     static let folder = "cifar-10-batches-bin"
     static let trainingFiles = (1...5).map { "data_batch_\($0).bin" }
     static let testFile = "test_batch.bin"
+    static let namesFile = "batches.meta.txt"
 
     private static let (channels, side, labels) = (3, 32, 10)
 
@@ -36,5 +37,22 @@ public enum CIFAR10 {
             }
         }
         return ImageSet(channels: channels, height: side, width: side, values: values)
+    }
+
+    /// The classes of the images that ``read(_:in:)`` reads of these files.
+    static func labels(_ files: [String], in folder: String, names: [String]) throws(DataError) -> Labels {
+        let record = 1 + channels * side * side
+        var values: [Int] = []
+        for file in files {
+            let bytes = try ImageSet.bytes(folder + "/" + file)
+            values += stride(from: 0, to: bytes.count, by: record).map { Int(bytes[$0]) }
+        }
+        return try Labels(values, names: names, source: folder)
+    }
+
+    /// What the classes are called; nothing where a folder was unpacked without the file of names.
+    static func names(in folder: String) throws(DataError) -> [String] {
+        let path = folder + "/" + namesFile
+        return FileManager.default.fileExists(atPath: path) ? try Labels.readNames(path) : []
     }
 }

@@ -17,6 +17,20 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         case wrongLength(found: Int, expected: String)
         /// A label that the data set does not have.
         case labelOutOfRange(record: Int, label: Int, limit: Int)
+        /// There is nothing where the classes of the images should be.
+        case noLabels(expected: String)
+        /// Classes for another number of images.
+        case labelCount(found: Int, images: Int)
+        /// Neither an array nor an IDX file of labels.
+        case notLabels
+        /// Not a file of names.
+        case notNames
+        /// A picture without a class.
+        case inNoSubfolder
+        /// A file of classes beside data that has its own.
+        case ownLabels
+        /// A class that the model, or the data it learns from, does not have.
+        case unknownClass(String, known: [String])
         /// Not an IDX file of images.
         case notIDX(magic: UInt32)
         /// The file is compressed.
@@ -69,6 +83,14 @@ extension DataError.Problem: CustomStringConvertible {
         case .wrongLength(let found, let expected): "\(found) bytes; expected \(expected)"
         case .labelOutOfRange(let record, let label, let limit):
             "record \(record) has label \(label); labels are 0 to \(limit)"
+        case .noLabels(let expected): "has no classes: \(expected) is missing, and no other file is named"
+        case .labelCount(let found, let images): "holds \(found) labels for \(images) images"
+        case .notLabels: "holds no labels; a .npy file of integers of shape (N), or an IDX file of them, does"
+        case .notNames: "is neither a JSON array of different names, nor one name a line"
+        case .inNoSubfolder: "lies in no subfolder; the subfolder says the class of a picture"
+        case .ownLabels: "has its own classes; a file of labels goes with a .npy file or an IDX file"
+        case .unknownClass(let name, let known):
+            "“\(name)” is none of the classes \(known.joined(separator: ", "))"
         case .notIDX(let magic):
             "starts with 0x\(String(magic, radix: 16)); IDX images start with 0x803"
         case .compressed: "is compressed; unpack it first, with gunzip"

@@ -81,10 +81,15 @@ extension ImageSet {
         return ImageSet(channels: 1, height: height, width: width, values: Array(file[16...]))
     }
 
+    /// The PNG files below `folder`, in the order that they are read in.
+    static func pictures(in folder: String) -> [String] {
+        (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? [])
+            .filter { $0.lowercased().hasSuffix(".png") }.sorted()
+    }
+
     /// Every PNG file in a folder and its subfolders, in order of their paths.
     private static func readPNGs(_ folder: String) throws(DataError) -> ImageSet {
-        let names = (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? [])
-            .filter { $0.lowercased().hasSuffix(".png") }.sorted()
+        let names = pictures(in: folder)
         guard !names.isEmpty else { throw DataError(folder, .unknownForm) }
         var first: Picture?
         var values: [UInt8] = []

@@ -13,6 +13,8 @@ public struct ImageSet: Sendable, Equatable {
     public let width: Int
     /// Levels 0 … 255, or, once quantised, values 0 … d − 1: (N, C, H, W).
     public private(set) var values: [UInt8]
+    /// The classes of the images, where they were asked for.
+    public var labels: Labels?
 
     /// C · H · W.
     public var imageSize: Int { channels * height * width }
@@ -54,5 +56,17 @@ public struct ImageSet: Sendable, Equatable {
             }
         }
         return batch
+    }
+
+    /// The classes of the images at `indices`, of a set that has any.
+    func labels(_ indices: some Collection<Int>) -> [Int] {
+        guard let labels else { preconditionFailure("the set has no classes") }
+        return indices.map { labels.values[$0] }
+    }
+
+    /// Numbers the classes as a conditional model has them.
+    /// - Throws: ``DataError`` where it lacks one of them.
+    public mutating func number(as model: Model) throws(DataError) {
+        labels = try labels?.numbered(as: model.labelNames, classes: model.hyperparameters.labels)
     }
 }

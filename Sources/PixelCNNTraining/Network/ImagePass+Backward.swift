@@ -60,6 +60,9 @@ extension ImagePass {
                 d.shifted(channels: group), channels: group)
         }
 
+        for (c, column) in slices.horizontalLabel.enumerated() {
+            accumulateBias(column, input: label, ds.shifted(channels: c * pair), into: gradient)
+        }
         let left = buffers.horizontal[block].shifted(columns: -padding)
         copy(dSum, to: dH)  // the residual
         accumulate(weights.leftTapsBack, ds.shifted(columns: 1), into: dH)
@@ -91,6 +94,7 @@ extension ImagePass {
             accumulate(weights.toTanhBack[c], tanhHalf, into: du1)
             accumulate(weights.toSigmoidBack[c], sigmoidHalf, into: du2)
         }
+        if let column = slices.verticalLabel { accumulateBias(column, input: label, du, into: gradient) }
         if block == 0 { copy(dH, to: dV) } else { clear(dV) }
         for row in weights.verticalBack.indices {
             let v = buffers.vertical[block].shifted(rows: row - padding, columns: -padding)

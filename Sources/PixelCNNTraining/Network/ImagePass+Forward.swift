@@ -3,9 +3,10 @@
 import CPixelKernels
 
 extension ImagePass {
-    /// The mean of −ln p over the values of an image (C, H, W), and in `buffers.logits` the gradient of
+    /// The mean of −ln p over the values of an image (C, H, W) of a class, and in `buffers.logits` the gradient of
     /// `scale` × their sum.
-    func forward(_ image: UnsafePointer<UInt16>, scale: Float) -> Double {
+    func forward(_ image: UnsafePointer<UInt16>, label: Int, scale: Float) -> Double {
+        self.label = label
         inputLayer(image)
         for block in 0..<sizes.blocks { forward(block) }
         outputLayers()
@@ -42,17 +43,24 @@ extension ImagePass {
 
     /// The inner activations of a block from its inputs.
     func computeInner(_ block: Int) {
-        let (inner, weights) = (inner(block), network.blocks[block])
+        let (inner, weights, slices) = (inner(block), network.blocks[block], layout.blocks[block])
         let (v, h) = (buffers.vertical[block], buffers.horizontal[block])
         let (filters, group, padding, pair) = (sizes.filters, sizes.group, sizes.padding, sizes.pair)
 
-        clear(inner.u)
+        if let column = slices.verticalLabel {
+            fill(inner.u, with: flat + column.row(label), count: 2 * filters)
+        } else {
+            clear(inner.u)
+        }
         for (row, matrix) in weights.vertical.enumerated() {
             accumulate(matrix, v.shifted(rows: row - padding, columns: -padding), into: inner.u)
         }
         gate(inner.u, inner.u.shifted(channels: filters), into: inner.vertical, channels: filters)
 
-        clear(inner.s)
+        if slices.horizontalLabel.isEmpty { clear(inner.s) }
+        for (c, column) in slices.horizontalLabel.enumerated() {
+            fill(inner.s.shifted(channels: c * pair), with: flat + column.row(label), count: 2 * group, room: pair)
+        }
         for c in 0..<sizes.channels {
             let s = inner.s.shifted(channels: c * pair)
             accumulate(weights.horizontal[c], h.shifted(columns: -padding), into: s)

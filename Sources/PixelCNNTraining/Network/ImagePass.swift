@@ -18,6 +18,8 @@ final class ImagePass {
     let layout: ParameterLayout
     let network: PackedNetwork
     var flat: UnsafePointer<Float>  // the parameters, for biases and norms
+    /// The class of the image; 0 where the network is unconditional.
+    var label = 0
     /// Whether a block's inner activations are computed again in the backward pass.
     let recomputes: Bool
     let arena: Arena
@@ -117,21 +119,21 @@ final class ImagePass {
             gradient + slice.offset, slice.stride, sizes.height, sizes.width)
     }
 
-    /// Adds to the gradient of a bias.
-    func accumulateBias(_ slice: Slice, _ dy: Grid, into gradient: UnsafeMutablePointer<Float>) {
+    /// Adds to the gradient of a bias, or of a class's row.
+    func accumulateBias(_ slice: Slice, input: Int = 0, _ dy: Grid, into gradient: UnsafeMutablePointer<Float>) {
         for row in 0..<sizes.height {
             kernels.training.pointee.accumulate_columns(
-                dy.row(row), dy.stride, gradient + slice.offset, slice.lanes, sizes.width)
+                dy.row(row), dy.stride, gradient + slice.row(input), slice.lanes, sizes.width)
         }
     }
 
-    /// Every position becomes `source` (count), and the rest of its stride zero.
-    func fill(_ y: Grid, with source: UnsafePointer<Float>, count: Int) {
+    /// Every position becomes `source` (count), and the rest of `room`, or of its stride, zero.
+    func fill(_ y: Grid, with source: UnsafePointer<Float>, count: Int, room: Int? = nil) {
         for row in 0..<sizes.height {
             for column in 0..<sizes.width {
                 let place = y.row(row) + column * y.stride
                 place.update(from: source, count: count)
-                (place + count).update(repeating: 0, count: y.stride - count)
+                (place + count).update(repeating: 0, count: (room ?? y.stride) - count)
             }
         }
     }

@@ -14,6 +14,9 @@ struct Slice {
     let index: @Sendable (_ input: Int, _ lane: Int) -> Int
 
     var stride: Int { lanes.inWholeVectors }
+
+    /// Where the numbers of one input begin.
+    func row(_ input: Int) -> Int { offset + input * stride }
 }
 
 /// Every live parameter of a network. Colour groups are apart, since each sees other inputs.
@@ -28,6 +31,8 @@ struct ParameterLayout: Sendable {
         let toTanh, toSigmoid: [Slice]  // `v1toh`, `v2toh`: [C] × ((c + 1)g, g)
         let projection: [Slice]  // `htoh`: [C] × ((c + 1)g, g)
         let verticalNorm, horizontalNorm: Norm
+        let verticalLabel: Slice?  // (labels, 2F): a row a class
+        let horizontalLabel: [Slice]  // [C] × (labels, 2g): tanh half, then sigmoid half; empty where there are no labels
     }
 
     let input: [Slice]  // [C] × (context + c, g)
@@ -64,17 +69,25 @@ struct ParameterLayout: Sendable {
                     }
                 },
                 horizontal: (0..<channels).map { c in
-                    // In the file, even rows are the tanh half and odd ones the sigmoid half.
                     builder.add(name + "h_conv.weight", inputs: sizes.horizontalInputs(i, c), lanes: 2 * g) { k, lane in
-                        let row = lane < g ? 2 * (c * g + lane) : 2 * (c * g + lane - g) + 1
-                        return (row * filters + k % filters) * kernel + k / filters
+                        (sizes.gateRow(c, lane) * filters + k % filters) * kernel + k / filters
                     }
                 },
                 toTanh: builder.pointwise(name + "v1toh.weight", channels, inputs: g, lanes: g),
                 toSigmoid: builder.pointwise(name + "v2toh.weight", channels, inputs: g, lanes: g),
                 projection: builder.pointwise(name + "htoh.weight", channels, inputs: g, lanes: g),
                 verticalNorm: builder.norm("v_norm_layers.\(i)", g),
-                horizontalNorm: builder.norm("h_norm_layers.\(i)", g))
+                horizontalNorm: builder.norm("h_norm_layers.\(i)", g),
+                verticalLabel: sizes.labels == 0
+                    ? nil
+                    : builder.add(name + "v_label.weight", inputs: sizes.labels, lanes: 2 * filters) { label, lane in
+                        lane * sizes.labels + label
+                    },
+                horizontalLabel: (0..<(sizes.labels == 0 ? 0 : channels)).map { c in
+                    builder.add(name + "h_label.weight", inputs: sizes.labels, lanes: 2 * g) { label, lane in
+                        sizes.gateRow(c, lane) * sizes.labels + label
+                    }
+                })
         }
         hidden = builder.pointwise("out_conv.0.weight", channels, inputs: g, lanes: sizes.hiddenGroup)
         hiddenBias = builder.vector("out_conv.0.bias", sizes.hidden)
@@ -112,6 +125,14 @@ struct ParameterLayout: Sendable {
                 }
             }
         }
+    }
+}
+
+extension Sizes {
+    /// The horizontal convolution's row, in the file, of a lane of colour group `c`: even rows are the tanh half, odd ones
+    /// the sigmoid half.
+    fileprivate func gateRow(_ c: Int, _ lane: Int) -> Int {
+        lane < group ? 2 * (c * group + lane) : 2 * (c * group + lane - group) + 1
     }
 }
 

@@ -10,6 +10,7 @@ struct Sizes {
     let kernel, padding: Int  // k, p = k / 2
     let group: Int  // g = F / C
     let hidden, hiddenGroup: Int  // hidden, hidden / C
+    let labels: Int  // classes, 0 where the network is unconditional
 
     /// A colour group's tanh half and sigmoid half, 2g, in whole vectors.
     let pair: Int
@@ -43,6 +44,7 @@ struct Sizes {
         (colors, blocks, filters) = (h.colors, h.blocks, h.filters)
         (kernel, padding, group) = (h.kernelSize, h.padding, h.groupSize)
         (hidden, hiddenGroup) = (h.hidden, h.hidden / h.channels)
+        labels = h.labels
         pair = (2 * h.groupSize).inWholeVectors
         pairs = h.channels * pair
         preactivations = (2 * h.filters).inWholeVectors
@@ -54,5 +56,11 @@ struct Sizes {
         logits = room(h.colors)
         let reach = Hyperparameters.inputKernelSize / 2
         patchContext = reach * (Hyperparameters.inputKernelSize + 1) * h.channels
+    }
+
+    /// That there are classes where the network is conditional, one for each image, and only there.
+    func check(_ labels: [Int], images count: Int) {
+        precondition(labels.count == (self.labels > 0 ? count : 0), "a class for each image of a conditional network")
+        precondition(labels.allSatisfy { (0..<self.labels).contains($0) }, "classes that the network has")
     }
 }

@@ -5,7 +5,10 @@ import PixelCNNModel
 
 extension Model {
     /// A model that has learnt nothing. The same seed gives the same weights.
-    public static func initial(_ hyperparameters: Hyperparameters, seed: UInt64) -> Model {
+    /// - Throws: `ModelFileError` where `labelNames` are not names of its classes.
+    public static func initial(
+        _ hyperparameters: Hyperparameters, seed: UInt64, labelNames: [String] = []
+    ) throws(ModelFileError) -> Model {
         var generator = TrainingGenerator(seed: seed, .weights)
         var fanIn = 1
         let tensors = hyperparameters.parameters.map { spec in
@@ -20,11 +23,7 @@ extension Model {
             }
             return Tensor(name: spec.name, shape: spec.shape, floats: floats)
         }
-        do {
-            return try Model(hyperparameters: hyperparameters, tensors: tensors)
-        } catch {
-            preconditionFailure("\(error)")
-        }
+        return try Model(hyperparameters: hyperparameters, tensors: tensors, labelNames: labelNames)
     }
 
     private static func uniform(_ count: Int, _ fanIn: Int, _ generator: inout TrainingGenerator) -> [Float] {

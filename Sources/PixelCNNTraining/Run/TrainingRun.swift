@@ -31,8 +31,9 @@ public final class TrainingRun {
     /// A run that begins.
     ///
     /// - Parameters:
-    ///   - train: images to learn from, quantised to the network's colours.
-    ///   - test: images for the test loss.
+    ///   - train: images to learn from, quantised to the network's colours; with classes, numbered as the network's, where
+    ///     it is conditional or classes are balanced.
+    ///   - test: images for the test loss, likewise.
     ///   - checkpoint: the file that checkpoints go to.
     /// - Throws: ``TrainingError/otherImages(found:expected:)``.
     public init(
@@ -43,6 +44,8 @@ public final class TrainingRun {
         for set in [train, test].compactMap(\.self) where set.shape != expected {
             throw .otherImages(found: set.shape, expected: expected)
         }
+        precondition(!size.isConditional || [train, test].allSatisfy { $0 == nil || $0?.labels != nil }, "classes")
+        precondition(settings.balance == 0 || train.labels != nil, "classes to balance")
         (self.settings, self.trainer, images, self.test) = (settings, trainer, train, test)
         checkpointPath = checkpoint
         stepsPerEpoch = (train.count + settings.batchSize - 1) / settings.batchSize
@@ -53,7 +56,7 @@ public final class TrainingRun {
                     "network",
                     "\(size.blocks) x \(size.filters) x \(size.kernelSize) x \(size.hidden), \(size.colors) colors"
                 ),
-            ]
+            ] + (train.labels.map { [("labels", $0.sha256())] } ?? [])
     }
 
     // MARK: - Steps
@@ -79,7 +82,8 @@ public final class TrainingRun {
         let (indices, flips) = drawn(for: epoch)
         let range = position * settings.batchSize..<min((position + 1) * settings.batchSize, indices.count)
         let optimizer = settings.optimizer(step: trainer.steps, total: totalSteps)
-        let result = trainer.step(images.batch(indices[range]) { flips[$0] }, optimizer)
+        let result = trainer.step(
+            images.batch(indices[range]) { flips[$0] }, labels: labels(images, indices[range]), optimizer)
         guard result.loss.isFinite, result.gradientNorm.isFinite else {
             throw .diverged(step: trainer.steps + 1, checkpoint: hasCheckpoint ? checkpointPath : nil)
         }
@@ -101,21 +105,45 @@ public final class TrainingRun {
         var sum = 0.0
         for start in stride(from: 0, to: test.count, by: 256) {
             if isCancelled() { return nil }
-            let batch = test.batch(start..<min(start + 256, test.count))
-            sum += trainer.losses(batch, averaged: settings.averageDecay > 0).joined().reduce(0, +)
+            let range = start..<min(start + 256, test.count)
+            let (batch, labels) = (test.batch(range), labels(test, range))
+            sum += trainer.losses(batch, labels: labels, averaged: settings.averageDecay > 0).joined().reduce(0, +)
         }
         return sum / Double(test.values.count)
+    }
+
+    /// The classes of some images, where the network is conditional.
+    private func labels(_ set: ImageSet, _ indices: some Collection<Int>) -> [Int] {
+        trainer.hyperparameters.isConditional ? set.labels(indices) : []
     }
 
     /// The order of an epoch's images, and which of them are mirrored.
     private func drawn(for epoch: Int) -> (indices: [Int], flips: [Bool]) {
         if let order, order.epoch == epoch { return (order.indices, order.flips) }
         var generator = TrainingGenerator(seed: settings.seed, .order, epoch: epoch)
-        let indices = Array(0..<images.count).shuffled(using: &generator)
+        let indices = balanced(&generator).shuffled(using: &generator)
         generator = TrainingGenerator(seed: settings.seed, .flips, epoch: epoch)
         let flips = (0..<images.count).map { _ in settings.flips && generator.next() >> 63 == 1 }
         order = (epoch, indices, flips)
         return (indices, flips)
+    }
+
+    /// The images of an epoch, as many as there are: each once, or, where classes are balanced, some more often and some
+    /// not at all, those of a class as evenly as can be.
+    private func balanced(_ generator: inout TrainingGenerator) -> [Int] {
+        guard settings.balance > 0, let labels = images.labels else { return Array(0..<images.count) }
+        let members = Dictionary(grouping: 0..<images.count) { labels.values[$0] }.sorted { $0.key < $1.key }
+            .map { $0.value }
+        let weights = members.map { pow(Double($0.count), 1 - settings.balance) }
+        var (indices, weight) = ([Int](), 0.0)
+        for (members, share) in zip(members, weights) {
+            weight += share
+            let end = (Double(images.count) * weight / weights.reduce(0, +)).rounded()
+            let count = Int(end) - indices.count
+            for _ in 0..<count / members.count { indices += members }
+            indices += members.shuffled(using: &generator).prefix(count % members.count)
+        }
+        return indices
     }
 
     // MARK: - Files

@@ -33,6 +33,9 @@ public struct TrainingSettings: Sendable, Equatable {
     public var averageDecay = 0.0
     /// Whether half of the images, drawn anew each epoch, are mirrored left to right.
     public var flips = false
+    /// How evenly classes are drawn: 0, as the images come; 1, all equally often; between them, in proportion to their
+    /// images to the power of 1 − `balance`.
+    public var balance = 0.0
 
     /// The defaults: the original's.
     public init() {}
@@ -56,6 +59,6 @@ public struct TrainingSettings: Sendable, Equatable {
             ("seed", "\(seed)"), ("lr", "\(rate)"), ("epochs", "\(epochs)"), ("batch-size", "\(batchSize)"),
             ("clip-grad", "\(clip)"), ("warmup", "\(warmup)"), ("schedule", schedule.rawValue),
             ("ema", "\(averageDecay)"), ("flip", "\(flips)"),
-        ]
+        ] + (balance > 0 ? [("balance", "\(balance)")] : [])
     }
 }
