@@ -148,16 +148,22 @@ struct DataOptions: ParsableArguments {
         }
     }
 
-    /// Reads the images, CIFAR-10's where no other are named; with their classes where they are asked for.
+    /// Reads the images, CIFAR-10's where no other are named; with their classes where they are asked for. Those of test
+    /// images matter to conditional networks only.
     func load(labelled: Bool, showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
         let path =
             try data ?? CIFAR10.fetch(into: "datasets", url: cifarURL, md5: cifarMD5, showsProgress: showsProgress)
-        func read(_ path: String, _ files: LabelFiles) throws -> (train: ImageSet, test: ImageSet?) {
+        func read(
+            _ path: String, labelled: Bool, _ files: LabelFiles
+        ) throws -> (train: ImageSet, test: ImageSet?) {
             var sets = try ImageSet.read(path)
             if labelled { try ImageSet.readLabels(of: path, files, into: &sets) }
             return sets
         }
-        let (train, own) = try read(path, labels.files)
-        return (train, try testData.map { try read($0, LabelFiles(labels: testLabels)).train } ?? own)
+        let (train, own) = try read(path, labelled: labelled, labels.files)
+        let test = try testData.map {
+            try read($0, labelled: conditional, LabelFiles(labels: testLabels)).train
+        }
+        return (train, test ?? own)
     }
 }

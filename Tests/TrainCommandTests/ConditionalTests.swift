@@ -162,6 +162,7 @@ import Testing
         try write(Array("a\nb\n".utf8), to: "two.txt", in: folder)
         try write(Array("a\na\n".utf8), to: "same.txt", in: folder)
         try write([1, 2, 3], to: "short.idx", in: folder)
+        try write([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7], to: "images.idx", in: folder)
         let picture = Picture(width: 2, height: 3, channels: 3, pixels: [UInt8](repeating: 1, count: 18))
         try write(PNG.encode(picture), to: "bare/1.png", in: folder)
         for (data, more, code, words) in [
@@ -173,6 +174,7 @@ import Testing
             ("images.npy", ["--label-names", "two.txt"], 65, ["images-labels.npy", "record 1 has label 2"]),
             ("images.npy", ["--label-names", "same.txt"], 65, ["same.txt", "names"]),
             ("images.npy", ["--label-names", "none.txt"], 66, ["none.txt"]),
+            ("images.idx", [], 65, ["images.idx", "no file of them is named"]),
             ("bare", [], 65, ["bare/1.png", "no subfolder"]),
             ("bare", ["--labels", "few.npy"], 65, ["its own classes"]),
             ("images.npy", ["--balance", "2"], 64, ["--balance is 2"]),
@@ -182,10 +184,17 @@ import Testing
             #expect(words.allSatisfy { outcome.errors.contains($0) }, "\(more): \(outcome.errors)")
             if code != 64 { #expect(outcome.errors.split(separator: "\n").count == 1) }
         }
+        try FileManager.default.moveItem(
+            atPath: folder.path("images-labels.npy"), toPath: folder.path("images-labels-of-12.npy"))
         try write(NPYArray.encode([UInt8](repeating: 0, count: 3), shape: [3]), to: "images-labels.npy", in: folder)
         let plain = ["--data", "images.npy"] + arguments
         #expect(try TrainProgram.run(plain, in: folder.url).code == 0)
         #expect(try Model.load(path: folder.path("out.safetensors")).hyperparameters.labels == 0)
+        #expect(
+            try TrainProgram.run(
+                plain + ["--balance", "1", "--labels", "images-labels-of-12.npy", "--test-data", "images.npy"],
+                in: folder.url
+            ).code == 0)
         let misused = try TrainProgram.run(plain + ["--label-names", "two.txt"], in: folder.url)
         #expect(misused.code == 64 && misused.errors.contains("--conditional"))
         let started = try TrainProgram.run(

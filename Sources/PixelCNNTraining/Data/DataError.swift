@@ -18,7 +18,7 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         /// A label that the data set does not have.
         case labelOutOfRange(record: Int, label: Int, limit: Int)
         /// There is nothing where the classes of the images should be.
-        case noLabels(expected: String)
+        case noLabels(expected: String?)
         /// Classes for another number of images.
         case labelCount(found: Int, images: Int)
         /// Neither an array nor an IDX file of labels.
@@ -83,7 +83,8 @@ extension DataError.Problem: CustomStringConvertible {
         case .wrongLength(let found, let expected): "\(found) bytes; expected \(expected)"
         case .labelOutOfRange(let record, let label, let limit):
             "record \(record) has label \(label); labels are 0 to \(limit)"
-        case .noLabels(let expected): "has no classes: \(expected) is missing, and no other file is named"
+        case .noLabels(let expected?): "has no classes: \(expected) is missing, and no other file is named"
+        case .noLabels(nil): "has no classes, and no file of them is named"
         case .labelCount(let found, let images): "holds \(found) labels for \(images) images"
         case .notLabels: "holds no labels; a .npy file of integers of shape (N), or an IDX file of them, does"
         case .notNames: "is neither a JSON array of different names, nor one name a line"

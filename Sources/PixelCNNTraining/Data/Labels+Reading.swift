@@ -35,7 +35,9 @@ extension ImageSet {
         func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
         if !isFolder.boolValue {
             if names == nil, let file = Labels.namesFile(beside: path) { names = try Labels.readNames(file) }
-            let file = files.labels ?? Labels.file(beside: path)
+            guard let file = files.labels ?? Labels.file(beside: path) else {
+                throw DataError(path, .noLabels(expected: nil))
+            }
             sets.train.labels = try Labels.read(file, of: path, names: names ?? [])
         } else if exists(CIFAR10.trainingFiles[0]) || exists(CIFAR10.testFile) {
             if names == nil { names = try CIFAR10.names(in: path) }
@@ -60,11 +62,10 @@ extension ImageSet {
 }
 
 extension Labels {
-    /// Where the classes of a file's images are looked for.
-    static func file(beside path: String) -> String {
-        path.hasSuffix(".npy")
-            ? path.dropLast(4) + "-labels.npy"
-            : path.replacing("images-idx3", with: "labels-idx1")
+    /// Where the classes of a file's images are looked for; nil where its name says nothing.
+    static func file(beside path: String) -> String? {
+        if path.hasSuffix(".npy") { return path.dropLast(4) + "-labels.npy" }
+        return path.contains("images-idx3") ? path.replacing("images-idx3", with: "labels-idx1") : nil
     }
 
     /// A file of names beside a `.npy` file: `NAME-label-names.json`, which NAME-train and NAME-test may share.
@@ -77,7 +78,7 @@ extension Labels {
 
     /// A `.npy` file of integers (N), or an IDX file of bytes in one dimension.
     static func read(_ path: String, of images: String, names: [String]) throws(DataError) -> Labels {
-        guard FileManager.default.fileExists(atPath: path), path != images else {
+        guard FileManager.default.fileExists(atPath: path) else {
             throw DataError(images, .noLabels(expected: path))
         }
         let file = try ImageSet.bytes(path)

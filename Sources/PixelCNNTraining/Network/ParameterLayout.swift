@@ -32,7 +32,7 @@ struct ParameterLayout: Sendable {
         let projection: [Slice]  // `htoh`: [C] × ((c + 1)g, g)
         let verticalNorm, horizontalNorm: Norm
         let verticalLabel: Slice?  // (labels, 2F): a row a class
-        let horizontalLabel: [Slice]  // [C] × (labels, 2g): tanh half, then sigmoid half; empty where there are no labels
+        let horizontalLabel: [Slice]  // [C] × (labels, 2g): tanh half, then sigmoid half; [] without labels
     }
 
     let input: [Slice]  // [C] × (context + c, g)
