@@ -65,6 +65,27 @@ import Testing
         }
     }
 
+    /// Of the ten classes, a drawn digit's own is mostly the likeliest: the model says of no class what is another's.
+    @Test func drawnDigitsAreTheDigitsAskedFor() async throws {
+        let digits = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Models/digits.safetensors").standardized.path
+        try await RunningDaemon.run(["--model", digits]) { daemon in
+            let images = daemon.directory.file("digits.npy")
+            let drawn = try await daemon.client(["sample", "-n", "20", "--seed", "0", "--label", "all", "-o", images])
+            #expect(drawn.status == 0, "\(drawn.errors)")
+            var bits: [[Double]] = []  // [label][image]
+            for label in 0..<10 {
+                let scored = try await daemon.client(["score", images, "--json", "--label", "\(label)"])
+                try #require(scored.status == 0, "\(scored.errors)")
+                bits.append(try JSONCoding.decode(ScoreResponse.self, from: scored.output).bitsPerDimension)
+            }
+            let recognised = (0..<200).count { image in
+                (0..<10).min { bits[$0][image] < bits[$1][image] } == image / 20
+            }
+            #expect(recognised > 180, "\(recognised) of 200")
+        }
+    }
+
     @Test func scoresAreOfTheClass() async throws {
         try await self.run { daemon in
             let images = daemon.directory.file("images.npy")
