@@ -17,7 +17,7 @@ SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
 SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
 
 # What the build needs of Debian, and what the tests call besides.
-BUILD_PACKAGES := libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config zlib1g-dev
+BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config zlib1g-dev
 TEST_PACKAGES := curl python3
 OPENAPI_PACKAGES := curl python3 socat
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data

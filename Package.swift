@@ -47,6 +47,7 @@ let package = Package(
         // C: the kernels, and what Debian's libraries need to be called from Swift.
         .target(name: "CPixelKernels", linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
+        .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -56,6 +57,7 @@ let package = Package(
         .target(name: "AtomicFiles", swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
         .target(name: "PixelCNNAPI", swiftSettings: settings),
+        .target(name: "Plots", dependencies: ["CCairo"], swiftSettings: settings),
         .target(name: "PrometheusMetrics", dependencies: [coreMetrics], swiftSettings: settings),
 
         // The network, from file to service.
@@ -91,8 +93,11 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "pixelcnn-train", dependencies: ["AtomicFiles", "PixelCNNModel", "PixelCNNTraining", argumentParser],
-            swiftSettings: settings),
+            name: "pixelcnn-train",
+            dependencies: [
+                "AtomicFiles", "ImageFormats", "PixelCNNEngine", "PixelCNNModel", "PixelCNNTraining", "Plots",
+                argumentParser,
+            ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-bench",
             dependencies: [
@@ -110,6 +115,7 @@ let package = Package(
         .testTarget(name: "AtomicFilesTests", dependencies: ["AtomicFiles"], swiftSettings: settings),
         .testTarget(
             name: "ImageFormatsTests", dependencies: ["ImageFormats"], exclude: ["Fixtures"], swiftSettings: settings),
+        .testTarget(name: "PlotsTests", dependencies: ["Plots", "ImageFormats"], swiftSettings: settings),
         .testTarget(
             name: "PixelCNNModelTests", dependencies: ["PixelCNNModel"], exclude: ["Fixtures"],
             swiftSettings: settings),

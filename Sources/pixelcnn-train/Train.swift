@@ -11,7 +11,8 @@ struct Train: ParsableCommand {
         abstract: "Train a model; CIFAR-10 and the published network unless told otherwise.",
         discussion: """
             Without --data, CIFAR-10 is downloaded into the folder datasets. The model is written at the end of every \
-            epoch, beside a checkpoint and a log of one JSON object a line. Ctrl-C saves a checkpoint and ends; the same \
+            epoch, beside a checkpoint, a log of one JSON object a line, a plot of the losses (loss.png) and a grid of \
+            images that the model draws (pixelcnn.samples.png). Ctrl-C saves a checkpoint and ends; the same \
             command with --resume goes on as if nothing had happened, to the same bytes. The number of threads changes \
             nothing but the time.
 
@@ -47,6 +48,10 @@ struct Train: ParsableCommand {
     @Option(help: "Minutes between checkpoints within an epoch.")
     var checkpointMinutes = 10.0
 
+    @Option(
+        help: "Images of the grid that the model draws at the end of every epoch, always from the same seed; 0: none.")
+    var samples = 16
+
     @Flag(help: "Show progress.")
     var verbose = false
 
@@ -59,6 +64,9 @@ struct Train: ParsableCommand {
         }
         for (name, value) in [("--threads", threads), ("--memory", memory)] {
             guard value ?? 1 > 0 else { throw ValidationError("\(name) is \(value ?? 0); it must be 1 or more") }
+        }
+        guard (0...1024).contains(samples) else {
+            throw ValidationError("--samples is \(samples); it must be 0 to 1024")
         }
     }
 
@@ -89,8 +97,11 @@ struct Train: ParsableCommand {
                 learning.settings, trainer: trainer, train: images.train.quantised(to: colors),
                 test: images.test?.quantised(to: colors), checkpoint: files.checkpoint)
             if resume { try run.resume() }
-            try TrainingSession(run: run, files: files, isVerbose: verbose, checkpointMinutes: checkpointMinutes)
-                .toEnd()
+            try TrainingSession(
+                run: run, files: files, dataName: data.name,
+                samples: SampleGrid(count: samples, seed: learning.settings.seed), isVerbose: verbose,
+                checkpointMinutes: checkpointMinutes
+            ).toEnd()
         }
     }
 }

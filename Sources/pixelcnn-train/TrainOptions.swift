@@ -1,6 +1,7 @@
 // The options of `train`, by what they are about. Names and defaults are the original's where it has them.
 
 import ArgumentParser
+import Foundation
 import PixelCNNModel
 import PixelCNNTraining
 
@@ -147,6 +148,9 @@ struct DataOptions: ParsableArguments {
             throw ValidationError("--colors is \(colors); it must be 2 to 256")
         }
     }
+
+    /// What the data is called in a plot.
+    var name: String { data.map { ($0 as NSString).lastPathComponent } ?? "CIFAR-10" }
 
     /// Reads the images, CIFAR-10's where no other are named; with their classes where they are asked for. Those of test
     /// images matter to conditional networks only.

@@ -9,8 +9,24 @@ final class TrainingLog {
     private let path: String
     private let file: FileHandle
     private let encoder: JSONEncoder
-    /// The step of the last epoch's end that was in the log when it was opened.
-    let lastEpochEnd: Int
+    /// Every line so far, a few numbers each: what the plot shows.
+    private(set) var losses = Losses()
+
+    /// The losses of a run, in nats a value, each with the steps taken.
+    struct Losses {
+        var steps, train, test: [(step: Int, loss: Double)]
+
+        init() { (steps, train, test) = ([], [], []) }
+
+        mutating func append(_ line: Line) {
+            if let loss = line.loss { steps.append((line.step, loss)) }
+            if let loss = line.epochLoss { train.append((line.step, loss)) }
+            if let loss = line.testLoss { test.append((line.step, loss)) }
+        }
+    }
+
+    /// The step of the last epoch's end that the log has.
+    var lastEpochEnd: Int { losses.train.last?.step ?? 0 }
 
     /// A step, or with `testLoss` or `epochLoss` the end of an epoch; losses in nats a value.
     struct Line: Codable {
@@ -38,7 +54,7 @@ final class TrainingLog {
         let kept = text.split(separator: "\n").compactMap { text in
             (try? decoder.decode(Line.self, from: Data(text.utf8))).map { (text: text, line: $0) }
         }.filter { $0.line.step <= steps }
-        lastEpochEnd = kept.filter { $0.line.epochLoss != nil }.map(\.line.step).max() ?? 0
+        for line in kept { losses.append(line.line) }
         do throws(AtomicFileError) {
             try AtomicFile.write(Array(kept.map { $0.text + "\n" }.joined().utf8), to: path)
         } catch {
@@ -56,5 +72,6 @@ final class TrainingLog {
         } catch {
             throw .log(path, reason: "cannot be written")
         }
+        losses.append(line)
     }
 }

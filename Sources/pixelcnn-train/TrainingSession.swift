@@ -4,10 +4,13 @@ import ArgumentParser
 import Foundation
 import PixelCNNModel
 import PixelCNNTraining
+import Plots
 
 struct TrainingSession {
     let run: TrainingRun
     let files: TrainingFiles
+    let dataName: String
+    let samples: SampleGrid
     let isVerbose: Bool
     let checkpointMinutes: Double
 
@@ -19,7 +22,13 @@ struct TrainingSession {
         describe()
         var display = ProgressDisplay(run: run, isShown: isVerbose)
         // The run may have been cut short between an epoch's last step and its end.
-        if run.isAtEpochEnd, log.lastEpochEnd < run.trainer.steps { try endEpoch(log, &display, interruption) }
+        if run.isAtEpochEnd {
+            if log.lastEpochEnd < run.trainer.steps {
+                try endEpoch(log, &display, interruption)
+            } else {
+                try draw(try run.model(), log, interruption)
+            }
+        }
         var lastCheckpoint = ContinuousClock.now
         while !run.isFinished {
             if interruption.isRequested { try stop(&display) }
@@ -40,7 +49,7 @@ struct TrainingSession {
         print("\(files.output): trained for \(run.settings.epochs) epochs")
     }
 
-    /// The test loss, and the model as it is.
+    /// The test loss, the model as it is, and what there is to look at.
     private func endEpoch(
         _ log: TrainingLog, _ display: inout ProgressDisplay, _ interruption: Interruption
     ) throws {
@@ -56,7 +65,30 @@ struct TrainingSession {
         let tested = test.map { String(format: ", test %.4f nats, %.4f bits/dim", $0, bits($0)) } ?? ""
         print(String(format: "epoch %d: train %.4f nats, %.4f bits/dim", epoch, loss, bits(loss)) + tested)
         fflush(nil)
-        try files.write(run.model())
+        let model = try run.model()
+        try files.write(model)
+        try draw(model, log, interruption)
+    }
+
+    /// The plot of the losses, and images that the model draws.
+    private func draw(_ model: Model, _ log: TrainingLog, _ interruption: Interruption) throws {
+        func points(_ losses: [(step: Int, loss: Double)]) -> [LossPlot.Point] {
+            losses.map { LossPlot.Point(epoch: Double($0.step) / Double(run.stepsPerEpoch), loss: $0.loss) }
+        }
+        let size = run.trainer.hyperparameters
+        var plot = LossPlot(
+            title: "Loss of \(files.name) on \(dataName)",
+            subtitle:
+                "\(size.blocks) blocks, \(size.filters) filters; \(Console.grouped(run.imagesPerEpoch)) images of "
+                + "\(size.channels) × \(size.height) × \(size.width), \(size.colors) values; "
+                + "steps of \(run.settings.batchSize)")
+        (plot.steps, plot.train, plot.test) = (
+            points(log.losses.steps), points(log.losses.train), points(log.losses.test)
+        )
+        try TrainingFiles.write(plot.png(), to: files.plot)
+        if let grid = try samples.png(of: model, isCancelled: { interruption.isRequested }) {
+            try TrainingFiles.write(grid, to: files.samples)
+        }
     }
 
     private func stop(_ display: inout ProgressDisplay) throws {
