@@ -6,7 +6,7 @@ import PixelCNNModel
 public final class Evaluator {
     private let sizes: Sizes
     private let arena: Arena  // owns the weights
-    private let passes: [ImagePass]
+    let passes: [ImagePass]
     private let team: Team
 
     /// Packs the model's weights for `threads` threads.

@@ -11,7 +11,11 @@ struct Ticks {
 
     /// About `count` marks; `isWhole` allows none between whole numbers.
     init(_ range: ClosedRange<Double>, count: Int, isWhole: Bool = false) {
-        let span = max(range.upperBound - range.lowerBound, .leastNormalMagnitude)
+        let span = range.upperBound - range.lowerBound
+        guard span > 1e-9 * max(1, abs(range.lowerBound)) else {  // nothing that numbers could tell apart
+            (values, decimals) = ([range.lowerBound], 2)
+            return
+        }
         let rough = span / Double(max(count, 1))
         let power = pow(10, floor(log10(rough)))
         var step = ([1, 2, 5].first { $0 * power >= rough * 0.999 } ?? 10) * power

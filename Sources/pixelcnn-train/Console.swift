@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import PixelCNNModel
 import PixelCNNTraining
+import Plots
 
 enum Console {
     /// Prints a warning to standard error.
@@ -35,6 +36,8 @@ enum Console {
             throw failure("\(error)", code: error.isMissing ? 66 : 65)
         } catch let error as TrainingError {
             throw failure("\(error)", code: 65)
+        } catch let error as PlotError {
+            throw failure("\(error)", code: 71)
         } catch let error as HyperparametersError {
             throw failure("\(error)", code: 64)
         }

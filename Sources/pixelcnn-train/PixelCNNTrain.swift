@@ -6,7 +6,7 @@ import ArgumentParser
 struct PixelCNNTrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pixelcnn-train",
-        abstract: "Train, evaluate, inspect and convert gated PixelCNN models.",
+        abstract: "Train, evaluate, plot, inspect and convert gated PixelCNN models.",
         discussion: """
             Model files are whole modules, state_dicts or checkpoints written by torch.save, or safetensors. Nothing in \
             them is ever executed.
@@ -15,5 +15,6 @@ struct PixelCNNTrain: ParsableCommand {
             training was interrupted and saved.
             """,
         version: "0.1.0",
-        subcommands: [Train.self, Evaluate.self, Inspect.self, Convert.self], defaultSubcommand: Train.self)
+        subcommands: [Train.self, Evaluate.self, ReceptiveFieldCommand.self, Inspect.self, Convert.self],
+        defaultSubcommand: Train.self)
 }

@@ -9,7 +9,7 @@ struct ProgressDisplay {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private let start = ContinuousClock.now
     private let firstStep: Int
-    private var images = 0
+    private var (images, steps) = (0, 0)
     private var shown: ContinuousClock.Instant?
     private var loss = 0.0
 
@@ -19,9 +19,9 @@ struct ProgressDisplay {
 
     /// Takes in a step, and shows the line where it is time to.
     mutating func show(_ progress: TrainingRun.Progress) {
-        images += progress.images
-        // A running mean, so that the number can be read.
-        loss = images == progress.images ? progress.result.loss : 0.98 * loss + 0.02 * progress.result.loss
+        (images, steps) = (images + progress.images, steps + 1)
+        // A running mean, so that the number can be read; of all steps so far while they are few.
+        loss += max(1 / Double(steps), 0.02) * (progress.result.loss - loss)
         let now = ContinuousClock.now
         guard isShown, shown.map({ $0.duration(to: now) >= (isTerminal ? .milliseconds(200) : .seconds(10)) }) ?? true
         else { return }

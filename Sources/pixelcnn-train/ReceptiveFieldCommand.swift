@@ -1,0 +1,109 @@
+// `pixelcnn-train receptive-field`: a plot of what a prediction depends on, and of the blind spot that the two stacks
+// remove.
+
+import ArgumentParser
+import Foundation
+import PixelCNNModel
+import PixelCNNTraining
+import Plots
+
+struct ReceptiveFieldCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "receptive-field",
+        abstract: "Plot which pixels a prediction depends on.",
+        discussion: """
+            The logit of value 0 of one colour channel at one pixel is differentiated by every input, for an image of \
+            ones; an input counts as seen where the gradient is above 1e-8. The defaults are the original's: red in the \
+            middle, and the green that it depends on.
+
+            --masked-only plots a network of the same depth as the first PixelCNNs were: one stack of masked k × k \
+            convolutions. It reaches one row up for each step to the right, so that it misses a wedge of pixels that \
+            are there already, however deep it is (van den Oord et al. 2016, figure 1). What of this blind spot the \
+            model's vertical and horizontal stacks do see is marked.
+
+            Examples:
+              pixelcnn-train receptive-field pixelcnn.pt -o rf.png
+              pixelcnn-train receptive-field pixelcnn.pt -o rf.png --channel blue --of red --at 3,20
+              pixelcnn-train receptive-field pixelcnn.pt -o blind-spot.png --masked-only
+            """)
+
+    @Argument(help: "Model file.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
+    var model: String
+
+    @Option(name: .shortAndLong, help: "PNG file to write.", completion: .file(extensions: ["png"]))
+    var output: String
+
+    @Option(help: "The colour that is predicted: red, green, blue, or a channel's number from 0.")
+    var channel: ColorChannel = ColorChannel(index: 0)
+
+    @Option(help: "The colour that it may depend on (default: green, or the only one).")
+    var of: ColorChannel?
+
+    @Option(help: "The pixel that is predicted, as ROW,COLUMN from 0 (default: the middle).")
+    var at: PixelPosition?
+
+    @Flag(help: "Plot a network of masked convolutions alone, and its blind spot.")
+    var maskedOnly = false
+
+    @OptionGroup var size: ImageSizeOptions
+
+    func run() throws {
+        try Console.reporting {
+            let model = try Model.load(path: model, height: size.height, width: size.width)
+            for warning in model.source.warnings { Console.warn(warning) }
+            let size = model.hyperparameters
+            let of = of ?? ColorChannel(index: min(1, size.channels - 1))
+            let at = at ?? PixelPosition(row: size.height / 2, column: size.width / 2)
+            for (name, channel) in [("--channel", channel), ("--of", of)] where channel.index >= size.channels {
+                throw ValidationError(
+                    "\(name) is \(channel.index); \(self.model) has \(size.channels) channels, from 0")
+            }
+            guard at.row < size.height, at.column < size.width else {
+                throw ValidationError("--at is \(at.row),\(at.column); images are \(size.height) × \(size.width)")
+            }
+            let plot = ReceptiveFieldPlot(
+                model: model, name: (self.model as NSString).lastPathComponent, channel: channel, of: of, at: at,
+                maskedOnly: maskedOnly)
+            try TrainingFiles.write(plot.png(), to: output)
+            print("\(output): \(plot.summary)")
+        }
+    }
+}
+
+/// A colour channel by name or number.
+struct ColorChannel: ExpressibleByArgument {
+    let index: Int
+
+    private static let names = ["red", "green", "blue"]
+
+    init(index: Int) { self.index = index }
+
+    init?(argument: String) {
+        guard let index = Self.names.firstIndex(of: argument) ?? Int(argument), index >= 0 else { return nil }
+        self.index = index
+    }
+
+    var defaultValueDescription: String { Self.names[index] }
+
+    /// What the channel is called in an image of so many.
+    func name(of channels: Int) -> String {
+        switch channels {
+        case 1: "gray"
+        case 3: Self.names[index]
+        default: "channel \(index)"
+        }
+    }
+}
+
+/// `ROW,COLUMN`.
+struct PixelPosition: ExpressibleByArgument {
+    let row, column: Int
+
+    init(row: Int, column: Int) { (self.row, self.column) = (row, column) }
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+        guard parts.count == 2, let row = parts[0], let column = parts[1], row >= 0, column >= 0 else { return nil }
+        self.init(row: row, column: column)
+    }
+}

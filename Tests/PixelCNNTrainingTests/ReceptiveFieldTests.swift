@@ -1,0 +1,99 @@
+// Receptive fields against PyTorch's autograd, and what must hold of every one of them.
+
+import Foundation
+import ImageFormats
+import PixelCNNModel
+import TestSupport
+import Testing
+
+@testable import PixelCNNTraining
+
+@Suite struct ReceptiveFieldTests {
+    /// Every prediction of a model, with the pixel it is made at.
+    private func predictions(_ size: Hyperparameters) -> [(channel: Int, row: Int, column: Int)] {
+        (0..<size.channels * size.height * size.width).map {
+            ($0 / (size.height * size.width), $0 / size.width % size.height, $0 % size.width)
+        }
+    }
+
+    @Test(arguments: SmallModels.all.map(\.name))
+    func nothingThatComesLaterIsSeen(_ name: String) throws {
+        let model = try #require(SmallModels.all.first { $0.name == name }).model
+        let size = model.hyperparameters
+        let evaluator = Evaluator(model: model, threads: 1)
+        for (channel, row, column) in predictions(size) {
+            let gradient = evaluator.inputGradient(channel: channel, row: row, column: column)
+            let masked = ReceptiveField(
+                ofMaskedConvolutionsLike: size, channel: channel, row: row, column: column)
+            for (i, other) in predictions(size).enumerated() {
+                let isEarlier = (other.row, other.column, other.channel) < (row, column, channel)
+                if !isEarlier { #expect(gradient[i] == 0 && !masked.seen[i]) }
+            }
+        }
+    }
+
+    /// At the pixel itself, the earlier colours; to the left of it and above it, its neighbours in every colour.
+    @Test func earlierColoursAndNeighboursAreSeen() {
+        let model = SmallModels.colour
+        for channel in 0..<3 {
+            let field = ReceptiveField(of: model, channel: channel, row: 2, column: 2)
+            for other in 0..<3 {
+                #expect(field.sees(channel: other, row: 2, column: 2) == (other < channel))
+                for (row, column) in [(2, 1), (1, 2), (1, 1), (1, 3)] {
+                    #expect(field.sees(channel: other, row: row, column: column))
+                }
+            }
+        }
+    }
+
+    /// One row up for each step to the right, three of the first layer's for one row.
+    @Test func maskedConvolutionsHaveABlindSpotThatTheTwoStacksDoNotHave() throws {
+        let size = try Hyperparameters(
+            channels: 1, height: 12, width: 24, colors: 4, blocks: 6, filters: 8, kernelSize: 3)
+        let model = Model.random(size, seed: 3, scale: 1)
+        let masked = ReceptiveField(ofMaskedConvolutionsLike: size, channel: 0, row: 9, column: 10)
+        let both = ReceptiveField(of: model, channel: 0, row: 9, column: 10)
+        for up in 1...9 {
+            let expected = min(up, 6) - (up > 6 ? 0 : 1) + 3  // six blocks at most go up a row each
+            let reach = (11..<24).filter { masked.sees(channel: 0, row: 9 - up, column: $0) }.count
+            #expect(reach == min(expected, 9), "\(up) rows up: \(reach)")
+        }
+        for (masked, both) in zip(masked.seen, both.seen) where masked { #expect(both) }
+        #expect(both.sees(channel: 0, row: 8, column: 15) && !masked.sees(channel: 0, row: 8, column: 15))
+    }
+
+    /// Gradients within 1e-4 of the largest, so the sums' order is all that differs; the same pixels above 1e-8.
+    @Test(
+        .enabled(if: PyTorch.isAvailable, "\(PyTorch.absence)"),
+        arguments: [
+            ("tiny.pt", [3, 8, 8, 256, 3, 12, 3]), ("wide-kernel-state.pt", [3, 7, 9, 16, 4, 18, 5]),
+        ])
+    func gradientsAndFieldsArePyTorchs(_ file: String, _ sizes: [Int]) throws {
+        let folder = try TemporaryFolder()
+        let path = Fixture.folder.appending(path: file).path
+        let run = try PyTorch.run(["receptive_field.py", path, folder.url.path] + sizes.map(String.init))
+        try #require(run.status == 0, "\(run.output)")
+        func array(_ name: String) throws -> NPYArray {
+            try NPYArray(parsing: Array(Data(contentsOf: URL(filePath: folder.path(name + ".npy")))))
+        }
+        let model = try Model.load(path: path, height: sizes[1], width: sizes[2])
+        let (gradients, masked) = (try array("gradients").floats(), try array("masked").floats())
+        let positions = try array("positions").integers(as: Int.self, in: 0...255)
+        let count = sizes[0] * sizes[1] * sizes[2]
+        let evaluator = Evaluator(model: model, threads: 1)
+        for i in 0..<positions.count / 3 {
+            let (channel, row, column) = (positions[3 * i], positions[3 * i + 1], positions[3 * i + 2])
+            let expected = Array(gradients[i * count..<(i + 1) * count])
+            let found = evaluator.inputGradient(channel: channel, row: row, column: column)
+            let largest = expected.map(abs).max() ?? 0
+            #expect(largestDifference(found, expected) <= 1e-4 * largest)
+            #expect(largest > 0 || (channel, row, column) == (0, 0, 0))
+            #expect(
+                ReceptiveField(of: model, channel: channel, row: row, column: column).seen
+                    == expected.map { abs($0) > 1e-8 })
+            let plain = ReceptiveField(
+                ofMaskedConvolutionsLike: model.hyperparameters, channel: channel, row: row, column: column)
+            #expect(plain.seen == masked[i * count..<(i + 1) * count].map { $0 > 0 })
+        }
+    }
+}
