@@ -67,7 +67,7 @@ let package = Package(
         .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
         .target(
             name: "PixelCNNTraining",
-            dependencies: ["PixelCNNModel", "ImageFormats", "CPixelKernels", "CMessageDigest"],
+            dependencies: ["PixelCNNModel", "ImageFormats", "CCairo", "CPixelKernels", "CMessageDigest"],
             swiftSettings: settings),
         .target(
             name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", collections], swiftSettings: settings),

@@ -29,6 +29,9 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Score the training images of a data set that has both.")
     var train = false
 
+    @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), as train does.")
+    var size: ImageSize?
+
     @OptionGroup var labels: LabelOptions
 
     @Option(help: "Threads that compute (default: as many as there are processors).")
@@ -40,7 +43,7 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         try Console.reporting {
-            var sets = try ImageSet.read(data)
+            var sets = try ImageSet.read(data, size: size)
             var images = train ? sets.train : sets.test ?? sets.train
             let loaded = try Model.load(path: model, height: images.height, width: images.width)
             let size = loaded.hyperparameters

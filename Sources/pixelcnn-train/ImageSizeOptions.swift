@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import PixelCNNModel
+import PixelCNNTraining
 
 /// Image size, for files that do not say theirs and for running at another.
 struct ImageSizeOptions: ParsableArguments {
@@ -19,5 +20,17 @@ struct ImageSizeOptions: ParsableArguments {
                 throw ValidationError("\(name) is \(value); allowed are \(limits.lowerBound) to \(limits.upperBound)")
             }
         }
+    }
+}
+
+/// `SIDE`, or `HEIGHTxWIDTH`.
+extension ImageSize: ExpressibleByArgument {
+    /// Nil where it is no size, or not one that a model can have.
+    public init?(argument: String) {
+        let sides = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+        guard (1...2).contains(sides.count), let height = sides[0], let width = sides[sides.count - 1],
+            Hyperparameters.sideLimits.contains(height), Hyperparameters.sideLimits.contains(width)
+        else { return nil }
+        self.init(height: height, width: width)
     }
 }

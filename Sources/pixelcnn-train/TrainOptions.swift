@@ -92,6 +92,10 @@ struct NetworkOptions: ParsableArguments {
         if let start {
             let model = try Model.load(path: start, height: images.height, width: images.width)
             for warning in model.source.warnings { Console.warn(warning) }
+            guard model.hyperparameters.colors <= 256 else {
+                throw TrainingError.otherImages(
+                    found: "of 256 levels", expected: "\(model.hyperparameters.colors) colours")
+            }
             guard colors == nil || colors == model.hyperparameters.colors else {
                 throw ValidationError("--colors is \(colors ?? 0); \(start) is for \(model.hyperparameters.colors)")
             }
@@ -137,6 +141,9 @@ struct DataOptions: ParsableArguments {
     @Option(help: "Values of a channel that levels 0 to 255 are quantised to (default: 256).")
     var colors: Int?
 
+    @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns): their middles are kept.")
+    var size: ImageSize?
+
     @Option(help: "Where CIFAR-10 is downloaded from.")
     var cifarURL = CIFAR10.url
 
@@ -157,17 +164,14 @@ struct DataOptions: ParsableArguments {
     func load(labelled: Bool, showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
         let path =
             try data ?? CIFAR10.fetch(into: "datasets", url: cifarURL, md5: cifarMD5, showsProgress: showsProgress)
-        func read(
-            _ path: String, labelled: Bool, _ files: LabelFiles
-        ) throws -> (train: ImageSet, test: ImageSet?) {
-            var sets = try ImageSet.read(path)
-            if labelled { try ImageSet.readLabels(of: path, files, into: &sets) }
-            return sets
+        var sets = try ImageSet.read(path, size: size)
+        if labelled { try ImageSet.readLabels(of: path, labels.files, into: &sets) }
+        guard let testData else { return sets }
+        let images = try ImageSet.readTest(testData, like: sets.train, size: size)
+        var test: (train: ImageSet, test: ImageSet?) = (images, nil)
+        if conditional {
+            try ImageSet.readLabels(of: testData, LabelFiles(labels: testLabels), into: &test)
         }
-        let (train, own) = try read(path, labelled: labelled, labels.files)
-        let test = try testData.map {
-            try read($0, labelled: conditional, LabelFiles(labels: testLabels)).train
-        }
-        return (train, test ?? own)
+        return (sets.train, test.train)
     }
 }

@@ -40,6 +40,31 @@ import Testing
         #expect(outcome.code == 0 && outcome.errors.contains("3 images of 3 × 3 × 4"), "\(outcome.errors)")
     }
 
+    /// Pictures of three sizes, an array and digits: all become what --size says, rows first.
+    @Test func imagesOfOtherSizesAreResizedOnRequest() throws {
+        let folder = try TemporaryFolder()
+        for (i, width) in [2, 4, 9].enumerated() {
+            try write(picture(width, seed: UInt8(i)), to: "images/\(i).png", in: folder)
+        }
+        let values = (0..<5 * 3 * 8 * 6).map { UInt8(truncatingIfNeeded: $0) }
+        try write(NPYArray.encode(values, shape: [5, 3, 8, 6]), to: "images.npy", in: folder)
+        try write(bigEndian(0x803, 6, 5, 4) + values[..<120], to: "digits.idx", in: folder)
+        for (data, size, shape) in [
+            ("images", "4x6", "3 images of 3 × 4 × 6"), ("images.npy", "4", "5 images of 3 × 4 × 4"),
+            ("digits.idx", "7", "6 images of 1 × 7 × 7"), ("images.npy", "8x6", "5 images of 3 × 8 × 6"),
+        ] {
+            let outcome = try train(data, ["--size", size, "--test-data", data], in: folder)
+            #expect(outcome.code == 0 && outcome.errors.contains(shape), "\(outcome.errors)")
+            let evaluation = try TrainProgram.run(
+                ["evaluate", "out.safetensors", data, "--size", size], in: folder.url)
+            #expect(evaluation.output.hasPrefix("images      \(shape.replacing("images ", with: ""))"))
+        }
+        for size in ["0", "4x", "x4", "4x4x4", "-1", "four", "9999999"] {
+            let outcome = try train("images", ["--size=\(size)"], in: folder)
+            #expect(outcome.code == 64 && outcome.errors.contains("--size"), "\(outcome.errors)")
+        }
+    }
+
     @Test func digitsAreReadAndTested() throws {
         let folder = try TemporaryFolder()
         let pixels = (0..<6 * 20).map { UInt8($0) }
@@ -54,6 +79,9 @@ import Testing
         let folder = try TemporaryFolder()
         try write(picture(4, seed: 0), to: "mixed/1.png", in: folder)
         try write(picture(5, seed: 0), to: "mixed/2.png", in: folder)
+        try write(picture(4, seed: 0), to: "colours/1.png", in: folder)
+        let gray = Picture(width: 4, height: 3, channels: 1, pixels: [UInt8](repeating: 9, count: 12))
+        try write(PNG.encode(gray), to: "colours/2.png", in: folder)
         try write(Array(picture(4, seed: 0).dropLast(9)), to: "cut/1.png", in: folder)
         try write(bigEndian(0x803, 6, 5, 4) + [1, 2, 3], to: "short.idx", in: folder)
         try write(bigEndian(0x801, 6) + [1, 2, 3, 4, 5, 6], to: "labels.idx", in: folder)
@@ -61,6 +89,8 @@ import Testing
         try write(NPYArray.encode([UInt8](repeating: 0, count: 12), shape: [3, 4]), to: "flat.npy", in: folder)
         try write(NPYArray.encode([Float](repeating: 0, count: 12), shape: [1, 3, 2, 2]), to: "float.npy", in: folder)
         try write(Array("not an array".utf8), to: "text.npy", in: folder)
+        try write(picture(4, seed: 0), to: "fits/1.png", in: folder)
+        try write(picture(5, seed: 0), to: "large/1.png", in: folder)
         try write([], to: "empty/nothing.txt", in: folder)
         let record = 3073
         var labelled = [UInt8](repeating: 1, count: 2 * record)
@@ -70,7 +100,9 @@ import Testing
         try write([1, 2, 3], to: "batch/data_batch_1.bin", in: folder)
         let before = try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted()
         for (data, code, words) in [
-            ("none", 66, ["no such file or folder"]), ("mixed", 65, ["mixed/2.png", "3 × 3 × 5", "3 × 3 × 4"]),
+            ("none", 66, ["no such file or folder"]),
+            ("mixed", 65, ["mixed/2.png", "3 × 3 × 5", "3 × 3 × 4", "--size"]),
+            ("colours", 65, ["colours/2.png", "channels: 1"]),
             ("cut", 65, ["cut/1.png"]), ("short.idx", 65, ["19 bytes", "136"]), ("labels.idx", 65, ["0x801"]),
             ("packed.gz", 65, ["gunzip"]), ("flat.npy", 65, ["[3, 4]"]), ("float.npy", 65, ["float32"]),
             ("text.npy", 65, ["text.npy"]), ("empty", 65, ["not known as data"]),
@@ -81,8 +113,15 @@ import Testing
             #expect(words.allSatisfy { outcome.errors.contains($0) }, "\(data): \(outcome.errors)")
             #expect(outcome.errors.split(separator: "\n").count == 1 && outcome.output.isEmpty)
         }
-        let other = try train("mixed/1.png", in: folder)
-        #expect(other.code == 65)
+        for (more, words) in [
+            (["--data", "mixed/1.png"], ["mixed/1.png"]),
+            (["--size", "4", "--data", "colours"], ["colours/2.png", "channels: 1"]),
+            (["--data", "colours/../fits", "--test-data", "large"], ["large", "3 × 3 × 5", "3 × 3 × 4", "--size"]),
+        ] {
+            let outcome = try train("none", more, in: folder)
+            #expect(outcome.code == 65 && words.allSatisfy { outcome.errors.contains($0) }, "\(outcome.errors)")
+            #expect(outcome.errors.split(separator: "\n").count == 1 && outcome.output.isEmpty)
+        }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted() == before)
     }
 

@@ -43,6 +43,12 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         case png(PNGError)
         /// A picture of another size than the first.
         case mixedSizes(found: String, first: String)
+        /// A picture with another number of channels than the first.
+        case mixedChannels(found: Int, first: Int)
+        /// Images to test with that are not like those to train on.
+        case otherImages(found: String, expected: String)
+        /// Too large to be resized.
+        case notResizable(shape: String)
         /// There are no images.
         case noImages
         /// The download failed.
@@ -98,7 +104,13 @@ extension DataError.Problem: CustomStringConvertible {
         case .notImages(let found): "holds \(found); images are uint8 of shape (N, C, H, W), C = 1 or 3"
         case .npy(let error): "\(error)"
         case .png(let error): "\(error)"
-        case .mixedSizes(let found, let first): "is \(found), and the first picture \(first); all must be of one size"
+        case .mixedSizes(let found, let first):
+            "is \(found), and the first picture \(first); --size brings all to one size"
+        case .mixedChannels(let found, let first):
+            "has channels: \(found), and the first picture: \(first); all must be gray, or all in colour"
+        case .otherImages(let found, let expected):
+            "holds images of \(found), and the training images are \(expected); --size brings all to one size"
+        case .notResizable(let shape): "is \(shape), too large to be resized; sides may be 32767"
         case .noImages: "holds no images"
         case .download(let url, let reason): "cannot be downloaded from \(url): \(reason)"
         case .wrongDigest(let found, let expected): "has MD5 \(found); expected \(expected)"

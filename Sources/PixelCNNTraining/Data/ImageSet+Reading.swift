@@ -7,10 +7,43 @@ import ImageFormats
 extension ImageSet {
     /// Images to train on and, where the data set has them, images to test with.
     ///
-    /// - Parameter path: a `.npy` file or an IDX file, or a folder with CIFAR-10's batches, with MNIST's IDX files, or with
-    ///   PNG files, in subfolders or not.
+    /// - Parameters:
+    ///   - path: a `.npy` file or an IDX file, or a folder with CIFAR-10's batches, with MNIST's IDX files, or with PNG
+    ///     files, in subfolders or not.
+    ///   - size: what images of other sizes are brought to: their middles, each pixel the mean of what it covers.
     /// - Throws: ``DataError``.
-    public static func read(_ path: String) throws(DataError) -> (train: ImageSet, test: ImageSet?) {
+    public static func read(
+        _ path: String, size: ImageSize? = nil
+    ) throws(DataError) -> (train: ImageSet, test: ImageSet?) {
+        let (train, test) = try readAsTheyAre(path, size: size)
+        guard let size else { return (train, test) }
+        return (
+            try resized(train, to: size, path),
+            try test.map { set throws(DataError) in try resized(set, to: size, path) }
+        )
+    }
+
+    /// Images to test a network with that learns from `images`, which are of the same size then.
+    /// - Throws: ``DataError``.
+    public static func readTest(
+        _ path: String, like images: ImageSet, size: ImageSize? = nil
+    ) throws(DataError) -> ImageSet {
+        let test = try read(path, size: size).train
+        guard test.shape == images.shape else {
+            throw DataError(path, .otherImages(found: test.shape, expected: images.shape))
+        }
+        return test
+    }
+
+    private static func resized(_ set: ImageSet, to size: ImageSize, _ path: String) throws(DataError) -> ImageSet {
+        guard let resized = set.resized(to: size) else { throw DataError(path, .notResizable(shape: set.shape)) }
+        return resized
+    }
+
+    /// Pictures of a folder are resized one by one, since they may differ.
+    private static func readAsTheyAre(
+        _ path: String, size: ImageSize?
+    ) throws(DataError) -> (train: ImageSet, test: ImageSet?) {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw DataError(path, .missing)
@@ -27,7 +60,7 @@ extension ImageSet {
             return (try readIDX(path + "/" + train), exists(test) ? try readIDX(path + "/" + test) : nil)
         }
         if exists(train + ".gz") { throw DataError(path + "/" + train + ".gz", .compressed) }
-        return (try readPNGs(path), nil)
+        return (try readPNGs(path, size: size), nil)
     }
 
     /// A whole file.
@@ -88,32 +121,39 @@ extension ImageSet {
     }
 
     /// Every PNG file in a folder and its subfolders, in order of their paths.
-    private static func readPNGs(_ folder: String) throws(DataError) -> ImageSet {
+    private static func readPNGs(_ folder: String, size: ImageSize?) throws(DataError) -> ImageSet {
         let names = pictures(in: folder)
         guard !names.isEmpty else { throw DataError(folder, .unknownForm) }
-        var first: Picture?
+        var first: ImageSet?
         var values: [UInt8] = []
         for name in names {
             let path = folder + "/" + name
             let file = try bytes(path)
             let picture: Picture
             do throws(PNGError) { picture = try PNG.decode(file) } catch { throw DataError(path, .png(error)) }
-            let same = first ?? picture
+            var image = ImageSet(picture)
+            if let size { image = try resized(image, to: size, path) }
+            let same = first ?? image
             first = same
-            guard
-                (picture.channels, picture.height, picture.width) == (same.channels, same.height, same.width)
-            else { throw DataError(path, .mixedSizes(found: picture.shape, first: same.shape)) }
-            for c in 0..<picture.channels {
-                for i in stride(from: c, to: picture.pixels.count, by: picture.channels) {
-                    values.append(picture.pixels[i])
-                }
+            guard image.channels == same.channels else {
+                throw DataError(path, .mixedChannels(found: image.channels, first: same.channels))
             }
+            guard image.shape == same.shape else {
+                throw DataError(path, .mixedSizes(found: image.shape, first: same.shape))
+            }
+            values += image.values
         }
         guard let first else { throw DataError(folder, .noImages) }
         return ImageSet(channels: first.channels, height: first.height, width: first.width, values: values)
     }
 }
 
-extension Picture {
-    fileprivate var shape: String { "\(channels) × \(height) × \(width)" }
+extension ImageSet {
+    /// A picture as a set of one.
+    fileprivate init(_ picture: Picture) {
+        let values = (0..<picture.channels).flatMap { c in
+            stride(from: c, to: picture.pixels.count, by: picture.channels).map { picture.pixels[$0] }
+        }
+        self.init(channels: picture.channels, height: picture.height, width: picture.width, values: values)
+    }
 }
