@@ -15,6 +15,9 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The log cannot be written.
     case log(String, reason: String)
 
+    /// Whether it is a file that cannot be written, rather than what was asked.
+    public var isUnwritten: Bool { if case .log = self { true } else { false } }
+
     /// One line.
     public var description: String {
         switch self {

@@ -35,7 +35,7 @@ enum Console {
         } catch let error as DataError {
             throw failure("\(error)", code: error.isMissing ? 66 : 65)
         } catch let error as TrainingError {
-            throw failure("\(error)", code: 65)
+            throw failure("\(error)", code: error.isUnwritten ? 73 : 65)
         } catch let error as PlotError {
             throw failure("\(error)", code: 71)
         } catch let error as HyperparametersError {

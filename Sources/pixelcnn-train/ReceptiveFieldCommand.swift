@@ -55,11 +55,12 @@ struct ReceptiveFieldCommand: ParsableCommand {
             let of = of ?? ColorChannel(index: min(1, size.channels - 1))
             let at = at ?? PixelPosition(row: size.height / 2, column: size.width / 2)
             for (name, channel) in [("--channel", channel), ("--of", of)] where channel.index >= size.channels {
-                throw ValidationError(
-                    "\(name) is \(channel.index); \(self.model) has \(size.channels) channels, from 0")
+                throw Console.failure(
+                    "\(name) is \(channel.index); \(self.model) has channels 0 to \(size.channels - 1)", code: 64)
             }
             guard at.row < size.height, at.column < size.width else {
-                throw ValidationError("--at is \(at.row),\(at.column); images are \(size.height) × \(size.width)")
+                throw Console.failure(
+                    "--at is \(at.row),\(at.column); images are \(size.height) × \(size.width)", code: 64)
             }
             let plot = ReceptiveFieldPlot(
                 model: model, name: (self.model as NSString).lastPathComponent, channel: channel, of: of, at: at,

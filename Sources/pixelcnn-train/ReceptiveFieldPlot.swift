@@ -46,7 +46,7 @@ struct ReceptiveFieldPlot {
                 switch kind {
                 case .unseen: CellPlot.Class("not seen", .pale)
                 case .seen: CellPlot.Class("seen", .blue)
-                case .blind: CellPlot.Class("in the blind spot: only the two stacks see it", .orange)
+                case .blind: CellPlot.Class("the blind spot: only the two stacks see it", .orange)
                 case .pixel: CellPlot.Class("the pixel itself: its \(observed) \(own)", .gold)
                 }
             },

@@ -15,10 +15,17 @@ final class TrainProgram {
     private let output = Pipe()
     private let errors = Pipe()
 
+    /// Where it is.
+    static var path: String {
+        get throws {
+            let tests = URL(filePath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            return tests.deletingLastPathComponent().appending(path: "pixelcnn-train").path
+        }
+    }
+
     /// Starts it; `folder` is its working folder.
     init(_ arguments: [String], in folder: URL? = nil) throws {
-        let tests = URL(filePath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        process.executableURL = tests.deletingLastPathComponent().appending(path: "pixelcnn-train")
+        process.executableURL = URL(filePath: try Self.path)
         process.arguments = arguments
         if let folder { process.currentDirectoryURL = folder }
         process.standardOutput = output

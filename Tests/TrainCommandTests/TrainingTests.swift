@@ -58,7 +58,7 @@ import Testing
             more = ["--checkpoint-minutes", "0", "--resume"]
         }
         #expect(kills > 0)
-        for name in ["out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl"] {
+        for name in ["out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl", "loss.png", "out.samples.png"] {
             #expect(try bytes(name, whole) == bytes(name, cut), "\(name)")
         }
     }
@@ -105,6 +105,80 @@ import Testing
         let tests = objects.compactMap { $0["test_bits_per_dim"] as? Double }
         #expect(tests.count == 12)
         #expect(tests[11] < tests[0] && tests[11] < 4)  // 4 bits are 16 equal colours
+    }
+
+    /// Lines that share no code with the plot: it has the legend's three colours, and it changes with the losses.
+    @Test func anEpochLeavesAPlotAndAGridToLookAt() throws {
+        let folder = try TemporaryFolder()
+        try writeImages(to: folder)
+        #expect(try TrainProgram.run(arguments + ["--epochs", "1", "--samples", "5"], in: folder.url).code == 0)
+        let (plot, grid) = (try bytes("loss.png", folder), try PNG.decode(Array(bytes("out.samples.png", folder))))
+        #expect((grid.height, grid.width, grid.channels) == (2 * 6, 3 * 5, 3))
+        let model = try Model.load(path: folder.path("out.safetensors"))
+        #expect(grid.pixels.allSatisfy { $0 % 17 == 0 }, "sixteen colours, 17 levels apart")
+        #expect(model.hyperparameters.colors == 16)
+        let decoded = try PNG.decode(Array(plot))
+        #expect((decoded.width, decoded.height) == (900, 560))
+        #expect(try TrainProgram.run(arguments + ["--epochs", "3", "--samples", "0"], in: folder.url).code == 0)
+        #expect(try bytes("loss.png", folder) != plot)
+        #expect(try PNG.decode(Array(bytes("out.samples.png", folder))) == grid, "left alone")
+    }
+
+    @Test func aReceptiveFieldIsPlotted() throws {
+        let folder = try TemporaryFolder()
+        let model = Fixture.folder.appending(path: "tiny.pt").path
+        for (more, line) in [
+            ([], "red at row 4, column 4 depends on the green of 36 of the 36 pixels before it"),
+            (["--masked-only", "--channel", "2", "--of", "red", "--at", "7,0"], "the two stacks see"),
+        ] {
+            let outcome = try TrainProgram.run(["receptive-field", model, "-o", "rf.png"] + more, in: folder.url)
+            #expect(outcome.code == 0 && outcome.output.contains(line), "\(outcome.output) \(outcome.errors)")
+            _ = try PNG.decode(Array(bytes("rf.png", folder)))
+        }
+        for (more, code) in [
+            (["--channel", "3"], 64), (["--of", "pink"], 64), (["--at", "8,0"], 64), (["--at", "1"], 64),
+            (["-o", "none/rf.png"], 73),
+        ] as [([String], Int32)] {
+            let outcome = try TrainProgram.run(["receptive-field", model, "-o", "new.png"] + more, in: folder.url)
+            #expect(outcome.code == code && outcome.output.isEmpty && !outcome.errors.isEmpty, "\(outcome.errors)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["rf.png"])
+    }
+
+    /// A disk with room for one checkpoint but not for the next beside it, then a larger one, then one that cannot be
+    /// written: real file systems, which only root can make.
+    @Test(.enabled(if: getuid() == 0, "root is needed to make a small disk"))
+    func aFullDiskEndsTheRunAndKeepsTheCheckpoint() throws {
+        let folder = try TemporaryFolder()
+        try writeImages(to: folder)
+        let program = try TrainProgram.path + " " + (arguments + ["--samples", "0"]).joined(separator: " ")
+        let script = """
+            mkdir disk && mount -t tmpfs -o size=1200k tmpfs disk && cp images.npy disk && cd disk || exit 99
+            \(program) >output 2>errors; echo "full $? $(wc -l <errors)"; tail -n 1 errors; ls -A
+            mount -o remount,size=20m,noswap . 2>/dev/null || mount -o remount,size=20m .
+            \(program) --resume >/dev/null; echo "resumed $?"; sha256sum <out.safetensors
+            mount -o remount,ro .
+            for more in "" "--output new.pt"; do \(program) $more >/dev/null; echo "read-only $?"; done
+            cd .. && mkdir other && mount -t tmpfs -o size=20m tmpfs other && cp images.npy other && cd other || exit 99
+            \(program) >/dev/null; echo "undisturbed $?"; sha256sum <out.safetensors
+            """
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["unshare", "--mount", "sh", "-c", script]
+        process.currentDirectoryURL = folder.url
+        let pipe = Pipe()
+        (process.standardOutput, process.standardError) = (pipe, pipe)
+        try process.run()
+        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(output.contains("full 73 2\n"), "\(output)")  // the first line is what is trained
+        #expect(output.contains("No space left on device"), "\(output)")
+        #expect(output.contains("out.checkpoint.safetensors\n") && !output.contains(".tmp-"), "\(output)")
+        #expect(output.contains("resumed 0\n") && output.contains("undisturbed 0\n"), "\(output)")
+        #expect(output.components(separatedBy: "read-only 73\n").count == 3, "\(output)")
+        #expect(output.components(separatedBy: "Read-only file system").count == 3, "\(output)")
+        let digests = output.split(separator: "\n").filter { $0.hasSuffix("  -") }
+        #expect(digests.count == 2 && Set(digests).count == 1, "\(output)")
     }
 
     @Test func aLossThatIsNoNumberStopsTheRunAndKeepsTheCheckpoint() throws {
@@ -167,7 +241,9 @@ import Testing
             (["--output", "model.bin"], 64, ".safetensors"), (["--lr", "0"], 64, "--lr"),
             (["--ema", "1"], 64, "--ema"), (["--filters", "7"], 64, "filters is 7"),
             (["--kernel-size", "4"], 64, "kernelSize is 4"), (["--colors", "257"], 64, "--colors"),
-            (["--output", "none/model.pt"], 73, "none/model.pt"), (["--memory", "1"], 65, "MB are allowed"),
+            (["--output", "none/model.pt"], 73, "none/model.pt"),
+            (["--output", "/proc/model.pt"], 73, "/proc/model.pt"), (["--samples", "-1"], 64, "--samples"),
+            (["--memory", "1"], 65, "MB are allowed"),
             (["--resume", "--output", "other.pt"], 66, "other.checkpoint.safetensors"),
         ] as [([String], Int32, String)] {
             let outcome = try TrainProgram.run(arguments + more, in: folder.url)
