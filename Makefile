@@ -71,10 +71,10 @@ neon:  ## the kernels' bits on aarch64, under qemu, beside this processor's
 # Leaks are not looked for: what Swift keeps in tagged pointers looks leaked.
 sanitize: export ASAN_OPTIONS := detect_leaks=0
 sanitize: export TSAN_OPTIONS := suppressions=$(CURDIR)/Tests/thread-suppressions
-sanitize: dependencies  ## the engine's and the scheduler's tests under ThreadSanitizer, then under AddressSanitizer
+sanitize: dependencies  ## the engine's, the scheduler's and training's tests under ThreadSanitizer, then under AddressSanitizer
 	for sanitizer in thread address; do \
 		swift test -c release -Xswiftc -enable-testing --sanitize $$sanitizer --scratch-path .build-$$sanitizer \
-			--filter 'PixelCNNEngineTests|PixelCNNSchedulerTests' || exit; \
+			--filter 'PixelCNNEngineTests|PixelCNNSchedulerTests|PixelCNNTrainingTests' || exit; \
 	done
 
 fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: docs/FUZZING.md
