@@ -15,20 +15,21 @@ public struct ReceptiveField: Sendable, Equatable {
     /// Whether input channel `channel` at a pixel is seen.
     public func sees(channel: Int, row: Int, column: Int) -> Bool { seen[(channel * height + row) * width + column] }
 
-    /// Gradients below this count as none, as in the original.
-    static let threshold: Float = 1e-8
+    /// Gradients up to this count as none, as in the original.
+    public static let threshold: Float = 1e-8
 
-    /// What `model` sees, at its own image size: where a logit's gradient is not nothing. The logit is that of value 0, and
+    /// What `model` sees, at its own image size: where a logit's gradient is above the threshold. The logit is that of value 0, and
     /// the image one of ones, as in the original.
     ///
     /// - Parameters:
     ///   - channel: the colour channel that is predicted, below C.
     ///   - row: where, below H.
     ///   - column: where, below W.
-    public init(of model: Model, channel: Int, row: Int, column: Int) {
+    ///   - threshold: what a gradient must be above to count; with 0 every connection that a Float can show does.
+    public init(of model: Model, channel: Int, row: Int, column: Int, threshold: Float = threshold) {
         let size = model.hyperparameters
         let gradient = Evaluator(model: model, threads: 1).inputGradient(channel: channel, row: row, column: column)
-        (height, width, seen) = (size.height, size.width, gradient.map { abs($0) > Self.threshold })
+        (height, width, seen) = (size.height, size.width, gradient.map { abs($0) > threshold })
     }
 
     /// What a network of the same size and depth could see that has one stack of masked convolutions, as PixelCNNs had

@@ -13,8 +13,9 @@ struct ReceptiveFieldCommand: ParsableCommand {
         abstract: "Plot which pixels a prediction depends on.",
         discussion: """
             The logit of value 0 of one colour channel at one pixel is differentiated by every input, for an image of \
-            ones; an input counts as seen where the gradient is above 1e-8. The defaults are the original's: red in the \
-            middle, and the green that it depends on.
+            ones; an input counts as seen where the gradient is above a threshold. The defaults are the original's: red in \
+            the middle, the green that it depends on, and 1e-8. A network that has learnt little may be connected to \
+            pixels that it makes less of: --threshold 0 shows them.
 
             --masked-only plots a network of the same depth as the first PixelCNNs were: one stack of masked k × k \
             convolutions. It reaches one row up for each step to the right, so that it misses a wedge of pixels that \
@@ -42,10 +43,19 @@ struct ReceptiveFieldCommand: ParsableCommand {
     @Option(help: "The pixel that is predicted, as ROW,COLUMN from 0 (default: the middle).")
     var at: PixelPosition?
 
+    @Option(help: "What a gradient must be above to count; 0: whatever is connected.")
+    var threshold = ReceptiveField.threshold
+
     @Flag(help: "Plot a network of masked convolutions alone, and its blind spot.")
     var maskedOnly = false
 
     @OptionGroup var size: ImageSizeOptions
+
+    mutating func validate() throws {
+        guard threshold >= 0, threshold.isFinite else {
+            throw ValidationError("--threshold is \(threshold); it must be 0 or more")
+        }
+    }
 
     func run() throws {
         try Console.reporting {
@@ -64,7 +74,7 @@ struct ReceptiveFieldCommand: ParsableCommand {
             }
             let plot = ReceptiveFieldPlot(
                 model: model, name: (self.model as NSString).lastPathComponent, channel: channel, of: of, at: at,
-                maskedOnly: maskedOnly)
+                threshold: threshold, maskedOnly: maskedOnly)
             try TrainingFiles.write(plot.png(), to: output)
             print("\(output): \(plot.summary)")
         }

@@ -11,10 +11,14 @@ struct ReceptiveFieldPlot {
 
     private enum Kind: Int, CaseIterable { case unseen, seen, blind, pixel }
 
-    init(model: Model, name: String, channel: ColorChannel, of: ColorChannel, at: PixelPosition, maskedOnly: Bool) {
+    init(
+        model: Model, name: String, channel: ColorChannel, of: ColorChannel, at: PixelPosition, threshold: Float,
+        maskedOnly: Bool
+    ) {
         let size = model.hyperparameters
         let (predicted, observed) = (channel.name(of: size.channels), of.name(of: size.channels))
-        let field = ReceptiveField(of: model, channel: channel.index, row: at.row, column: at.column)
+        let field = ReceptiveField(
+            of: model, channel: channel.index, row: at.row, column: at.column, threshold: threshold)
         let masked = ReceptiveField(
             ofMaskedConvolutionsLike: size, channel: channel.index, row: at.row, column: at.column)
         let shown = maskedOnly ? masked : field
@@ -40,7 +44,8 @@ struct ReceptiveFieldPlot {
             subtitles: [
                 "\(name): \(size.blocks) blocks, kernel \(size.kernelSize), \(size.channels) × \(size.height) × "
                     + "\(size.width)",
-                "\(count(.seen)) of the \(earlier) pixels before it are seen",
+                "\(count(.seen)) of the \(earlier) pixels before it are seen"
+                    + (maskedOnly ? ", whatever the weights" : ": their gradient is above \(threshold)"),
             ],
             classes: Kind.allCases.map { kind in
                 switch kind {

@@ -45,7 +45,7 @@ import Testing
             (Double(height) - covered * Double(toHeight)) / 2, (Double(width) - covered * Double(toWidth)) / 2
         )
         // A whole factor has whole pixels to add; otherwise cairo places the box on a grid of sixteenths or so.
-        let tolerance = covered == covered.rounded() && top == top.rounded() && left == left.rounded() ? 1.01 : 12
+        let tolerance = covered == covered.rounded() && top == top.rounded() && left == left.rounded() ? 1.01 : 4
         for (place, found) in resized.values.enumerated() {
             let plane = place / (toHeight * toWidth)
             let (row, column) = (Double(place / toWidth % toHeight), Double(place % toWidth))

@@ -52,7 +52,7 @@ import Testing
             channels: 1, height: 12, width: 24, colors: 4, blocks: 6, filters: 8, kernelSize: 3)
         let model = Model.random(size, seed: 3, scale: 1)
         let masked = ReceptiveField(ofMaskedConvolutionsLike: size, channel: 0, row: 9, column: 10)
-        let both = ReceptiveField(of: model, channel: 0, row: 9, column: 10)
+        let both = ReceptiveField(of: model, channel: 0, row: 9, column: 10, threshold: 0)
         for up in 1...9 {
             let expected = min(up, 6) - (up > 6 ? 0 : 1) + 3  // six blocks at most go up a row each
             let reach = (11..<24).filter { masked.sees(channel: 0, row: 9 - up, column: $0) }.count
