@@ -68,13 +68,16 @@ final class Canvas {
 
     // MARK: - Text
 
-    /// Draws `text` with its middle line at `y`.
+    /// Draws `text` with its middle line at `y`; smaller where it would be wider than `limit`.
     func text(
         _ text: String, x: Double, y: Double, _ anchor: Anchor = .start, size: Double = 14, color: Color = .text,
-        turned: Bool = false
+        turned: Bool = false, limit: Double = .infinity
     ) {
-        cairo_set_font_size(context, size)
-        let width = width(of: text, size: size)
+        var (size, width) = (size, width(of: text, size: size))
+        if width > limit {
+            size *= limit / width
+            width = self.width(of: text, size: size)
+        }
         let start: Double
         switch anchor {
         case .start: start = 0

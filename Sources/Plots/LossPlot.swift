@@ -46,8 +46,8 @@ public struct LossPlot: Sendable {
         func y(_ loss: Double) -> Double {
             area.bottom - area.height * (loss - losses.lowerBound) / (losses.upperBound - losses.lowerBound)
         }
-        canvas.text(title, x: area.x, y: 26, size: 18)
-        canvas.text(subtitle, x: area.x, y: 52, size: 13, color: .faintText)
+        canvas.text(title, x: area.x, y: 26, size: 18, limit: canvas.width - area.x - 10)
+        canvas.text(subtitle, x: area.x, y: 52, size: 13, color: .faintText, limit: canvas.width - area.x - 10)
         axes(canvas, epochs, losses, x: x, y: y)
         canvas.clipped(to: area) {
             canvas.line(steps.map { (x($0.epoch), y($0.loss)) }, .paleBlue)

@@ -86,7 +86,8 @@ struct TrainingSession {
             points(log.losses.steps), points(log.losses.train), points(log.losses.test)
         )
         try TrainingFiles.write(plot.png(), to: files.plot)
-        if let grid = try samples.png(of: model, isCancelled: { interruption.isRequested }) {
+        // A run that stops here draws them when it goes on; one that ends here draws them now.
+        if let grid = try samples.png(of: model, isCancelled: { interruption.isRequested && !run.isFinished }) {
             try TrainingFiles.write(grid, to: files.samples)
         }
     }

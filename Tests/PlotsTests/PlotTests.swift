@@ -70,6 +70,16 @@ import Testing
         #expect(try plot.png() == plot.png())
     }
 
+    /// What a file may be called.
+    @Test func aLongTitleStaysInThePicture() throws {
+        let plot = LossPlot(title: String(repeating: "W", count: 200), subtitle: "")
+        let picture = try PNG.decode(plot.png())
+        for row in 0..<60 { #expect(isColor(.white, picture, x: 895, y: Double(row)), "\(row)") }
+        var hasText = false
+        for row in 0..<60 where !isColor(.white, picture, x: 600, y: Double(row)) { hasText = true }
+        #expect(hasText)
+    }
+
     @Test func plotsOfNothingAndOfOnePointAreDrawn() throws {
         var plot = LossPlot(title: "", subtitle: "")
         _ = try PNG.decode(plot.png())

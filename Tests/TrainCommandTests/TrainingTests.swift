@@ -136,7 +136,8 @@ import Testing
             _ = try PNG.decode(Array(bytes("rf.png", folder)))
         }
         for (more, code) in [
-            (["--channel", "3"], 64), (["--of", "pink"], 64), (["--at", "8,0"], 64), (["--at", "1"], 64), (["--threshold=-1"], 64),
+            (["--channel", "3"], 64), (["--of", "pink"], 64), (["--at", "8,0"], 64), (["--at", "1"], 64),
+            (["--threshold=-1"], 64),
             (["-o", "none/rf.png"], 73),
         ] as [([String], Int32)] {
             let outcome = try TrainProgram.run(["receptive-field", model, "-o", "new.png"] + more, in: folder.url)
