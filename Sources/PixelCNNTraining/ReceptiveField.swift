@@ -18,8 +18,8 @@ public struct ReceptiveField: Sendable, Equatable {
     /// Gradients up to this count as none, as in the original.
     public static let threshold: Float = 1e-8
 
-    /// What `model` sees, at its own image size: where a logit's gradient is above the threshold. The logit is that of value 0, and
-    /// the image one of ones, as in the original.
+    /// What `model` sees, at its own image size: where a logit's gradient is above the threshold. The logit is that of
+    /// value 0, and the image one of ones, as in the original; of class 0 where there are classes.
     ///
     /// - Parameters:
     ///   - channel: the colour channel that is predicted, below C.
@@ -71,7 +71,7 @@ extension Evaluator {
     func inputGradient(channel: Int, row: Int, column: Int) -> [Float] {
         let pass = passes[0]
         let ones = [UInt16](repeating: 1, count: pass.sizes.channels * pass.sizes.positions)
-        _ = pass.forward(ones, scale: 1)
+        _ = pass.forward(ones, label: 0, scale: 1)
         return pass.inputGradient(channel: channel, value: 0, row: row, column: column)
     }
 }

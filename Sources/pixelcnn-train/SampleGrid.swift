@@ -26,16 +26,16 @@ struct SampleGrid {
         }
         let picture = try Grid.picture(
             values: images.flatMap(\.self), count: count, channels: size.channels, height: size.height,
-            width: size.width, colors: size.colors)
+            width: size.width, colors: size.colors, columns: size.isConditional ? size.labels : nil)
         return try PNG.encode(
             picture, text: [(key: "PixelCNN-Seed", value: "\(seed)"), (key: "Software", value: "pixelcnn-train")])
     }
 
-    /// One image each.
+    /// One image each; where there are classes, one after the other, so that a column of the grid is a class.
     private func tasks(_ size: Hyperparameters) -> [ImageTask] {
         (0..<count).map { index in
             ImageTask(
-                height: size.height, width: size.width,
+                height: size.height, width: size.width, label: size.isConditional ? index % size.labels : nil,
                 source: .sample(seed: seed, index: UInt64(index), parameters: SamplingParameters()))
         }
     }
