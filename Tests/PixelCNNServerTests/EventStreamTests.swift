@@ -111,6 +111,26 @@ import Testing
         }
     }
 
+    @Test func whatWeFailAtLaterIsToldWithoutSecretsAndCountedAs500() async throws {
+        try await TestServer.run(.waiting) { server in
+            let backend = server.backend
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(Self.request("{}"))
+                _ = try await session.answers(1)
+                backend.behaviour = .broken
+                let text = try await session.until("0\r\n\r\n")
+                #expect(text.contains("event: error\ndata: {") && text.contains("\"status\":500"))
+                #expect(!text.contains("secret"))
+            }
+            let counted = "pixelcnnd_http_requests_total{route=\"/v1/samples\",status=\"500\"} 1\n"
+            #expect(
+                await eventually {
+                    let metrics = try? await Curl.send(Endpoint.metrics, socket: server.socket)
+                    return metrics.map { String(decoding: $0.body, as: UTF8.self).contains(counted) } ?? false
+                })
+        }
+    }
+
     @Test func aClientThatLeavesAStreamFreesItsImages() async throws {
         try await TestServer.run(.waiting) { server in
             let backend = server.backend
