@@ -31,7 +31,7 @@ import Testing
 
     @Test func bodiesThatDoNotEndFillTheMemoryForRequestsAndNoMore() async throws {
         let limit = 64 << 20
-        try await RunningDaemon.run(["--max-request-memory", "\(limit)"]) { daemon in
+        try await RunningDaemon.run(["--max-request-memory", "\(limit)", "--client-timeout", "600"]) { daemon in
             let before = daemon.process.residentBytes
             var streams = try (0..<100).map { _ in try ByteStream(daemon.socket) }
             let head =
@@ -51,7 +51,7 @@ import Testing
 
     @Test func answersThatNobodyReadsFillTheMemoryForRequestsAndNoMore() async throws {
         let limit = 16 << 20
-        try await RunningDaemon.run(["--max-request-memory", "\(limit)"]) { daemon in
+        try await RunningDaemon.run(["--max-request-memory", "\(limit)", "--client-timeout", "600"]) { daemon in
             let before = daemon.process.residentBytes
             var streams: [ByteStream] = []
             var answers: [String] = []
