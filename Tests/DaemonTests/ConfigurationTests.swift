@@ -36,6 +36,15 @@ import Testing
         #expect((json.threads, json.height, json.clientTimeout) == (2, 16, 5))
     }
 
+    @Test func everySettingMayStandInTheFile() throws {
+        let help = DaemonCommand.helpMessage(columns: 200)
+        let names = help.matches(of: /--([a-z-]+) </).map { String($0.output.1) }
+        let options = Set(names.map { $0.replacingOccurrences(of: "-", with: "_") })
+        #expect(options.subtracting(SettingSource.keys) == ["config"])
+        let settings = try self.settings("max_request_memory: 2097152\nmax_row_caches: 3145728\n")
+        #expect((settings.maximumRequestMemory, settings.maximumRowCaches) == (2 << 20, 3 << 20))
+    }
+
     @Test func theEnvironmentMayNameTheFile() throws {
         let directory = try TemporaryDirectory()
         try Data("max_body: 2048".utf8).write(to: URL(fileURLWithPath: directory.file("c.json")))
