@@ -82,7 +82,7 @@ fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: d
 
 openapi: dependencies  ## answers are as docs/openapi.yaml says: Schemathesis against a real daemon
 	@scripts/install-packages $(OPENAPI_PACKAGES)
-	swift build -c release -Xswiftc -enable-testing --product pixelcnnd  # as the tests do: nothing is built twice
+	swift build -c release -Xswiftc -enable-testing --product pixelcnnd  # with the tests' flags
 	Tests/OpenAPI/run
 
 load: dependencies test-dependencies  ## flood, disconnects, a soak of LOAD_MINUTES (10): docs/PERFORMANCE.md

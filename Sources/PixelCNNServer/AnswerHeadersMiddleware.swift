@@ -1,5 +1,5 @@
-// What every answer carries, errors included: the request's identifier, the model and its precision, the date. It is the outermost
-// middleware, so it also takes the body off answers to HEAD.
+// What every answer carries, errors included: the request's identifier, the model and its precision, the date. It is the
+// outermost middleware, so it also takes the body off answers to HEAD.
 
 import Foundation
 import HTTPTypes

@@ -25,14 +25,12 @@ struct RequestLogMiddleware: RouterMiddleware {
     /// Writes the line of a request that has been answered.
     static func log(
         _ method: HTTPRequest.Method, _ path: String, _ status: HTTPResponse.Status,
-        since start: ContinuousClock.Instant,
-        to logger: Logger, _ metadata: @autoclosure () -> Logger.Metadata = [:]
+        since start: ContinuousClock.Instant, to logger: Logger, _ metadata: Logger.Metadata = [:]
     ) {
         let isProbe = [Endpoint.health, Endpoint.readiness, Endpoint.metrics].contains(path)
+        let milliseconds = Int(((ContinuousClock.now - start) / .milliseconds(1)).rounded())
         logger.log(
             level: isProbe ? .debug : .info, "\(method) \(path) \(status.code)",
-            metadata: metadata().merging([
-                "ms": "\(Int(((ContinuousClock.now - start) / .milliseconds(1)).rounded()))"
-            ]) { _, new in new })
+            metadata: metadata.merging(["ms": "\(milliseconds)"]) { _, new in new })
     }
 }

@@ -1,6 +1,8 @@
 // The last step back, from the features of `in_conv` to the image. Training has no use for it; a receptive field has, once
 // for one image, so these are plain loops over the weights as they lie in the flat parameters.
 
+import PixelCNNModel
+
 extension ImagePass {
     /// The gradient of one logit of the last image by the image's values, as they are before they are brought to −1 … 1:
     /// (C, H, W). Spends what `forward` left.
@@ -19,7 +21,7 @@ extension ImagePass {
     /// Each patch's gradient, added up where the patches came from.
     private func throughInputLayer() -> [Float] {
         let (height, width, channels) = (sizes.height, sizes.width, sizes.channels)
-        let centre = Float(sizes.colors - 1) / 2
+        let (kernel, centre) = (Hyperparameters.inputKernelSize, Float(sizes.colors - 1) / 2)
         var gradient = [Float](repeating: 0, count: channels * sizes.positions)
         for row in 0..<height {
             for column in 0..<width {
@@ -27,7 +29,7 @@ extension ImagePass {
                 for (c, slice) in layout.input.enumerated() {
                     for k in 0..<slice.inputs {
                         let (tap, channel) = (k / channels, k % channels)
-                        let (r, x) = (row + tap / 7 - 3, column + tap % 7 - 3)
+                        let (r, x) = (row + tap / kernel - kernel / 2, column + tap % kernel - kernel / 2)
                         guard r >= 0, x >= 0, x < width else { continue }
                         let weights = flat + slice.offset + k * slice.stride
                         var sum: Float = 0
