@@ -15,6 +15,9 @@ final class Job: Sendable {
     /// Images that workers have: written by the queue.
     let imagesInFlight = Atomic<Int>(0)
 
+    /// Called when the first image is taken up, with the seconds that the job has waited.
+    let started: (@Sendable (Double) -> Void)?
+
     private let progress: JobProgress?
     private let makeTask: @Sendable (Int) -> ImageTask
     private let hasEnded = Atomic<Bool>(false)
@@ -31,11 +34,11 @@ final class Job: Sendable {
     /// `makeTask(i)` is image i's task; it is made when a worker takes the image up.
     init(
         count: Int, cacheBytesAnImage: Int, deadline: ContinuousClock.Instant? = nil, progress: JobProgress? = nil,
-        makeTask: @escaping @Sendable (Int) -> ImageTask
+        started: (@Sendable (Double) -> Void)? = nil, makeTask: @escaping @Sendable (Int) -> ImageTask
     ) {
         precondition(count > 0)
         (self.count, self.cacheBytesAnImage, self.deadline) = (count, cacheBytesAnImage, deadline)
-        (self.progress, self.makeTask) = (progress, makeTask)
+        (self.progress, self.started, self.makeTask) = (progress, started, makeTask)
         size = JobSize(images: count)
         state = Mutex(.created)
     }

@@ -20,6 +20,8 @@ public struct SamplingJob: Sendable {
     public var parameters: SamplingParameters
     /// When the job fails, waiting or running, with ``SchedulerError/deadlineExceeded``; nil for never.
     public var deadline: ContinuousClock.Instant?
+    /// Called by a compute thread when it takes the first image up, with the seconds that the job has waited.
+    public var started: (@Sendable (_ queueSeconds: Double) -> Void)?
 
     /// A job as given; nothing is checked here.
     public init(
@@ -44,6 +46,8 @@ public struct ScoringJob: Sendable {
     public var width: Int
     /// The images' class, where the model is conditional.
     public var label: Int?
+    /// Called by a compute thread when it takes the first image up, with the seconds that the job has waited.
+    public var started: (@Sendable (_ queueSeconds: Double) -> Void)?
 
     /// A job as given; nothing is checked here.
     public init(values: [UInt16], count: Int, height: Int, width: Int, label: Int? = nil) {
@@ -87,4 +91,25 @@ public struct SchedulerStatus: Sendable, Equatable {
 
     /// All zero.
     public init() {}
+
+    /// What only grows: without what is in flight or queued, and without the threads.
+    public var totals: SchedulerStatus {
+        var totals = self
+        (totals.requestsInFlight, totals.requestsQueued, totals.imagesInFlight, totals.imagesQueued) = (0, 0, 0, 0)
+        totals.threads = 0
+        return totals
+    }
+
+    /// Adds another scheduler's counts; the threads stay those of `sum`.
+    public static func += (sum: inout SchedulerStatus, other: SchedulerStatus) {
+        sum.requestsInFlight += other.requestsInFlight
+        sum.requestsQueued += other.requestsQueued
+        sum.imagesInFlight += other.imagesInFlight
+        sum.imagesQueued += other.imagesQueued
+        sum.imagesCompleted += other.imagesCompleted
+        sum.valuesDrawn += other.valuesDrawn
+        sum.busySeconds += other.busySeconds
+        sum.steps += other.steps
+        sum.imageSteps += other.imageSteps
+    }
 }

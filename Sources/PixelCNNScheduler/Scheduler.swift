@@ -71,7 +71,7 @@ public final class Scheduler: Sendable {
     private func makeJob(_ job: SamplingJob, progress: JobProgress?) -> Job {
         Job(
             count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width), deadline: job.deadline,
-            progress: progress
+            progress: progress, started: job.started
         ) { i in
             ImageTask(
                 height: job.height, width: job.width, label: job.label,
@@ -84,7 +84,9 @@ public final class Scheduler: Sendable {
     public func score(_ job: ScoringJob) async throws -> [Float] {
         let size = job.values.count / job.count
         let results = try await run(
-            Job(count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width)) { i in
+            Job(
+                count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width), started: job.started
+            ) { i in
                 ImageTask(
                     height: job.height, width: job.width, label: job.label,
                     source: .score(values: Array(job.values[i * size..<(i + 1) * size])))

@@ -88,7 +88,9 @@ final class Worker {
         sessions[image.job.size].add(task, tag: nextTag)
         nextTag += 1
         if image.image == 0 {
-            observer?.jobStarted(queueSeconds: (ContinuousClock.now - image.job.arrival).seconds)
+            let seconds = (ContinuousClock.now - image.job.arrival).seconds
+            observer?.jobStarted(queueSeconds: seconds)
+            image.job.started?(seconds)
         }
         if let hangingSeed = faults.hangingSeed, case .sample(hangingSeed, _, _, _) = task.source { hang() }
     }

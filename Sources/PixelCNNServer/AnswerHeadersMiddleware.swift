@@ -1,5 +1,6 @@
-// What every answer carries, errors included: the request's identifier, the model and its precision, the date. It is the
-// outermost middleware, so it also takes the body off answers to HEAD.
+// What every answer carries, errors included: the request's identifier, the model and its precision, the date; and during
+// a drain that the connection ends, so that the client sends no further request on it. It is the outermost middleware, so
+// it also takes the body off answers to HEAD.
 
 import Foundation
 import HTTPTypes
@@ -7,30 +8,23 @@ import Hummingbird
 import PixelCNNAPI
 
 struct AnswerHeadersMiddleware: RouterMiddleware {
-    private let modelSHA256: String
-    private let precision: String
-
-    init(_ model: ModelDescription) {
-        (self.modelSHA256, self.precision) = (model.sha256, model.precision)
-    }
+    let state: ServerState
 
     func handle(
         _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response
     ) async throws -> Response {
-        var context = context
-        context.requestID = Self.requestID(of: request.headers)
-        context.logger[metadataKey: "request"] = "\(context.requestID)"
         var response = try await next(request, context)
-        self.add(to: &response.headers, requestID: context.requestID)
+        Self.add(to: &response.headers, context.served.model, requestID: context.record.requestID)
+        if self.state.currentPhase == .draining { response.headers[.connection] = "close" }
         return request.method == .head ? response.createHeadResponse() : response
     }
 
     /// For answers that are not a route's, too.
-    func add(to headers: inout HTTPFields, requestID: String) {
+    static func add(to headers: inout HTTPFields, _ model: ModelDescription, requestID: String) {
         headers[.requestID] = requestID
-        headers[.pixelCNNModel] = self.modelSHA256
-        headers[.pixelCNNPrecision] = self.precision
-        headers[.date] = Self.httpDate(time(nil))
+        headers[.pixelCNNModel] = model.sha256
+        headers[.pixelCNNPrecision] = model.precision
+        headers[.date] = httpDate(time(nil))
     }
 
     /// The client's own identifier where it is short and plain enough to log and to send back, else a new one.

@@ -11,19 +11,19 @@ final class ContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    private let maximumBodyBytes: Int
+    private let state: ServerState
     /// Requests whose answer is not finished. An interim answer in the middle of another answer would corrupt it.
     private var unanswered = 0
 
-    init(maximumBodyBytes: Int) {
-        self.maximumBodyBytes = maximumBodyBytes
+    init(state: ServerState) {
+        self.state = state
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .head(let head) = self.unwrapInboundIn(data) {
             let length = head.headerFields[.contentLength].flatMap { Int($0) } ?? 0
-            if self.unanswered == 0, length <= self.maximumBodyBytes,
-                head.headerFields[.expect]?.lowercased() == "100-continue"
+            if self.unanswered == 0, head.headerFields[.expect]?.lowercased() == "100-continue",
+                length <= self.state.served.limits.maximumBodyBytes
             {
                 context.writeAndFlush(self.wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }

@@ -14,14 +14,16 @@ final class DiscardLimit: ChannelDuplexHandler, RemovableChannelHandler {
     /// Far more than lies in a socket's buffers.
     static let least = 4 << 20
 
-    private let maximumBytes: Int
+    private let state: ServerState
     private var unanswered = 0
     private var discarded = 0
 
-    /// - Parameter maximumBytes: a whole body, at most: who sends one may not look for an answer before its end.
-    init(maximumBytes: Int) {
-        self.maximumBytes = maximumBytes
+    init(state: ServerState) {
+        self.state = state
     }
+
+    /// A whole body, at least: who sends one may not look for an answer before its end.
+    private var maximumBytes: Int { max(self.state.served.limits.maximumBodyBytes, Self.least) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch self.unwrapInboundIn(data) {

@@ -15,11 +15,11 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
     /// The most bytes of one header field and of all, and the most fields, of a request.
     static let limits = (fieldBytes: 16 << 10, allBytes: 64 << 10, fields: 128)
 
-    private let headers: AnswerHeadersMiddleware
+    private let state: ServerState
     private var parserError: HTTPParserError?
 
-    init(_ headers: AnswerHeadersMiddleware) {
-        self.headers = headers
+    init(state: ServerState) {
+        self.state = state
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -35,7 +35,8 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
         let answer = Self.answer(to: parserError)
         var response = answer.response
         response.headers[.connection] = "close"
-        self.headers.add(to: &response.headers, requestID: AnswerHeadersMiddleware.newRequestID())
+        AnswerHeadersMiddleware.add(
+            to: &response.headers, self.state.served.model, requestID: AnswerHeadersMiddleware.newRequestID())
         context.write(self.wrapOutboundOut(.head(response.head)), promise: promise)
         context.write(self.wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)
         context.channel.closeAfterLastAnswer()

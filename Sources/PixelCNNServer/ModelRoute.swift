@@ -11,15 +11,13 @@ struct ModelRoute {
     func describeModel(_ request: Request, context: ServerContext) throws -> Response {
         try request.refuseQuery()
         let type = try request.headers.negotiate([MediaTypeName.json])
-        var model = self.state.model
-        model.limits = self.state.limits
-        return Response(bytes: try JSONCoding.encode(model), type: type)
+        return Response(bytes: try JSONCoding.encode(context.served.model), type: type)
     }
 
     func describeStatus(_ request: Request, context: ServerContext) throws -> Response {
         try request.refuseQuery()
         let type = try request.headers.negotiate([MediaTypeName.json])
-        let status = self.state.backend.status
+        let status = self.state.status
         let recent = self.state.recentRates(status)
         let description = StatusDescription(
             state: self.state.currentPhase, requestsInFlight: status.requestsInFlight,

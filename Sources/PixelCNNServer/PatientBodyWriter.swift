@@ -17,9 +17,12 @@ struct PatientBodyWriter: ResponseBodyWriter {
     private let channel: any Channel
     private let patience: TimeAmount
     private var left: TimeAmount
+    /// Whether the client knows the body's end by its length.
+    private let isLengthKnown: Bool
 
-    init(_ base: any ResponseBodyWriter, channel: any Channel, patience: TimeAmount) {
+    init(_ base: any ResponseBodyWriter, channel: any Channel, patience: TimeAmount, isLengthKnown: Bool) {
         (self.base, self.channel, self.patience, self.left) = (base, channel, patience, patience)
+        self.isLengthKnown = isLengthKnown
     }
 
     mutating func write(_ buffer: ByteBuffer) async throws {
@@ -44,6 +47,11 @@ struct PatientBodyWriter: ResponseBodyWriter {
     consuming func finish(_ trailingHeaders: HTTPFields?) async throws {
         let hangUp = self.channel.scheduleHangUp(in: self.patience)
         defer { hangUp.cancel() }
-        try await self.base.finish(trailingHeaders)
+        do {
+            try await self.base.finish(trailingHeaders)
+        } catch {
+            // A client that leaves with the last byte it was promised has its answer.
+            if !self.isLengthKnown { throw error }
+        }
     }
 }

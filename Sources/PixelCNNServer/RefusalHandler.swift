@@ -15,6 +15,7 @@ final class RefusalHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let refusals: Refusals
     private let pass: QueuePass
+    private let peer: PeerCredentials?
     /// Whether the request that comes is for images.
     private var isForImages = false
     /// Requests that were let through and have no answer yet: theirs come first.
@@ -22,14 +23,14 @@ final class RefusalHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whether what comes is the rest of a request that is refused.
     private var isDiscarding = false
 
-    init(_ refusals: Refusals, _ pass: QueuePass) {
-        (self.refusals, self.pass) = (refusals, pass)
+    init(_ refusals: Refusals, _ pass: QueuePass, _ peer: PeerCredentials?) {
+        (self.refusals, self.pass, self.peer) = (refusals, pass, peer)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch self.unwrapInboundIn(data) {
         case .head(let head):
-            if self.unanswered == 0, let (response, body) = self.refusals.refusal(of: head) {
+            if self.unanswered == 0, let (response, body) = self.refusals.refusal(of: head, by: self.peer) {
                 self.isDiscarding = true
                 context.write(self.wrapOutboundOut(.head(response)), promise: nil)
                 context.write(self.wrapOutboundOut(.body(body)), promise: nil)

@@ -1,7 +1,6 @@
 // Answers that refuse for want of room in the queue, shared by all connections: made once for each time to retry after.
 
 import HTTPTypes
-import Logging
 import NIOCore
 import PixelCNNAPI
 import PixelCNNScheduler
@@ -23,38 +22,34 @@ final class Refusals: Sendable {
 
     private static let maximumSeconds = 60
 
-    private let backend: any ComputeBackend
-    private let maximumBodyBytes: Int
-    private let metrics: ServerMetrics
-    private let headers: AnswerHeadersMiddleware
-    private let logger: Logger
+    private let state: ServerState
+    private let log: RequestLog
     private let answers: [Answer]  // by seconds
     /// Requests that were let through, whole, and have not come to the queue yet: they will be there first.
     private let onTheirWay = Atomic<Int>(0)
 
-    init(_ state: ServerState, logger: Logger) {
-        (self.backend, self.metrics, self.logger) = (state.backend, state.metrics, logger)
-        self.maximumBodyBytes = state.limits.maximumBodyBytes
-        self.headers = AnswerHeadersMiddleware(state.model)
+    init(_ state: ServerState, _ log: RequestLog) {
+        (self.state, self.log) = (state, log)
         self.answers = (0...Self.maximumSeconds).map(Answer.init)
     }
 
     /// The answer to a request that not even one image more would have room for; counted and logged.
-    func refusal(of request: HTTPRequest) -> (HTTPResponse, ByteBuffer)? {
-        // Whoever wants the connection closed has it closed behind the router, and a body too large is told so there.
+    func refusal(of request: HTTPRequest, by peer: PeerCredentials?) -> (HTTPResponse, ByteBuffer)? {
+        let served = self.state.served
+        // Whoever wants the connection closed, or is to close it for a drain, has it closed behind the router, and a body
+        // too large is told so there.
         guard Self.concerns(request), let path = request.path,
-            request.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= self.maximumBodyBytes,
+            request.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= served.limits.maximumBodyBytes,
             request.headerFields[.connection] == nil,
-            let seconds = self.secondsUntilRoom
+            self.state.currentPhase != .draining, let seconds = self.secondsUntilRoom(served.backend)
         else { return nil }
-        let start = self.metrics.requestBegan()
+        let start = self.state.metrics.requestBegan()
         let answer = self.answers[min(max(seconds, 0), Self.maximumSeconds)]
-        let requestID = AnswerHeadersMiddleware.requestID(of: request.headerFields)
+        let record = RequestRecord(requestID: AnswerHeadersMiddleware.requestID(of: request.headerFields), peer: peer)
         var head = answer.head
-        self.headers.add(to: &head.headerFields, requestID: requestID)
-        RequestLogMiddleware.log(
-            .post, path, head.status, since: start, to: self.logger, ["request": "\(requestID)"])
-        self.metrics.requestEnded(path: path, status: head.status.code, since: start)
+        AnswerHeadersMiddleware.add(to: &head.headerFields, served.model, requestID: record.requestID)
+        self.log.log(request.method, path, record, status: head.status.code, since: start)
+        self.state.metrics.requestEnded(path: path, status: head.status.code, since: start)
         return (head, answer.body)
     }
 
@@ -68,9 +63,9 @@ final class Refusals: Sendable {
     private static let paths = [Endpoint.samples, Endpoint.score]
 
     /// When to try again, nil where there is room.
-    private var secondsUntilRoom: Int? {
+    private func secondsUntilRoom(_ backend: any ComputeBackend) -> Int? {
         do throws(SchedulerError) {
-            try self.backend.checkRoom(for: 1, behind: self.onTheirWay.load(ordering: .relaxed))
+            try backend.checkRoom(for: 1, behind: self.onTheirWay.load(ordering: .relaxed))
         } catch {
             if case .queueFull(let seconds) = error { return seconds }
         }

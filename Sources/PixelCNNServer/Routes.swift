@@ -31,16 +31,15 @@ enum Routes {
     /// The methods of a path, nil where there is no such path.
     static func methods(of path: String) -> [HTTPRequest.Method]? { self.entry(of: path)?.methods }
 
-    /// The router's middleware runs outside in: headers, log, problems.
+    /// The router's middleware runs outside in: headers, problems.
     static func responder(for state: ServerState) -> some HTTPResponder<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: AnswerHeadersMiddleware(state.model))
-        router.add(middleware: RequestLogMiddleware())
+        router.add(middleware: AnswerHeadersMiddleware(state: state))
         router.add(middleware: ProblemMiddleware())
         let models = ModelRoute(state: state)
         let health = HealthRoutes(state: state)
-        router.post("\(Endpoint.samples)", use: SamplesRoute(state: state).respond)
-        router.post("\(Endpoint.score)", use: ScoreRoute(state: state).respond)
+        router.post("\(Endpoint.samples)") { try await SamplesRoute(state: $1.served).respond(to: $0, context: $1) }
+        router.post("\(Endpoint.score)") { try await ScoreRoute(state: $1.served).respond(to: $0, context: $1) }
         router.get("\(Endpoint.model)", use: models.describeModel)
         router.get("\(Endpoint.status)", use: models.describeStatus)
         router.get("\(Endpoint.health)", use: health.health)

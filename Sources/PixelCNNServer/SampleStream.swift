@@ -3,7 +3,6 @@
 
 import HTTPTypes
 import Hummingbird
-import Logging
 import NIOCore
 import PixelCNNAPI
 import PixelCNNScheduler
@@ -24,7 +23,7 @@ final class SampleStream: Sendable {
 
     private let progress: JobProgress
     private let encoder: SampleEventEncoder
-    private let logger: Logger
+    private let record: RequestRecord
     /// Wakes the writer: something may be new, or it is time for a sign of life. Ends with the job.
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
@@ -33,9 +32,9 @@ final class SampleStream: Sendable {
     /// What cancels the job, and the tasks that wake the writer.
     private let work = Mutex<[@Sendable () -> Void]>([])
 
-    private init(encoder: SampleEventEncoder, streamsRows: Bool, logger: Logger) {
+    private init(encoder: SampleEventEncoder, streamsRows: Bool, context: ServerContext) {
         self.progress = JobProgress(streamsRows: streamsRows)
-        (self.encoder, self.logger) = (encoder, logger)
+        (self.encoder, self.record) = (encoder, context.record)
         (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -46,7 +45,7 @@ final class SampleStream: Sendable {
         _ job: SamplingJob, encoder: SampleEventEncoder, streamsRows: Bool, backend: any ComputeBackend,
         context: ServerContext
     ) async throws -> SampleStream {
-        let stream = SampleStream(encoder: encoder, streamsRows: streamsRows, logger: context.logger)
+        let stream = SampleStream(encoder: encoder, streamsRows: streamsRows, context: context)
         stream.begin(job, backend: backend, context)
         for await _ in stream.wakeUps { break }
         if case .failure(let error) = stream.outcome.withLock({ $0 }) {
@@ -99,8 +98,7 @@ final class SampleStream: Sendable {
 
     private func write(to writer: inout any ResponseBodyWriter) async throws {
         defer { self.cancel() }
-        let start = ContinuousClock.now
-        var told = Told(values: 0, last: start)
+        var told = Told(values: 0, last: .now)
         try await writer.write(ByteBuffer(bytes: self.encoder.progress(self.progress)))
         // A task that is cancelled falls out of the loop.
         for await _ in self.wakeUps { try await self.writeNews(to: &writer, &told) }
@@ -108,10 +106,6 @@ final class SampleStream: Sendable {
         let (last, failure) = try self.lastEvent()
         try await writer.write(ByteBuffer(bytes: last))
         try await writer.finish(nil)
-        let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
-        self.logger.info(
-            "Streamed \(self.progress.imagesDone) of \(self.encoder.count) images",
-            metadata: ["ms": "\(Int(milliseconds.rounded()))"])
         if let failure { throw ToldFailure(error: failure) }
     }
 
@@ -157,8 +151,9 @@ final class SampleStream: Sendable {
         case nil: throw CancellationError()
         case .failure(let error):
             if error is CancellationError { throw error }
-            if let answer = ProblemAnswer(for: error) { return (try self.encoder.error(answer), nil) }
-            return (try self.encoder.error(.internalError), error)
+            let answer = ProblemAnswer(for: error)
+            self.record.streamFailed(status: (answer ?? .internalError).status.code)
+            return (try self.encoder.error(answer ?? .internalError), answer == nil ? error : nil)
         }
     }
 }

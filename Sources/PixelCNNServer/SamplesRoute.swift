@@ -15,7 +15,7 @@ struct SamplesRoute {
     /// JSON, and what `curl -d` calls its data where it is told nothing: the body is read as JSON either way.
     static let bodyTypes = [MediaTypeName.json, "application/x-www-form-urlencoded"]
 
-    let state: ServerState
+    let state: ServedModel
 
     func respond(to request: Request, context: ServerContext) async throws -> Response {
         try request.refuseQuery()
@@ -29,10 +29,12 @@ struct SamplesRoute {
         let sampleRequest = try SampleRequest(json: body)
         try sampleRequest.validate(against: self.state.model, limits: self.state.limits, isStreamed: isStreamed)
 
-        let job = try self.job(for: sampleRequest)
+        var job = try self.job(for: sampleRequest)
+        job.started = context.record.started
         let headers: HTTPFields = [.pixelCNNSeed: "\(job.seed)"]
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
+        context.record.note(sampleRequest, job, type: type, of: self.state.model)
         let values = job.count * self.shape(of: job).count
         if isStreamed {
             try context.memory.hold(
@@ -45,7 +47,7 @@ struct SamplesRoute {
         }
         try context.memory.hold(MemoryNeed.samples(images: job.count, values: values))
         let images = DrawnImages(
-            values: try await context.watch.cancellingOnClose {
+            values: try await context.watch.cancellingOnClose { [job] in
                 context.pass.giveBack()
                 return try await backend.sample(job)
             },

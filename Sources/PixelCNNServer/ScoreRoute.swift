@@ -7,7 +7,7 @@ import PixelCNNAPI
 import PixelCNNScheduler
 
 struct ScoreRoute {
-    let state: ServerState
+    let state: ServedModel
 
     func respond(to request: Request, context: ServerContext) async throws -> Response {
         let parameter = try request.onlyParameter("label")
@@ -21,8 +21,10 @@ struct ScoreRoute {
         }
         var job = try await self.job(request, isPNG: bodyType == MediaTypeName.png, context.memory)
         job.label = label
+        job.started = context.record.started
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
+        context.record.note(job, of: self.state.model)
         try context.memory.hold(MemoryNeed.scores(images: job.count, values: job.values.count))
         let scores = try await context.watch.cancellingOnClose { [job] in
             context.pass.giveBack()

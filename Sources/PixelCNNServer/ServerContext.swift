@@ -5,11 +5,14 @@ import Logging
 import NIOCore
 
 struct ServerContext: RequestContext {
+    /// What a context is made of, when a request's head has come.
     struct Source: RequestContextSource {
         let logger: Logger
         let watch: ConnectionWatch
         let memory: RequestMemory
         let pass: QueuePass
+        let served: ServedModel
+        let record: RequestRecord
     }
 
     var coreContext: CoreRequestContextStorage
@@ -19,11 +22,15 @@ struct ServerContext: RequestContext {
     let memory: RequestMemory
     /// Given back as the request's job comes to the queue.
     let pass: QueuePass
-    /// The request's identifier, set by ``AnswerHeadersMiddleware``.
-    var requestID = ""
+    /// What the request is answered from, whatever is loaded meanwhile.
+    let served: ServedModel
+    /// What will be logged of the request.
+    let record: RequestRecord
 
     init(source: Source) {
         self.coreContext = .init(source: source)
         (self.watch, self.memory, self.pass) = (source.watch, source.memory, source.pass)
+        (self.served, self.record) = (source.served, source.record)
+        self.logger[metadataKey: "request"] = "\(source.record.requestID)"
     }
 }

@@ -14,6 +14,7 @@ public final class ServerMetrics: SchedulerObserver {
         static let duration = "pixelcnnd_http_request_duration_seconds"
         static let inFlight = "pixelcnnd_http_requests_in_flight"
         static let queueTime = "pixelcnnd_queue_duration_seconds"
+        static let reloads = "pixelcnnd_reloads_total"
     }
 
     /// A request whose client left before its answer was written, as nginx counts it.
@@ -27,9 +28,11 @@ public final class ServerMetrics: SchedulerObserver {
         MetricDescription(Name.inFlight, help: "HTTP requests that are being answered."),
         MetricDescription(
             Name.queueTime, help: "Seconds from a job's admission to the start of its first image."),
+        MetricDescription(Name.reloads, help: "Reloads by how they ended: done, or failed and nothing changed."),
     ])
     private let inFlight: Meter
     private let queueTime: Timer
+    private let reloads: (done: Counter, failed: Counter)
 
     private struct RouteSeries {
         let duration: Timer
@@ -41,17 +44,26 @@ public final class ServerMetrics: SchedulerObserver {
     public init() {
         self.inFlight = Meter(label: Name.inFlight, factory: self.registry)
         self.queueTime = Timer(label: Name.queueTime, dimensions: [], factory: self.registry)
+        let registry = self.registry
+        func reloads(_ outcome: String) -> Counter {
+            Counter(label: Name.reloads, dimensions: [("outcome", outcome)], factory: registry)
+        }
+        self.reloads = (reloads("done"), reloads("failed"))
         let process = ProcessMetrics()
         self.registry.addCollector { process.collect() }
     }
 
-    /// Shows a model and its backend's counters from now on.
-    func show(_ model: ModelDescription, _ backend: any ComputeBackend, _ memory: MemoryBudget) {
-        self.registry.addCollector { Self.snapshots(of: backend.status, channels: model.channels) }
-        self.registry.addCollector { Self.snapshots(of: memory) }
-        let info = Self.info(of: model)
-        self.registry.addCollector { [info] }
+    /// Shows the model that is served and all counters from now on.
+    func show(_ state: ServerState) {
+        self.registry.addCollector { [weak state] in
+            guard let state else { return [] }
+            return Self.snapshots(of: state.status, pixels: state.pixelsCompleted) + Self.snapshots(of: state.memory)
+                + [Self.info(of: state.served.model)]
+        }
     }
+
+    /// A reload has ended.
+    public func reloadEnded(isDone: Bool) { (isDone ? self.reloads.done : self.reloads.failed).increment() }
 
     /// A request's head has been read, now.
     func requestBegan() -> ContinuousClock.Instant {
@@ -119,7 +131,7 @@ public final class ServerMetrics: SchedulerObserver {
         ]
     }
 
-    private static func snapshots(of status: SchedulerStatus, channels: Int) -> [MetricSnapshot] {
+    private static func snapshots(of status: SchedulerStatus, pixels: UInt64) -> [MetricSnapshot] {
         [
             .init(
                 "pixelcnnd_jobs_in_flight", .gauge, help: "Jobs (requests for images) being computed.",
@@ -137,7 +149,7 @@ public final class ServerMetrics: SchedulerObserver {
                 value: Double(status.imagesCompleted)),
             .init(
                 "pixelcnnd_pixels_completed_total", .counter, help: "Pixels of the completed images.",
-                value: Double(status.valuesDrawn / UInt64(channels))),
+                value: Double(pixels)),
             .init(
                 "pixelcnnd_compute_busy_seconds_total", .counter, help: "Seconds that compute threads have computed.",
                 value: status.busySeconds),

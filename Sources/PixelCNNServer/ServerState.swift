@@ -1,21 +1,44 @@
-// What all routes share: the model's description, the compute backend, the limits, and whether requests are taken.
+// What all requests share: which model is served, whether requests are taken, and the counters of everything done since
+// the start. A model that is replaced stays until its last request has been answered; its counters stay for ever, so that
+// totals only grow.
 
 public import PixelCNNAPI
-import PixelCNNScheduler
+public import PixelCNNScheduler
 import Synchronization
 
 /// The state behind the routes.
 public final class ServerState: Sendable {
-    /// The served model.
-    public let model: ModelDescription
-    /// The most that one request may ask for.
-    public let limits: RequestLimits
     /// Bytes that all requests together may hold, unless told otherwise: 1 GiB.
     public static let defaultMaximumRequestBytes = 1 << 30
 
-    let backend: any ComputeBackend
+    /// A model, and how many requests are answered from it.
+    private struct Generation {
+        let served: ServedModel
+        var requests = 0
+        /// Who waits for the last of them.
+        var waiter: CheckedContinuation<Void, Never>?
+
+        init(_ served: ServedModel) { self.served = served }
+
+        var pixels: UInt64 { self.served.backend.status.valuesDrawn / UInt64(self.served.model.channels) }
+    }
+
+    private struct Generations {
+        var current: Generation
+        /// Replaced, oldest first; each still has requests, or has not been forgotten yet.
+        var previous: [Generation] = []
+        /// Of those that were forgotten.
+        var forgotten = SchedulerStatus()
+        var forgottenPixels: UInt64 = 0
+        var requestsEnded: UInt64 = 0
+        /// When the last request ended; the start at first.
+        var lastEnd = ContinuousClock.now
+    }
+
     let metrics: ServerMetrics
+    /// Of all requests, whichever model they are answered from.
     let memory: MemoryBudget
+    private let generations: Mutex<Generations>
     private let recent = RateWindow()
     private let start = ContinuousClock.now
     private let phase = Mutex(StatusDescription.State.loading)
@@ -26,15 +49,13 @@ public final class ServerState: Sendable {
     ///   - maximumRequestBytes: what all requests together may hold of bodies, values and answers.
     ///   - metrics: those that the backend tells its queue's times, where it does.
     public init(
-        model: ModelDescription, backend: any ComputeBackend, limits: RequestLimits = .init(),
-        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, metrics: ServerMetrics = .init()
+        _ served: ServedModel, maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes,
+        metrics: ServerMetrics = .init()
     ) {
-        self.model = model
-        self.backend = backend
-        self.limits = limits
+        self.generations = Mutex(Generations(current: Generation(served)))
         self.metrics = metrics
         self.memory = MemoryBudget(limit: maximumRequestBytes)
-        metrics.show(model, backend, self.memory)
+        metrics.show(self)
     }
 
     /// Whether requests are taken.
@@ -49,6 +70,99 @@ public final class ServerState: Sendable {
 
     var uptime: Duration { ContinuousClock.now - self.start }
 
+    // MARK: - Models
+
+    /// What a request that begins now is answered from.
+    public var served: ServedModel { self.generations.withLock { $0.current.served } }
+
+    /// A request begins; every one is ended by ``endRequest(_:)`` with what this returns.
+    func beginRequest() -> ServedModel {
+        self.generations.withLock { generations in
+            generations.current.requests += 1
+            return generations.current.served
+        }
+    }
+
+    /// A request's answer has been written, or given up.
+    func endRequest(_ served: ServedModel) {
+        let waiter = self.generations.withLock { generations -> CheckedContinuation<Void, Never>? in
+            generations.requestsEnded += 1
+            generations.lastEnd = .now
+            guard generations.current.served !== served else {
+                generations.current.requests -= 1
+                return nil
+            }
+            guard let i = generations.previous.firstIndex(where: { $0.served === served }) else { return nil }
+            generations.previous[i].requests -= 1
+            return generations.previous[i].requests == 0 ? generations.previous[i].waiter : nil
+        }
+        waiter?.resume()
+    }
+
+    /// Serves `next` to every request that begins from now on; returns what was served so far.
+    public func replace(with next: ServedModel) -> ServedModel {
+        self.generations.withLock { generations in
+            let previous = generations.current
+            generations.previous.append(previous)
+            generations.current = Generation(next)
+            return previous.served
+        }
+    }
+
+    /// Waits until no request is answered from a model that was replaced. For one caller.
+    public func waitUntilUnused(_ served: ServedModel) async {
+        await withCheckedContinuation { waiter in
+            let isUnused = self.generations.withLock { generations in
+                guard let i = generations.previous.firstIndex(where: { $0.served === served }),
+                    generations.previous[i].requests > 0
+                else { return true }
+                generations.previous[i].waiter = waiter
+                return false
+            }
+            if isUnused { waiter.resume() }
+        }
+    }
+
+    /// Lets go of a model that was replaced, is unused, and computes no more; what it has counted stays counted.
+    public func forget(_ served: ServedModel) {
+        self.generations.withLock { generations in
+            guard let i = generations.previous.firstIndex(where: { $0.served === served }) else { return }
+            generations.forgotten += served.backend.status.totals
+            generations.forgottenPixels += generations.previous[i].pixels
+            generations.previous.remove(at: i)
+        }
+    }
+
+    // MARK: - Counters
+
+    /// Of all models together; the threads are those of the model that is served.
+    public var status: SchedulerStatus {
+        self.generations.withLock { generations in
+            var sum = generations.current.served.backend.status
+            for previous in generations.previous { sum += previous.served.backend.status }
+            sum += generations.forgotten
+            return sum
+        }
+    }
+
+    /// Pixels of the images finished since the start.
+    var pixelsCompleted: UInt64 {
+        self.generations.withLock { generations in
+            generations.previous.reduce(generations.forgottenPixels + generations.current.pixels) { $0 + $1.pixels }
+        }
+    }
+
+    /// Grows while anything comes to an end: a step of images, a request.
+    public var progress: UInt64 { self.status.imageSteps &+ self.generations.withLock { $0.requestsEnded } }
+
+    /// For how long no request has been answered; nil while one is.
+    public var idleTime: Duration? {
+        self.generations.withLock { generations in
+            let isBusy = generations.current.requests > 0 || generations.previous.contains { $0.requests > 0 }
+            return isBusy ? nil : ContinuousClock.now - generations.lastEnd
+        }
+    }
+
     // MARK: - Rates
 
     /// The last minute's rates.
@@ -59,7 +173,7 @@ public final class ServerState: Sendable {
     /// Keeps ``recentRates(_:)`` recent until the task is cancelled.
     func noteRates() async {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
-            self.recent.note(self.totals(self.backend.status))
+            self.recent.note(self.totals(self.status))
         }
     }
 

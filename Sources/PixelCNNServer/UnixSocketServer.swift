@@ -12,21 +12,30 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOPosix
 public import ServiceLifecycle
+import Synchronization
 
 /// The HTTP server of the daemon.
 public struct UnixSocketServer: Service {
     /// A connection, and what answers it.
     typealias Connection = (channel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, http: HTTP1Channel)
 
-    /// How long connections that are accepted, or wait to be, have to send their request once a shutdown begins.
+    /// How long connections that wait to be accepted, or are between two requests, have once a shutdown begins.
     static let drainGrace = Duration.milliseconds(200)
+    /// How long, at most, accepted connections that have sent no request yet have: their clients are late, not idle.
+    static let firstRequestGrace = Duration.seconds(10)
+    /// How long, past the bound of a drain, answers have to be taken.
+    static let answerGrace = Duration.seconds(5)
 
     private let socket: ListeningSocket
     private let state: ServerState
     private let clientTimeout: TimeAmount
+    private let drainTimeout: Duration
     private let logger: Logger
+    private let requestLog: RequestLog
+    private let connections = OpenConnections()
     private let onReady: @Sendable () -> Void
     private let onDraining: @Sendable () -> Void
+    private let onDrainTimeout: @Sendable () async -> Void
 
     /// A server that starts with ``run()``.
     ///
@@ -35,19 +44,26 @@ public struct UnixSocketServer: Service {
     ///   - state: what the routes answer from.
     ///   - clientTimeout: connections that send nothing while a request is awaited, or that take nothing of an answer,
     ///     for this long are closed.
+    ///   - drainTimeout: how long requests have to end once a graceful shutdown begins.
     ///   - logger: gets a line for each request.
     ///   - onReady: called once connections are accepted.
     ///   - onDraining: called once a graceful shutdown begins.
+    ///   - onDrainTimeout: called where the shutdown takes longer than `drainTimeout`; it ends all jobs, and a little later
+    ///     all connections are closed.
     public init(
-        socket: ListeningSocket, state: ServerState, clientTimeout: Duration = .seconds(60), logger: Logger,
-        onReady: @Sendable @escaping () -> Void = {}, onDraining: @Sendable @escaping () -> Void = {}
+        socket: ListeningSocket, state: ServerState, clientTimeout: Duration = .seconds(60),
+        drainTimeout: Duration = .seconds(30), logger: Logger, onReady: @Sendable @escaping () -> Void = {},
+        onDraining: @Sendable @escaping () -> Void = {}, onDrainTimeout: @Sendable @escaping () async -> Void = {}
     ) {
         self.socket = socket
         self.state = state
         self.clientTimeout = TimeAmount(clientTimeout)
+        self.drainTimeout = drainTimeout
         self.logger = logger
+        self.requestLog = RequestLog(logger)
         self.onReady = onReady
         self.onDraining = onDraining
+        self.onDrainTimeout = onDrainTimeout
     }
 
     /// Serves until a graceful shutdown has drained, or the task is cancelled.
@@ -58,7 +74,7 @@ public struct UnixSocketServer: Service {
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
         let gate = AcceptGate()
-        let (responder, refusals) = (Routes.responder(for: self.state), Refusals(self.state, logger: self.logger))
+        let (responder, refusals) = (Routes.responder(for: self.state), Refusals(self.state, self.requestLog))
         let descriptor = self.socket.takeDescriptor()
         let server = try await ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
@@ -71,15 +87,19 @@ public struct UnixSocketServer: Service {
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .bind(descriptor) { child in
-                let http = self.makeHTTPChannel(responder, refusals)
-                return http.setup(channel: child, logger: self.logger).map { (channel: $0, http: http) }
+                PeerCredentials.of(child).flatMap { peer in
+                    let http = self.makeHTTPChannel(responder, refusals, peer)
+                    return http.setup(channel: child, logger: self.logger).map { (channel: $0, http: http) }
+                }
             }
+        let drain = Mutex<Task<Void, Never>?>(nil)
+        defer { drain.withLock { $0?.cancel() } }
         try await withGracefulShutdownHandler {
             self.state.enter(.ready)
             self.onReady()
             try await self.serve(server)
         } onGracefulShutdown: {
-            Task { await self.drain(server.channel, gate, quiescing) }
+            drain.withLock { $0 = Task { await self.drain(server.channel, gate, quiescing) } }
         }
     }
 
@@ -96,7 +116,8 @@ public struct UnixSocketServer: Service {
 
     /// Once the path is gone nobody new can connect, and who waits is still accepted. An inherited socket goes on
     /// without us: who waits there stays for the next process, so accepting ends at once. Quiescing closes connections
-    /// whose request is not read yet, so those that are on their way get a moment first.
+    /// whose request is not read yet, so those that have not sent their first one are waited for, and answers meanwhile
+    /// say that there must be no further request. Past the bound nothing is waited for: what runs is answered 503.
     private func drain(_ server: any Channel, _ gate: AcceptGate, _ quiescing: ServerQuiescingHelper) async {
         self.state.enter(.draining)
         switch self.socket.source {
@@ -104,32 +125,49 @@ public struct UnixSocketServer: Service {
         case .inherited: try? await gate.close(on: server)
         }
         self.onDraining()
-        try? await Task.sleep(for: Self.drainGrace)
-        quiescing.initiateShutdown(promise: nil)
+        let (start, end) = (ContinuousClock.now, ContinuousClock.now + self.drainTimeout)
+        do {
+            try await Task.sleep(for: Self.drainGrace)
+            let firstRequests = min(start + Self.firstRequestGrace, end)
+            while self.connections.awaited > 0, .now < firstRequests { try await Task.sleep(for: .milliseconds(10)) }
+            quiescing.initiateShutdown(promise: nil)
+            try await Task.sleep(until: end)
+            await self.onDrainTimeout()
+            try await Task.sleep(for: Self.answerGrace)
+            self.logger.warning("\(self.connections.count) connections are closed before their end")
+            self.connections.closeAll()
+        } catch {
+            // Everything has ended in time.
+        }
     }
 
-    /// What answers one connection.
+    /// What answers one connection, at whose other end is `peer`.
     private func makeHTTPChannel(
-        _ responder: some HTTPResponder<ServerContext>, _ refusals: Refusals
+        _ responder: some HTTPResponder<ServerContext>, _ refusals: Refusals, _ peer: PeerCredentials?
     ) -> HTTP1Channel {
         let state = self.state
         let metrics = state.metrics
         let (watch, pass) = (ConnectionWatch(), QueuePass(refusals))
-        let maximumBodyBytes = state.limits.maximumBodyBytes
         let (fieldBytes, allBytes, fields) = MalformedRequestHandler.limits
         return HTTP1Channel(
             responder: { request, writer, channel in
+                let served = state.beginRequest()
                 let memory = RequestMemory(state.memory)
-                defer { memory.giveBack() }
+                let record = RequestRecord(
+                    requestID: AnswerHeadersMiddleware.requestID(of: request.headers), peer: peer)
                 let context = ServerContext(
-                    source: .init(logger: self.logger, watch: watch, memory: memory, pass: pass))
+                    source: .init(
+                        logger: self.logger, watch: watch, memory: memory, pass: pass, served: served, record: record))
                 let start = metrics.requestBegan()
                 var status = ServerMetrics.clientLeft
-                var requestID = ""
-                defer { metrics.requestEnded(path: request.uri.path, status: status, since: start) }
+                defer {
+                    memory.giveBack()
+                    metrics.requestEnded(path: request.uri.path, status: status, since: start)
+                    self.requestLog.log(request.method, request.uri.path, record, status: status, since: start)
+                    state.endRequest(served)
+                }
                 do {
                     let response = try await responder.respond(to: request, context: context)
-                    requestID = response.headers[.requestID] ?? ""
                     try await self.write(response, to: writer, channel)
                     status = response.status.code
                     if response.headers[.connection] == "close" { channel.closeAfterLastAnswer() }
@@ -138,20 +176,18 @@ public struct UnixSocketServer: Service {
                     status = HTTPResponse.Status.badRequest.code
                     throw error
                 } catch let failure as SampleStream.ToldFailure {
-                    status = self.fail(failure.error, requestID)
+                    status = self.fail(failure.error, record.requestID)
                 } catch  where !(error is CancellationError) && channel.isActive {
                     // The head has gone out, with its 200; the connection is closed in the middle of the body.
-                    status = self.fail(error, requestID)
+                    status = self.fail(error, record.requestID)
                     throw error
                 }
             },
             configuration: .init(
                 additionalChannelHandlers: [
-                    MalformedRequestHandler(AnswerHeadersMiddleware(state.model)),
-                    DiscardLimit(maximumBytes: max(maximumBodyBytes, DiscardLimit.least)),
-                    RefusalHandler(refusals, pass),
-                    ContinueHandler(maximumBodyBytes: maximumBodyBytes), SlowBodyHandler(grace: self.clientTimeout),
-                    watch,
+                    OpenConnectionHandler(self.connections), MalformedRequestHandler(state: state),
+                    DiscardLimit(state: state), RefusalHandler(refusals, pass, peer), ContinueHandler(state: state),
+                    SlowBodyHandler(grace: self.clientTimeout), watch,
                 ],
                 idleTimeout: self.clientTimeout,
                 httpDecoderConfiguration: .init(
@@ -175,6 +211,9 @@ public struct UnixSocketServer: Service {
         }
         let base = try await writer.writeHead(response.head)
         hangUp.cancel()
-        try await response.body.write(PatientBodyWriter(base, channel: channel, patience: self.clientTimeout))
+        try await response.body.write(
+            PatientBodyWriter(
+                base, channel: channel, patience: self.clientTimeout,
+                isLengthKnown: response.body.contentLength != nil))
     }
 }

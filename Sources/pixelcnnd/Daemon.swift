@@ -1,17 +1,15 @@
-// From settings to a served socket, and back to a clean exit.
+// From settings to a served socket, and back to a clean exit; reloads in between are Reloader's.
 
 import Logging
 import PixelCNNAPI
-import PixelCNNEngine
 import PixelCNNModel
-import PixelCNNScheduler
 import PixelCNNServer
 import ServiceLifecycle
 import UnixSignals
 
 enum Daemon {
-    /// Requests that are being computed when a shutdown begins get this long to finish.
-    static let maximumDrain = Duration.seconds(30)
+    /// How much longer than the drain's bound the end may take.
+    static let drainMargin = Duration.seconds(10)
 
     /// Loads and verifies the model.
     static func loadModel(_ settings: Settings) throws(Failure) -> Model {
@@ -26,67 +24,81 @@ enum Daemon {
         }
     }
 
-    /// Serves until SIGTERM or SIGINT.
-    static func run(_ settings: Settings, environment: [String: String]) async throws {
+    /// Serves until SIGTERM or SIGINT, or until nobody has asked for anything for long enough.
+    ///
+    /// - Parameter readSettings: gives the settings as they are now, for a reload.
+    static func run(
+        _ settings: Settings, environment: [String: String], readSettings: @Sendable @escaping () throws -> Settings
+    ) async throws {
         var logger = Logger(label: "pixelcnnd")
         logger.logLevel = settings.logLevel
+        // Before anything takes time: untrapped, the signal would end the daemon.
+        let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let source = try SocketSource.find(settings, environment: environment, logger: logger)
         DescriptorLimit.raise()
         let reporter = ServiceReporter(headline: "Loading the model", logger: logger)
         reporter.start(environment: environment)
         defer { reporter.stop() }
 
-        let model = try Self.loadModel(settings)
-        for warning in model.source.warnings { logger.warning("\(warning)") }
-        logger.info("Loaded \(model.summary)")
-        try settings.check(model)
-        let engine = Engine(
-            model: model, kernels: try Self.kernels(environment), precision: settings.precision)
         let metrics = ServerMetrics()
-        let scheduler = Scheduler(
-            engine: engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue,
-            maximumCacheBytes: settings.maximumRowCaches, observer: metrics,
-            faults: DebugFaults(environment: environment))
-        reporter.attach(scheduler)
-        try await scheduler.warmUp()
-
-        let state = ServerState(
-            model: model.description(of: engine, threads: settings.threads), backend: scheduler,
-            limits: settings.limits, maximumRequestBytes: settings.maximumRequestMemory, metrics: metrics)
-        let socket = try source.listen()
-        let arithmetic = "\(engine.instructionSet), \(engine.precision.rawValue)"
-        let ready = "Serving on \(socket.address) with \(settings.threads) threads (\(arithmetic))"
+        let loader = ModelLoader(environment: environment, metrics: metrics, reporter: reporter, logger: logger)
+        let (state, socket, reloader) = try await Self.load(settings, loader, source, readSettings)
+        reporter.attach(state)
+        let ready = await reloader.statusLine
         let server = UnixSocketServer(
-            socket: socket, state: state, clientTimeout: .seconds(settings.clientTimeout), logger: logger,
+            socket: socket, state: state, clientTimeout: .seconds(settings.clientTimeout),
+            drainTimeout: .seconds(settings.drainTimeout), logger: logger,
             onReady: { [logger] in
                 logger.info("\(ready)")
-                reporter.announce("READY=1", headline: ready)
+                reporter.announce(["READY=1"], headline: ready)
             },
             onDraining: { [logger] in
                 logger.info("Draining")
-                reporter.announce("STOPPING=1", headline: "Draining")
+                reporter.announce(["STOPPING=1"], headline: "Draining")
+            },
+            onDrainTimeout: { [logger] in
+                logger.warning("The drain has taken \(settings.drainTimeout) s; what still runs is ended")
+                await reloader.stop()
             })
-        try await Self.group(server, logger).run()
-        await scheduler.stop()
+        let reloads = Task { await reloader.run(hangUps) }
+        defer { reloads.cancel() }
+        try await Self.group(server, state, settings, logger).run()
+        await reloader.stop()
         logger.info("Stopped")
     }
 
-    /// `PIXELCNN_ISA` picks an instruction set; all give the same bits, so this is for measuring and testing.
-    private static func kernels(_ environment: [String: String]) throws(Failure) -> Kernels {
-        do {
-            return try Kernels.named(environment["PIXELCNN_ISA"])
-        } catch {
-            throw Failure(.usage, "PIXELCNN_ISA: \(error)")
-        }
+    /// Loads the model, then listens. A function of its own: here nothing must hold the model, which a reload lets go.
+    private static func load(
+        _ settings: Settings, _ loader: ModelLoader, _ source: SocketSource,
+        _ readSettings: @Sendable @escaping () throws -> Settings
+    ) async throws -> (ServerState, ListeningSocket, Reloader) {
+        let loaded = try await loader.load(settings)
+        let state = ServerState(
+            loaded.served, maximumRequestBytes: settings.maximumRequestMemory, metrics: loader.metrics)
+        let socket = try source.listen()
+        let reloader = Reloader(
+            loaded, state: state, loader: loader, settings: settings, address: socket.address,
+            readSettings: readSettings)
+        return (state, socket, reloader)
     }
 
-    private static func group(_ server: UnixSocketServer, _ logger: Logger) -> ServiceGroup {
+    private static func group(
+        _ server: UnixSocketServer, _ state: ServerState, _ settings: Settings, _ logger: Logger
+    ) -> ServiceGroup {
         // The group's own lines repeat ours.
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: server)]
+        if let limit = settings.exitWhenIdle {
+            let idle = IdleExit(
+                state: state, limit: .seconds(limit),
+                onIdle: { logger.info("Nobody has asked for anything for \(limit) s") })
+            services.append(.init(service: idle, successTerminationBehavior: .gracefullyShutdownGroup))
+        }
         var configuration = ServiceGroupConfiguration(
-            services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
-        configuration.maximumGracefulShutdownDuration = Self.maximumDrain
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+        // The server keeps its own bound; this is for what it might miss.
+        configuration.maximumGracefulShutdownDuration = .seconds(settings.drainTimeout) + Self.drainMargin
         return ServiceGroup(configuration: configuration)
     }
 }

@@ -16,6 +16,11 @@ struct DaemonCommand: AsyncParsableCommand {
             PIXELCNND_MAX_QUEUE), or from the file that --config names (model, max_queue). The command line wins over \
             the environment, the environment over the file.
 
+            SIGNALS
+              SIGHUP           reads the file of settings again, loads the model, and serves it to requests that begin \
+            from then on; where anything is wrong, says so and goes on as before
+              SIGTERM, SIGINT  ends: no more connections, and --drain-timeout for what runs
+
             EXAMPLES
               pixelcnnd
               pixelcnnd --model pixelcnn.pt --socket /tmp/pixelcnn.sock
@@ -54,7 +59,9 @@ struct DaemonCommand: AsyncParsableCommand {
             } else {
                 LoggingSystem.bootstrap(StreamLogHandler.standardError)
             }
-            try await Daemon.run(settings, environment: environment)
+            try await Daemon.run(settings, environment: environment) { [options] in
+                try Settings(options: options, environment: environment)
+            }
         } catch let failure as Failure {
             // The journal takes the priority of a line, here "error", from its beginning.
             let prefix = isJournal ? "<3>" : "pixelcnnd: "

@@ -70,6 +70,17 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "How long running requests have to end once the daemon is told to; 30 by default.", valueName: "seconds"))
+    var drainTimeout: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "End once nobody has asked for anything for as long, where a service manager keeps the socket.",
+            valueName: "seconds"))
+    var exitWhenIdle: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "A file of settings, YAML or JSON, named as here without the dashes: max_queue: 64.", valueName: "file"))
     var config: String?
 

@@ -1,21 +1,29 @@
 // Keeps the service manager informed from a thread of its own, so that neither a model that loads nor a busy pool delays
 // a sign of life: STATUS= when it changed, at most once a second, and WATCHDOG=1 while compute makes progress. A worker
 // without images makes progress; one that has had images for the watchdog's interval without a step does not, and then
-// the silence has the service manager restart the daemon.
+// the silence has the service manager restart the daemon. During a drain progress also buys the time that it takes.
 
 import Foundation
 import Logging
 import PixelCNNScheduler
+import PixelCNNServer
 import Synchronization
 
 final class ServiceReporter: Sendable {
     private struct State {
         var headline: String
-        var scheduler: Scheduler?
+        /// One, and during a reload another.
+        var schedulers: [Scheduler] = []
+        var served: ServerState?
+        /// What the last tick of a drain has seen.
+        var progress: UInt64?
         var lastStatus = ""
         var isStuck = false
         var isStopped = false
     }
+
+    /// What a tick with progress asks for; the ticks are a second apart.
+    private static let extensionMicroseconds = 15_000_000
 
     private let watchdog: Duration?
     private let logger: Logger
@@ -41,19 +49,35 @@ final class ServiceReporter: Sendable {
         thread.start()
     }
 
-    /// Progress and counts come from here from now on.
-    func attach(_ scheduler: Scheduler) {
-        self.state.withLock { $0.scheduler = scheduler }
+    /// From now on these threads must make progress, too.
+    func watch(_ scheduler: Scheduler) {
+        self.state.withLock { $0.schedulers.append(scheduler) }
+    }
+
+    /// These threads have ended.
+    func unwatch(_ scheduler: Scheduler) {
+        self.state.withLock { $0.schedulers.removeAll { $0 === scheduler } }
+    }
+
+    /// Counts come from here from now on.
+    func attach(_ served: ServerState) {
+        self.state.withLock { $0.served = served }
+    }
+
+    /// Changes the status line with the next tick.
+    func show(headline: String) {
+        self.state.withLock { $0.headline = headline }
     }
 
     /// Tells a change of state at once.
-    func announce(_ line: String, headline: String) {
+    func announce(_ lines: [String], headline: String) {
         let status = self.state.withLock { state in
-            state.headline = headline
+            // The service manager reads lines.
+            state.headline = String(headline.map { $0.isNewline ? " " : $0 })
             state.lastStatus = Self.status(state)
             return state.lastStatus
         }
-        ServiceManager.notify([line, "STATUS=\(status)"])
+        ServiceManager.notify(lines + ["STATUS=\(status)"])
     }
 
     /// Ends the thread.
@@ -69,10 +93,10 @@ final class ServiceReporter: Sendable {
     }
 
     private func tick() {
-        let scheduler = self.state.withLock { $0.scheduler }
+        let schedulers = self.state.withLock { $0.schedulers }
         var lines: [String] = []
         if let watchdog = self.watchdog {
-            let silence = scheduler?.longestSilence ?? .zero
+            let silence = schedulers.map(\.longestSilence).max() ?? .zero
             if silence < watchdog { lines.append("WATCHDOG=1") }
             self.note(silence: silence, isStuck: silence >= watchdog)
         }
@@ -83,7 +107,18 @@ final class ServiceReporter: Sendable {
             return status
         }
         if let status { lines.append("STATUS=\(status)") }
+        if self.drainMadeProgress() { lines.append("EXTEND_TIMEOUT_USEC=\(Self.extensionMicroseconds)") }
         if !lines.isEmpty { ServiceManager.notify(lines) }
+    }
+
+    /// Whether anything came to an end since the last tick of a drain.
+    private func drainMadeProgress() -> Bool {
+        self.state.withLock { state in
+            guard let served = state.served, served.currentPhase == .draining else { return false }
+            let progress = served.progress
+            defer { state.progress = progress }
+            return state.progress != nil && state.progress != progress
+        }
     }
 
     /// Logs once when compute stops moving, and once when it moves again.
@@ -103,7 +138,7 @@ final class ServiceReporter: Sendable {
     }
 
     private static func status(_ state: State) -> String {
-        guard let counts = state.scheduler?.status else { return state.headline }
+        guard let counts = state.served?.status else { return state.headline }
         return
             "\(state.headline): \(counts.imagesInFlight) images in flight, \(counts.imagesQueued) queued, "
             + "\(counts.imagesCompleted) done"

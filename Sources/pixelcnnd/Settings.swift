@@ -12,6 +12,7 @@ import PixelCNNServer
 struct Settings: Equatable {
     static let defaultMaximumQueue = 4096
     static let defaultClientTimeout = 60
+    static let defaultDrainTimeout = 30
 
     /// nil for the bundled model.
     var model: String?
@@ -29,6 +30,10 @@ struct Settings: Equatable {
     var maximumRowCaches: Int
     /// Seconds.
     var clientTimeout: Int
+    /// Seconds.
+    var drainTimeout: Int
+    /// Seconds; nil for never.
+    var exitWhenIdle: Int?
     var logLevel: Logger.Level
 
     init(options: DaemonOptions, environment: [String: String]) throws(Failure) {
@@ -60,10 +65,22 @@ struct Settings: Equatable {
         self.width = try source.integer("width", options.width, in: 1...self.limits.maximumSide)
         self.clientTimeout =
             try source.integer("client_timeout", options.clientTimeout, in: 1...86_400) ?? Self.defaultClientTimeout
+        self.drainTimeout =
+            try source.integer("drain_timeout", options.drainTimeout, in: 1...86_400) ?? Self.defaultDrainTimeout
+        self.exitWhenIdle = try source.integer("exit_when_idle", options.exitWhenIdle, in: 1...86_400)
         self.logLevel =
             try source.value("log_level", options.logLevel, allowed: Self.logLevels) {
                 Logger.Level(rawValue: $0.lowercased())
             } ?? .info
+    }
+
+    /// The settings that a reload leaves as they are, by name.
+    var restartSettings: [String: String] {
+        [
+            "socket": self.socket ?? "", "client_timeout": "\(self.clientTimeout)",
+            "drain_timeout": "\(self.drainTimeout)", "exit_when_idle": self.exitWhenIdle.map { "\($0)" } ?? "",
+            "log_level": self.logLevel.rawValue, "max_request_memory": "\(self.maximumRequestMemory)",
+        ]
     }
 
     private static let precisions = Precision.allCases.map(\.rawValue).joined(separator: ", ")

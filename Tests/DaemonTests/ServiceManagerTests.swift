@@ -51,10 +51,11 @@ private final class NotificationSocket: Sendable {
         self.socket = self.directory.file("d.sock")
     }
 
-    private func start(_ environment: [String: String]) async throws -> Command {
+    private func start(_ environment: [String: String], _ arguments: [String] = []) async throws -> Command {
         let all = environment.merging(["NOTIFY_SOCKET": self.directory.file("notify")]) { $1 }
         let command = try Command(
-            Programs.daemon, ["--socket", self.socket, "--model", Programs.model, "--threads", "2"], environment: all)
+            Programs.daemon, ["--socket", self.socket, "--model", Programs.model, "--threads", "2"] + arguments,
+            environment: all)
         let isReady = await eventually(seconds: 60) { self.notifications.count("READY=1") == 1 }
         #expect(isReady, "\(command.errors)")
         return command
@@ -72,6 +73,45 @@ private final class NotificationSocket: Sendable {
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
         #expect(self.notifications.count("STOPPING=1") == 1)
+    }
+
+    @Test func aReloadIsTold() async throws {
+        let model = self.directory.file("model.pt")
+        try FileManager.default.copyItem(atPath: Programs.model, toPath: model)
+        let command = try await self.start([:], ["--model", model])
+        for (ready, result) in [(2, "; reloaded "), (3, "; reload failed ")] {
+            if ready == 3 { try FileManager.default.removeItem(atPath: model) }
+            var before = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &before)
+            command.signal(SIGHUP)
+            #expect(await eventually(seconds: 60) { self.notifications.count("READY=1") == ready })
+            let lines = self.notifications.lines
+            let start = try #require(lines.lastIndex(of: "RELOADING=1"))
+            let time = try #require(Int(lines[start + 1].dropFirst("MONOTONIC_USEC=".count)))
+            #expect(lines[start + 1].hasPrefix("MONOTONIC_USEC=") && time >= before.tv_sec * 1_000_000)
+            let end = try #require(lines.lastIndex(of: "READY=1"))
+            #expect(end > start && lines[end + 1].contains(result), "\(lines[start...])")
+        }
+        #expect(self.notifications.lines.contains { $0.contains("reload failed") && $0.contains(model) })
+        command.signal(SIGTERM)
+        #expect(try await command.wait().status == 0)
+    }
+
+    @Test func aDrainWithProgressAsksForTime() async throws {
+        let command = try await self.start([:], ["--drain-timeout", "4"])
+        async let answer = Curl.send(
+            Endpoint.samples, socket: self.socket, json: #"{"n": 2000, "height": 100, "width": 100}"#)
+        #expect(
+            await eventually(seconds: 60) {
+                self.notifications.lines.contains { $0.contains(": 128 images in flight") }
+            })
+        #expect(self.notifications.count("EXTEND_TIMEOUT_USEC=15000000") == 0)
+        command.signal(SIGTERM)
+        // Past the bound what runs is answered all the same.
+        #expect(try await answer.status == 503)
+        let result = try await command.wait()
+        #expect(result.status == 0 && result.errors.contains("The drain has taken 4 s"))
+        #expect(self.notifications.count("EXTEND_TIMEOUT_USEC=15000000") > 0)
     }
 
     @Test func theWatchdogIsFedWhileNothingIsToDo() async throws {

@@ -134,6 +134,33 @@ import Testing
         }
     }
 
+    @Test func whoConnectedBeforeTheDrainMaySendLate() async throws {
+        try await TestServer.run { server in
+            let shutDown = server.shutDown
+            try await RawConnection.open(server.socket) { session in
+                await shutDown()
+                try await Task.sleep(for: UnixSocketServer.drainGrace * 4)
+                try await session.send(Self.samples)
+                let answer = try await session.everything()
+                #expect(answer.hasPrefix("HTTP/1.1 200 OK"))
+                #expect(answer.contains("\r\nConnection: close\r\n"))
+            }
+        }
+    }
+
+    @Test func whatRunsPastTheBoundOfADrainIsAnswered503() async throws {
+        try await TestServer.run(.waiting, drainTimeout: .milliseconds(500)) { server in
+            let backend = server.backend
+            let shutDown = server.shutDown
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(Self.samples)
+                #expect(await eventually { backend.running == 1 })
+                await shutDown()
+                #expect(try await session.everything().hasPrefix("HTTP/1.1 503 "))
+            }
+        }
+    }
+
     @Test func idleConnectionsDoNotHoldUpTheDrain() async throws {
         try await TestServer.run { server in
             let shutDown = server.shutDown

@@ -1,5 +1,6 @@
 // The whole server in this process, on a real socket in a folder of its own.
 
+import InMemoryLogging
 import Logging
 import PixelCNNAPI
 import ServerTestSupport
@@ -11,7 +12,10 @@ struct TestServer {
     let socket: String
     let backend: FakeBackend
     let model: ModelDescription
-    let memory: MemoryBudget
+    let state: ServerState
+    var memory: MemoryBudget { self.state.memory }
+    /// What was logged, by whom it was.
+    let log: InMemoryLogHandler
     /// Begins a graceful shutdown.
     let shutDown: @Sendable () async -> Void
     /// Ends once a shutdown has begun and nobody new is accepted.
@@ -33,7 +37,7 @@ struct TestServer {
     static func run(
         _ behaviour: FakeBackend.Behaviour = .answering, channels: Int = 3, colors: Int = 256,
         labelNames: [String] = [], limits: RequestLimits = .init(),
-        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes,
+        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, drainTimeout: Duration = .seconds(30),
         makeSocket: (SocketPath) throws -> ListeningSocket = { try ListeningSocket.bind($0) },
         _ body: (TestServer) async throws -> Void
     ) async throws {
@@ -42,20 +46,22 @@ struct TestServer {
         let backend = FakeBackend(behaviour, channels: channels, colors: colors)
         let model = Self.model(channels: channels, colors: colors, labelNames: labelNames)
         let state = ServerState(
-            model: model, backend: backend, limits: limits, maximumRequestBytes: maximumRequestBytes)
-        var logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        logger.logLevel = .critical
+            ServedModel(model: model, backend: backend, limits: limits), maximumRequestBytes: maximumRequestBytes)
+        let log = InMemoryLogHandler()
+        var logger = Logger(label: "test", factory: { _ in log })
+        logger.logLevel = .info
         let (ready, readiness) = AsyncStream<Void>.makeStream()
         let (draining, drain) = AsyncStream<Void>.makeStream()
         let service = UnixSocketServer(
-            socket: try makeSocket(path), state: state, logger: logger,
-            onReady: { readiness.finish() }, onDraining: { drain.finish() })
+            socket: try makeSocket(path), state: state, drainTimeout: drainTimeout, logger: logger,
+            onReady: { readiness.finish() }, onDraining: { drain.finish() },
+            onDrainTimeout: { backend.behaviour = .stopped })
         let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             for await _ in ready {}
             let server = TestServer(
-                socket: path.path, backend: backend, model: model, memory: state.memory,
+                socket: path.path, backend: backend, model: model, state: state, log: log,
                 shutDown: { await group.triggerGracefulShutdown() }, draining: draining)
             do {
                 try await body(server)

@@ -1,0 +1,108 @@
+// What is known of one request when it has ended, for the log: who asked, for what, and how it went. What is recorded of a
+// request for samples is enough to draw the same images again (docs/SERVICE.md).
+
+import HTTPTypes
+import Logging
+import PixelCNNAPI
+import PixelCNNScheduler
+import Synchronization
+
+/// Filled in by the route, and by the compute thread that takes the first image up.
+final class RequestRecord: Sendable {
+    /// How a request ended.
+    enum Outcome: String {
+        /// Answered as asked.
+        case done
+        /// Not taken: wrong, or no room.
+        case refused
+        /// The client left first.
+        case cancelled
+        /// The client's deadline passed.
+        case deadline
+        /// The daemon was about to end.
+        case stopped
+        /// Our own fault.
+        case failed
+
+        init(status: Int) {
+            switch status {
+            case ..<400: self = .done
+            case ServerMetrics.clientLeft: self = .cancelled
+            case 503: self = .stopped
+            case 504: self = .deadline
+            case 500...: self = .failed
+            default: self = .refused
+            }
+        }
+    }
+
+    private struct Content {
+        var metadata: Logger.Metadata = [:]
+        var queueSeconds: Double?
+        var streamError: Int?
+    }
+
+    let requestID: String
+    private let peer: PeerCredentials?
+    private let content = Mutex(Content())
+
+    init(requestID: String, peer: PeerCredentials?) {
+        (self.requestID, self.peer) = (requestID, peer)
+    }
+
+    /// Images of this request are drawn. `type` is the answer's.
+    func note(_ request: SampleRequest, _ job: SamplingJob, type: String, of model: ModelDescription) {
+        self.content.withLock { content in
+            Self.note(images: job.count, job.height, job.width, of: model, in: &content.metadata)
+            content.metadata["seed"] = "\(job.seed)"
+            content.metadata["first_index"] = "\(job.firstIndex)"
+            content.metadata["temperature"] = "\(request.temperature)"
+            content.metadata["type"] = "\(type)"
+            if let label = job.label { content.metadata["label"] = "\(label)" }
+            if let topK = request.topK { content.metadata["top_k"] = "\(topK)" }
+            if let topP = request.topP { content.metadata["top_p"] = "\(topP)" }
+            if let columns = request.columns { content.metadata["columns"] = "\(columns)" }
+        }
+    }
+
+    /// Images of this request are scored.
+    func note(_ job: ScoringJob, of model: ModelDescription) {
+        self.content.withLock { content in
+            Self.note(images: job.count, job.height, job.width, of: model, in: &content.metadata)
+            if let label = job.label { content.metadata["label"] = "\(label)" }
+        }
+    }
+
+    private static func note(
+        images: Int, _ height: Int, _ width: Int, of model: ModelDescription, in metadata: inout Logger.Metadata
+    ) {
+        metadata["images"] = "\(images)"
+        metadata["height"] = "\(height)"
+        metadata["width"] = "\(width)"
+        metadata["model"] = "\(model.sha256)"
+        metadata["precision"] = "\(model.precision)"
+    }
+
+    /// The first image has been taken up.
+    func started(queueSeconds: Double) { self.content.withLock { $0.queueSeconds = queueSeconds } }
+
+    /// A stream, whose status was 200, has ended with an error event of this status.
+    func streamFailed(status: Int) { self.content.withLock { $0.streamError = status } }
+
+    /// Everything, for an answer of this status that took so long.
+    func metadata(status: Int, duration: Duration) -> Logger.Metadata {
+        let content = self.content.withLock { $0 }
+        var metadata = content.metadata
+        metadata["request"] = "\(self.requestID)"
+        metadata["outcome"] = "\(Outcome(status: content.streamError ?? status).rawValue)"
+        metadata["ms"] = "\(Self.milliseconds(duration / .seconds(1)))"
+        if let seconds = content.queueSeconds { metadata["queue_ms"] = "\(Self.milliseconds(seconds))" }
+        if let peer {
+            metadata["uid"] = "\(peer.user)"
+            metadata["pid"] = "\(peer.processIdentifier)"
+        }
+        return metadata
+    }
+
+    private static func milliseconds(_ seconds: Double) -> Int { Int((seconds * 1000).rounded()) }
+}

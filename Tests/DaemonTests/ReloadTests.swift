@@ -1,0 +1,192 @@
+// SIGHUP to a real daemon: files that are the same, another shape, broken, gone; and settings that are read again.
+
+import Foundation
+import PixelCNNAPI
+import PixelCNNModel
+import ServerTestSupport
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(3))) struct ReloadTests {
+    private static let fixtures = URL(fileURLWithPath: Programs.model).deletingLastPathComponent().path
+    /// One channel of 17 values.
+    private static let gray = "\(fixtures)/gray.safetensors"
+
+    /// A model file that tests may replace.
+    private func replace(_ path: String, with source: String) throws {
+        try Data(contentsOf: URL(fileURLWithPath: source)).write(to: URL(fileURLWithPath: path), options: .atomic)
+    }
+
+    private func run(
+        _ arguments: [String] = [], _ body: (RunningDaemon, _ model: String) async throws -> Void
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        let model = directory.file("model")
+        try self.replace(model, with: Programs.model)
+        try await RunningDaemon.run(["--model", model, "--threads", "1"] + arguments) { try await body($0, model) }
+        withExtendedLifetime(directory) {}
+    }
+
+    /// Waits until a line like this has been logged as often.
+    private func logged(_ text: String, _ count: Int = 1, by daemon: RunningDaemon) async -> Bool {
+        await eventually(seconds: 60) { daemon.command.errors.ranges(of: text).count >= count }
+    }
+
+    private func draw(_ daemon: RunningDaemon, _ json: String) async throws -> CurlAnswer {
+        try await Curl.send(
+            Endpoint.samples, socket: daemon.socket, ["-H", "Accept: application/x-npy"], json: json)
+    }
+
+    @Test func theSameFileGivesTheSameBytes() async throws {
+        try await self.run { daemon, _ in
+            let before = try await self.draw(daemon, "{\"seed\":7,\"n\":3}")
+            for reload in 1...3 {
+                daemon.command.signal(SIGHUP)
+                #expect(await self.logged("Reloaded: ", reload, by: daemon))
+                let after = try await self.draw(daemon, "{\"seed\":7,\"n\":3}")
+                #expect(after.status == 200 && after.body == before.body)
+            }
+        }
+    }
+
+    @Test func aRequestEndsOnTheOldModelWhileOthersUseTheNew() async throws {
+        try await self.run { daemon, model in
+            let long = "{\"seed\":1,\"n\":64,\"height\":100,\"width\":100}"
+            let reference = try await self.draw(daemon, long)
+            async let running = self.draw(daemon, long)
+            #expect(await eventually { await daemon.status()?.imagesInFlight ?? 0 > 0 })
+            try self.replace(model, with: Self.gray)
+            daemon.command.signal(SIGHUP)
+            #expect(await self.logged("Reloaded: ", by: daemon))
+            #expect(try await daemon.describeModel().channels == 1)
+            let new = try await self.draw(daemon, "{\"seed\":1}")
+            #expect(new.status == 200 && new.headers["pixelcnn-model"] != reference.headers["pixelcnn-model"])
+            let old = try await running
+            #expect(old.status == 200 && old.body == reference.body)
+            #expect(old.headers["pixelcnn-model"] == reference.headers["pixelcnn-model"])
+            #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
+        }
+    }
+
+    @Test func aBrokenOrMissingFileChangesNothingAndIsNamed() async throws {
+        try await self.run { daemon, model in
+            let before = try await self.draw(daemon, "{\"seed\":7}")
+            try Data("broken".utf8).write(to: URL(fileURLWithPath: model), options: .atomic)
+            daemon.command.signal(SIGHUP)
+            #expect(await self.logged("The reload failed, and nothing has changed: \(model): unknown", by: daemon))
+            try FileManager.default.removeItem(atPath: model)
+            daemon.command.signal(SIGHUP)
+            #expect(await self.logged("The reload failed, and nothing has changed: ", 2, by: daemon))
+            #expect(try await self.draw(daemon, "{\"seed\":7}").body == before.body)
+            let metrics = try await Curl.send(Endpoint.metrics, socket: daemon.socket).text
+            #expect(metrics.contains("pixelcnnd_reloads_total{outcome=\"failed\"} 2\n"))
+            #expect(metrics.contains("pixelcnnd_reloads_total{outcome=\"done\"} 0\n"))
+        }
+    }
+
+    @Test func theFileOfSettingsIsReadAgain() async throws {
+        let directory = try TemporaryDirectory()
+        let settings = directory.file("c.yaml")
+        func write(_ text: String) throws {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: settings), options: .atomic)
+        }
+        try write("max_images: 3")
+        try await RunningDaemon.run(["--config", settings]) { daemon in
+            #expect(try await self.draw(daemon, "{\"n\":4}").status == 422)
+            try write("max_images: 4\nheight: 5\nclient_timeout: 9\n")
+            daemon.command.signal(SIGHUP)
+            #expect(await self.logged("A reload does not change client_timeout; a restart does", by: daemon))
+            #expect(try await self.draw(daemon, "{\"n\":4}").status == 200)
+            #expect(try await daemon.describeModel().height == 5)
+            try write("max_imagse: 4")
+            daemon.command.signal(SIGHUP)
+            #expect(await self.logged("c.yaml:1: unknown setting", by: daemon))
+            #expect(try await daemon.describeModel().height == 5)
+        }
+    }
+
+    @Test func theOldModelLeavesMemory() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("published.safetensors")
+        let hyperparameters = try Hyperparameters()
+        try Model.random(hyperparameters, seed: 1).writeSafetensors(to: path)
+        try await RunningDaemon.run(["--model", path, "--threads", "1", "--log-level", "debug"]) { daemon in
+            func reload(_ count: Int) async throws {
+                daemon.command.signal(SIGHUP)
+                #expect(await self.logged("The previous model has ended", count, by: daemon))
+            }
+            let before = try daemon.residentBytes()
+            for count in 1...4 { try await reload(count) }
+            // Less than one model's weights more, once they have been given back.
+            let most = before + hyperparameters.parameterCount * MemoryLayout<Float>.size
+            #expect(await eventually { (try? daemon.residentBytes()) ?? .max < most }, "\(before)")
+        }
+    }
+
+    @Test func signalsDuringAReloadMakeOneMore() async throws {
+        try await self.run { daemon, _ in
+            for _ in 0..<50 { daemon.command.signal(SIGHUP) }
+            #expect(await self.logged("Reloaded: ", by: daemon))
+            let answer = try await self.draw(daemon, "{}")
+            #expect(answer.status == 200)
+            #expect(daemon.command.errors.ranges(of: "Reloaded: ").count < 50)
+        }
+    }
+
+    @Test func aSignalWhileTheModelLoadsIsNoEnd() async throws {
+        let directory = try TemporaryDirectory()
+        let command = try Command(
+            Programs.daemon, ["--model", Programs.model, "--socket", directory.file("s"), "--log-level", "debug"])
+        let signals = Task {
+            while !Task.isCancelled {
+                // Before its main has begun nothing can be trapped.
+                if command.errors.contains("Loaded") { command.signal(SIGHUP) }
+                try? await Task.sleep(for: .milliseconds(2))
+            }
+        }
+        #expect(await eventually(seconds: 60) { command.errors.contains("Reloaded: ") })
+        signals.cancel()
+        command.signal(SIGTERM)
+        #expect(try await command.wait().status == 0)
+    }
+
+    @Test func aShutdownDuringReloadsIsClean() async throws {
+        for _ in 0..<5 {
+            let daemon = try await RunningDaemon.start(in: nil, ["--threads", "2"])
+            for _ in 0..<3 {
+                daemon.command.signal(SIGHUP)
+                try await Task.sleep(for: .milliseconds(Int.random(in: 0..<20)))
+            }
+            #expect(try await daemon.stop().status == 0)
+        }
+    }
+
+    @Test(.enabled(if: PrometheusClient.isAvailable, Comment(rawValue: PrometheusClient.absence)))
+    func countersGrowOverReloadsAndTheModelIsShown() async throws {
+        try await self.run { daemon, model in
+            func counters() async throws -> [String: Double] {
+                let text = try await Curl.send(Endpoint.metrics, socket: daemon.socket).text
+                return Dictionary(
+                    try PrometheusClient.parse(text).filter { $0.hasPrefix("counter ") }.map { line in
+                        let space = line.lastIndex(of: " ") ?? line.startIndex
+                        return (String(line[..<space]), Double(line[line.index(after: space)...]) ?? .nan)
+                    }
+                ) { $1 }
+            }
+            _ = try await self.draw(daemon, "{\"n\":9}")
+            var before = try await counters()
+            for (reload, file) in [Self.gray, Programs.model, Self.gray].enumerated() {
+                try self.replace(model, with: file)
+                daemon.command.signal(SIGHUP)
+                #expect(await self.logged("Reloaded: ", reload + 1, by: daemon))
+                let after = try await counters()
+                for (name, value) in before { #expect(after[name] ?? -1 >= value, "\(name)") }
+                before = after
+            }
+            #expect(before["counter pixelcnnd_images_completed_total {}"] ?? 0 >= 9)
+            let infos = try await Curl.send(Endpoint.metrics, socket: daemon.socket).text
+                .split(separator: "\n").filter { $0.hasPrefix("pixelcnn_model_info{") }
+            #expect(infos.count == 1 && infos[0].contains("channels=\"1\""))
+        }
+    }
+}

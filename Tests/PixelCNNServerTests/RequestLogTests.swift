@@ -1,0 +1,137 @@
+// One record a request: who, what, how it went. That one draws the same images again is tried with a real daemon.
+
+import Foundation
+import ImageFormats
+import InMemoryLogging
+import Logging
+import PixelCNNAPI
+import ServerTestSupport
+import Testing
+
+@testable import PixelCNNServer
+
+@Suite struct RequestLogTests {
+    /// The records so far, by message.
+    private func records(_ server: TestServer) -> [(message: String, fields: [String: String])] {
+        server.log.entries.filter { $0.metadata["outcome"] != nil }
+            .map { ("\($0.message)", $0.metadata.mapValues { "\($0)" }) }
+    }
+
+    /// The only record, once it is there.
+    private func record(_ server: TestServer) async throws -> (message: String, fields: [String: String]) {
+        #expect(await eventually { !self.records(server).isEmpty })
+        try #require(self.records(server).count == 1)
+        return self.records(server)[0]
+    }
+
+    @Test func samplesAreRecordedWithTheirParametersAndTheirClient() async throws {
+        try await TestServer.run { server in
+            let json =
+                "{\"n\":2,\"first_index\":9,\"height\":3,\"temperature\":0.7,\"top_k\":4,\"top_p\":0.5,\"columns\":1}"
+            let answer = try await Curl.send(
+                Endpoint.samples, socket: server.socket,
+                ["-H", "X-Request-Id: mine", "-H", "Accept: application/x-npy"],
+                json: json)
+            let (message, fields) = try await self.record(server)
+            #expect(message == "POST /v1/samples 200")
+            let expected = [
+                "request": "mine", "outcome": "done", "images": "2", "height": "3", "width": "5", "first_index": "9",
+                "seed": answer.headers["pixelcnn-seed"] ?? "", "temperature": "0.7", "top_k": "4", "top_p": "0.5",
+                "columns": "1", "type": "application/x-npy", "model": TestServer.sha256, "precision": "f32",
+                "uid": "\(getuid())",
+            ]
+            #expect(fields.filter { !["ms", "pid"].contains($0.key) } == expected)
+            #expect(Int(fields["ms"] ?? "") != nil && Int(fields["pid"] ?? "") ?? 0 > 1)
+        }
+    }
+
+    @Test func theClientIsTheProcessThatConnected() async throws {
+        try await TestServer.run { server in
+            let socket = server.socket
+            try await RawConnection.open(socket) { session in
+                try await session.send("GET /v1/model HTTP/1.1\r\nHost: x\r\n\r\n")
+                _ = try await session.answers(1)
+            }
+            let fields = try await self.record(server).fields
+            #expect((fields["pid"], fields["uid"]) == ("\(getpid())", "\(getuid())"))
+        }
+    }
+
+    @Test func scoresAreRecorded() async throws {
+        try await TestServer.run { server in
+            let directory = try TemporaryDirectory()
+            let npy = NPYArray.encode([UInt8](repeating: 3, count: 60), shape: [1, 3, 4, 5])
+            try Data(npy).write(to: URL(fileURLWithPath: directory.file("a.npy")))
+            _ = try await Curl.send(
+                Endpoint.score, socket: server.socket,
+                ["-H", "Content-Type: application/x-npy", "--data-binary", "@\(directory.file("a.npy"))"])
+            let (message, fields) = try await self.record(server)
+            #expect(message == "POST /v1/score 200")
+            #expect((fields["images"], fields["height"], fields["width"]) == ("1", "4", "5"))
+            #expect(fields["outcome"] == "done" && fields["seed"] == nil)
+        }
+    }
+
+    @Test(arguments: [
+        (FakeBackend.Behaviour.full, "refused"), (.late, "deadline"), (.stopped, "stopped"), (.broken, "failed"),
+    ])
+    func howItEndedIsRecordedOfStreamsToo(behaviour: FakeBackend.Behaviour, outcome: String) async throws {
+        for accept in ["image/png", "text/event-stream"] {
+            try await TestServer.run(behaviour) { server in
+                _ = try await Curl.send(
+                    Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"], json: "{\"seed\":3}")
+                let fields = try await self.record(server).fields
+                #expect((fields["outcome"], fields["seed"]) == (outcome, "3"))
+            }
+        }
+        // An error after the stream has begun, whose status was 200.
+        try await TestServer.run(.waiting) { server in
+            async let answer = Curl.send(
+                Endpoint.samples, socket: server.socket, ["-H", "Accept: text/event-stream"], json: "{}")
+            let backend = server.backend
+            #expect(await eventually { backend.running == 1 })
+            try await Task.sleep(for: SampleStream.admissionTime * 2)
+            backend.behaviour = behaviour
+            #expect(try await answer.status == 200)
+            #expect(try await self.record(server).fields["outcome"] == outcome)
+        }
+    }
+
+    @Test func aClientThatLeftIsRecorded() async throws {
+        try await TestServer.run(.waiting) { server in
+            let backend = server.backend
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(
+                    "POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+                )
+                #expect(await eventually { backend.running == 1 })
+            }
+            let (message, fields) = try await self.record(server)
+            #expect((message, fields["outcome"]) == ("POST /v1/samples 499", "cancelled"))
+            #expect(fields["pid"] == "\(getpid())")
+        }
+    }
+
+    @Test func refusalsForWantOfRoomAreLoggedOnceASecondAndCounted() async throws {
+        try await TestServer.run(.full) { server in
+            for _ in 0..<5 { _ = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}") }
+            let first = ContinuousClock.now
+            try await Task.sleep(until: first + .seconds(1))
+            _ = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            #expect(await eventually { self.records(server).reduce(0) { $0 + self.counted($1.fields) } == 6 })
+            #expect(self.records(server).count < 6)
+        }
+    }
+
+    private func counted(_ fields: [String: String]) -> Int { 1 + (Int(fields["suppressed"] ?? "0") ?? 0) }
+
+    @Test func probesAreQuiet() async throws {
+        try await TestServer.run { server in
+            for path in [Endpoint.health, Endpoint.readiness, Endpoint.metrics] {
+                #expect(try await Curl.send(path, socket: server.socket).status == 200)
+            }
+            _ = try await Curl.send(Endpoint.status, socket: server.socket)
+            #expect(try await self.record(server).message == "GET /v1/status 200")
+        }
+    }
+}
