@@ -45,6 +45,21 @@ import Testing
         }
     }
 
+    @Test func theClassIsRecordedByItsNumber() async throws {
+        try await TestServer.run(labelNames: ["cat", "dog"]) { server in
+            _ = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"label\":\"dog\"}")
+            #expect(try await self.record(server).fields["label"] == "1")
+        }
+    }
+
+    @Test func refusalsAtTheHeadNameTheirClient() async throws {
+        try await TestServer.run(.crowded) { server in
+            _ = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            let fields = try await self.record(server).fields
+            #expect((fields["outcome"], fields["uid"]) == ("refused", "\(getuid())"))
+        }
+    }
+
     @Test func theClientIsTheProcessThatConnected() async throws {
         try await TestServer.run { server in
             let socket = server.socket

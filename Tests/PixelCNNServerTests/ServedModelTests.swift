@@ -72,6 +72,21 @@ private final class Flag: Sendable {
         }
     }
 
+    @Test func refusalsAreOfTheServedModelToo() async throws {
+        try await TestServer.run { server in
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(Self.samples)
+                #expect(try await session.answers(1).contains("PixelCNN-Model: \(TestServer.sha256)\r\n"))
+                let other = self.other(FakeBackend(.crowded, channels: 1))
+                _ = server.state.replace(with: other)
+                try await session.send(Self.samples)
+                let answers = try await session.answers(2)
+                #expect(answers.contains("HTTP/1.1 429"))
+                #expect(answers.contains("PixelCNN-Model: \(other.model.sha256)\r\n"))
+            }
+        }
+    }
+
     @Test func countersOnlyGrow() throws {
         let first = ServedModel(model: TestServer.model(), backend: FakeBackend())
         let state = ServerState(first)
