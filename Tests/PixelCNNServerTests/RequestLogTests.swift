@@ -101,13 +101,13 @@ import Testing
         }
         // An error after the stream has begun, whose status was 200.
         try await TestServer.run(.waiting) { server in
-            async let answer = Curl.send(
-                Endpoint.samples, socket: server.socket, ["-H", "Accept: text/event-stream"], json: "{}")
             let backend = server.backend
-            #expect(await eventually { backend.running == 1 })
-            try await Task.sleep(for: SampleStream.admissionTime * 2)
-            backend.behaviour = behaviour
-            #expect(try await answer.status == 200)
+            try await RawConnection.open(server.socket) { session in
+                try await session.send(EventStreamTests.request("{}"))
+                _ = try await session.until("event: progress")
+                backend.behaviour = behaviour
+                #expect(try await session.until("0\r\n\r\n").contains("event: error"))
+            }
             #expect(try await self.record(server).fields["outcome"] == outcome)
         }
     }
