@@ -8,27 +8,39 @@ final class ImageInFlight {
     var wavefront: VerticalWavefront
     private(set) var row = 0
     private(set) var column = 0
+    /// Whether its given rows have been looked up.
+    var isStarted = false
+    /// The rows that are known: those that are given, and others as ``extendPrefix()`` adds them.
+    private(set) var prefix: RowPrefix
 
     private let task: ImageTask
     private let geometry: Geometry
     private var values: [UInt16]  // (C, H, W): drawn so far, or all given
     private var logProbabilities: [Float]  // (C, H, W); empty where values are drawn
+    private let mask: [Bool]  // (H, W): pixels that are given; empty where none are but whole first rows
+    private let givenRows: Int  // given as a whole, from the top
+    private let drawnRows: Int  // all pixels from this row on are given
 
-    init(task: ImageTask, tag: Int, geometry: Geometry) {
-        (self.task, self.tag, self.geometry) = (task, tag, geometry)
-        cache = RowCache(geometry: geometry, width: task.width)
+    /// An image at its first pixel; `chain` hashes its rows where somebody wants to know them by.
+    init(task: ImageTask, tag: Int, cache: RowCache, chain: RowPrefix.Chain?) {
+        (self.task, self.tag, self.cache, geometry) = (task, tag, cache, cache.geometry)
         wavefront = VerticalWavefront(geometry: geometry, height: task.height, width: task.width)
         let count = geometry.channels * task.height * task.width
         switch task.source {
-        case .sample(_, _, _, let givenRows):
-            values = Array(repeating: 0, count: count)
+        case .sample:
+            values = task.given?.values ?? Array(repeating: 0, count: count)
             logProbabilities = []
-            copyRows(givenRows)
         case .score(let given):
-            precondition(given.count == count && given.allSatisfy { $0 < geometry.colors })
             values = given
             logProbabilities = Array(repeating: 0, count: count)
         }
+        let colors = cache.geometry.colors
+        precondition(values.count == count && values.allSatisfy { $0 < colors })
+        if let given = task.given { precondition((given.height, given.width) == (task.height, task.width)) }
+        mask = task.given?.mask ?? []
+        (givenRows, drawnRows) = (task.given?.firstRows ?? 0, task.given?.drawnRows ?? task.height)
+        prefix = RowPrefix(width: task.width, label: task.label, chain: chain ?? RowPrefix.siphash)
+        for _ in 0..<givenRows { prefix.append(rowOf: values, height: task.height) }
     }
 
     var width: Int { task.width }
@@ -43,7 +55,19 @@ final class ImageInFlight {
     var isComplete: Bool { row == task.height }
 
     /// Whether the current row is given as a whole, so that none of its values is drawn or scored.
-    var isGivenRow: Bool { column == 0 && row < task.givenRowCount(channels: geometry.channels) }
+    var isGivenRow: Bool { column == 0 && row < givenRows }
+
+    /// Whether the current pixel is given.
+    var isGivenPixel: Bool { !mask.isEmpty && mask[pixel] }
+
+    /// Whether nothing is left to draw, though rows may be left.
+    var isRestGiven: Bool { row >= drawnRows && !isComplete }
+
+    /// Whether the image stands below the last of its given rows.
+    var isBelowGivenRows: Bool { column == 0 && row == givenRows }
+
+    /// Whether values are drawn.
+    var isDrawn: Bool { if case .sample = task.source { true } else { false } }
 
     /// What the task asked for; complete once the image has advanced past its last pixel.
     var result: ImageResult {
@@ -72,6 +96,7 @@ final class ImageInFlight {
     /// The value of channel `c` at the current pixel, drawn or given; keeps what the task asks for.
     func chooseValue(channel c: Int, logits: UnsafePointer<Float>, with categorical: Categorical) -> Int {
         let place = (c * task.height + row) * task.width + column
+        if isGivenPixel { return Int(values[place]) }
         switch task.source {
         case .sample(let seed, let index, let parameters, _):
             let position = UInt64(pixel * geometry.channels + c)
@@ -102,16 +127,14 @@ final class ImageInFlight {
         (row, column) = (row + 1, 0)
     }
 
-    /// Takes in the first rows, (C, rows, W).
-    private func copyRows(_ given: [UInt16]) {
-        let rows = task.givenRowCount(channels: geometry.channels)
-        precondition(
-            rows <= task.height && given.count == geometry.channels * rows * task.width
-                && given.allSatisfy { $0 < geometry.colors })
-        for c in 0..<geometry.channels {
-            let (source, destination) = (c * rows * task.width, c * task.height * task.width)
-            values.replaceSubrange(
-                destination..<destination + rows * task.width, with: given[source..<source + rows * task.width])
-        }
+    /// Adds the row above to ``prefix``, where it is not there yet.
+    func extendPrefix() {
+        if prefix.rows < row { prefix.append(rowOf: values, height: task.height) }
+    }
+
+    /// Goes on below the first `rows` rows, the state after which is in the cache.
+    func resume(belowRows rows: Int) {
+        (row, column) = (rows, 0)
+        wavefront = VerticalWavefront(geometry: geometry, height: task.height, width: task.width, row: rows)
     }
 }

@@ -4,9 +4,9 @@
 public struct ImageTask: Sendable {
     /// Where the image's values come from.
     public enum Source: Sendable {
-        /// Drawn from the model: image `index` under `seed` (sampling contract, version 1). `givenRows`, (C, rows, W), are
-        /// the image's first rows and are not drawn; they shift no other value's draw.
-        case sample(seed: UInt64, index: UInt64, parameters: SamplingParameters, givenRows: [UInt16] = [])
+        /// Drawn from the model: image `index` under `seed` (sampling contract, version 1). Given pixels are not drawn;
+        /// they shift no other value's draw.
+        case sample(seed: UInt64, index: UInt64, parameters: SamplingParameters, given: GivenPixels? = nil)
         /// Given, (C, H, W): their log-probabilities are wanted.
         case score(values: [UInt16])
     }
@@ -21,14 +21,14 @@ public struct ImageTask: Sendable {
     public let source: Source
 
     /// A task as given. Parameters must be valid, the label one of the model's, and given values C·H·W in number and below
-    /// d.
+    /// d; given pixels are those of an image of this size.
     public init(height: Int, width: Int, label: Int? = nil, source: Source) {
         (self.height, self.width, self.label, self.source) = (height, width, label, source)
     }
 
-    /// The rows that are given and neither drawn nor scored.
-    func givenRowCount(channels: Int) -> Int {
-        if case .sample(_, _, _, let givenRows) = source { givenRows.count / (channels * width) } else { 0 }
+    /// The pixels that are given and neither drawn nor scored.
+    var given: GivenPixels? {
+        if case .sample(_, _, _, let given) = source { given } else { nil }
     }
 }
 

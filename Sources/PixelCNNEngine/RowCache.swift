@@ -33,6 +33,8 @@ final class RowCache {
         return (counts.pixels + counts.rows + counts.toHorizontal) * MemoryLayout<Float>.stride
     }
 
+    var byteCount: Int { Self.byteCount(geometry: geometry, width: width) }
+
     /// Floats of each buffer.
     private static func counts(geometry: Geometry, width: Int) -> (pixels: Int, rows: Int, toHorizontal: Int) {
         (
@@ -69,4 +71,8 @@ final class RowCache {
     func toHorizontal(block: Int, column: Int) -> UnsafeMutablePointer<Float> {
         toHorizontal.base + (block * width + column) * 2 * geometry.half
     }
+
+    /// Forgets the image whose rows these were. What lies beside an image is zero and stays so; rows of the layers are not
+    /// read before they are written.
+    func forget() { pixels.clear() }
 }

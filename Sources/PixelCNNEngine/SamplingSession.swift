@@ -18,8 +18,14 @@ public final class SamplingSession {
     private let horizontal: HorizontalStack
     private let givenRow: GivenRow
     private let categorical: Categorical
+    private let rowCaches: RowCachePool
+    private let prefixCache: PrefixCache?
+    private let rowsBetweenStates: Int
     private var images: [ImageInFlight] = []  // image i has slot i of the horizontal stack
-    private var given: [ImageInFlight] = []  // in their given rows, a row a step
+    /// In their given rows, a row a step. Of several with the same rows the first one computes them.
+    private var given: [ImageInFlight] = []
+    /// Given rows computed, of all images: for tests.
+    private(set) var givenRowsComputed = 0
 
     /// The step that has begun: given images that are still to go a row further, the first ones, and images whose
     /// vertical row is there, also the first ones.
@@ -37,9 +43,18 @@ public final class SamplingSession {
     package var observePhase: ((SamplingPhase) -> Void)?
 
     /// A session without images. Memory for `capacity` pixels is allocated now, an image's rows when it is added.
-    public init(engine: Engine, capacity: Int) {
-        precondition(capacity > 0)
+    ///
+    /// - Parameters:
+    ///   - prefixCache: where given rows are looked up, and the states after them and after every `rowsBetweenStates`
+    ///     rows of drawn images are kept; of the same engine.
+    ///   - rowCaches: where rows of images come from and go to; of the same engine.
+    public init(
+        engine: Engine, capacity: Int, prefixCache: PrefixCache? = nil, rowsBetweenStates: Int = 1,
+        rowCaches: RowCachePool = RowCachePool()
+    ) {
+        precondition(capacity > 0 && rowsBetweenStates > 0)
         (self.engine, self.capacity) = (engine, capacity)
+        (self.prefixCache, self.rowsBetweenStates, self.rowCaches) = (prefixCache, rowsBetweenStates, rowCaches)
         vertical = VerticalStack(engine: engine)
         horizontal = HorizontalStack(engine: engine, capacity: capacity)
         givenRow = GivenRow(engine: engine)
@@ -59,7 +74,9 @@ public final class SamplingSession {
         precondition(engine.hyperparameters.accepts(label: task.label))
         assistance.takeBack()
         vertical.reserve(columns: min(task.width, Self.columnsOfPiece))
-        let image = ImageInFlight(task: task, tag: tag, geometry: engine.geometry)
+        let image = ImageInFlight(
+            task: task, tag: tag, cache: rowCaches.take(geometry: engine.geometry, width: task.width),
+            chain: prefixCache?.chain)
         if image.isGivenRow {
             givenRow.reserve(width: task.width)
             given.append(image)
@@ -84,7 +101,7 @@ public final class SamplingSession {
 
     /// Drops the images whose tag the predicate picks, unfinished.
     public func removeAll(where isUnwanted: (_ tag: Int) -> Bool) {
-        given.removeAll { isUnwanted($0.tag) }
+        for place in given.indices.reversed() where isUnwanted(given[place].tag) { removeGiven(place: place) }
         if let step = begun { begun = (min(step.givenLeft, given.count), step.prepared) }
         for slot in images.indices.reversed() where isUnwanted(images[slot].tag) { remove(slot: slot) }
     }
@@ -129,10 +146,11 @@ public final class SamplingSession {
             horizontal.beginPixel(slot: slot, row: image.row, column: image.column, cache: image.cache)
         }
         horizontal.addLeftTaps(count: count)
+        let needsLogits = images.contains { !$0.isGivenPixel }
         for c in 0..<engine.geometry.channels {
             horizontal.computeGroup(c, count: count)
             observePhase?(.output)
-            horizontal.computeLogits(c, count: count)
+            if needsLogits { horizontal.computeLogits(c, count: count) }
             observePhase?(.draw)
             for slot in 0..<count { chooseValue(c, slot, images[slot]) }
             observePhase?(.horizontal)
@@ -149,12 +167,12 @@ public final class SamplingSession {
         for c in 0..<engine.geometry.channels {
             horizontal.computeGroup(c, count: 1)
             assistance.didCompute(group: c, of: image)
-            horizontal.computeLogits(c, count: 1)
+            if !image.isGivenPixel { horizontal.computeLogits(c, count: 1) }
             chooseValue(c, 0, image)
         }
         image.storeInputFeatures(horizontal.inputFeatures(slot: 0))
         advance(image)
-        assistance.didAdvance(image)
+        if !image.isComplete { assistance.didAdvance(image) }
     }
 
     /// The next piece of the image's vertical rows, when the row above is complete.
@@ -168,7 +186,7 @@ public final class SamplingSession {
 
     private func chooseValue(_ c: Int, _ slot: Int, _ image: ImageInFlight) {
         let logits = horizontal.logits(slot: slot)
-        inspectLogits?(image.tag, image.row, image.column, c, logits)
+        if !image.isGivenPixel { inspectLogits?(image.tag, image.row, image.column, c, logits) }
         let value = image.chooseValue(channel: c, logits: logits, with: categorical)
         let normalized = engine.normalizedValues[value]
         image.cache.pixels(row: image.row, column: image.column)[c] = normalized
@@ -177,26 +195,50 @@ public final class SamplingSession {
 
     private func advance(_ image: ImageInFlight) {
         image.advance()
-        if image.column == 0 { tellOfRow(above: image) }
+        if image.column == 0 { didCompleteRow(of: image) }
     }
 
-    /// The image stands at a row's start: the row above is complete.
+    /// The image stands at a row's start: the row above is complete, and with it the image where the rest is given.
+    private func didCompleteRow(of image: ImageInFlight) {
+        tellOfRow(above: image)
+        if let prefixCache, image.isDrawn, !image.isComplete {
+            image.extendPrefix()
+            if image.row.isMultiple(of: rowsBetweenStates) || image.isBelowGivenRows {
+                prefixCache.store(image.prefix, rows: image.row, from: image.cache)
+            }
+        }
+        if image.isRestGiven { completeRest(of: image) }
+    }
+
+    /// Nothing of what is left needs to be computed.
+    private func completeRest(of image: ImageInFlight) {
+        while !image.isComplete {
+            image.advanceRow()
+            tellOfRow(above: image)
+        }
+    }
+
     private func tellOfRow(above image: ImageInFlight) {
         finishRow?(image.tag, CompletedRow(row: image.row - 1, image: image))
     }
 
+    // MARK: - Given rows
+
     /// A piece of a given row, and whether that was the row's last; an image that has no more of them joins the others.
     private func takeInGivenRow(place: Int, _ finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
         let image = given[place]
-        if image.wavefront.ready < image.pixel + image.width {
-            computeVertical(image, passingToHorizontal: false)
-            return false
+        if image.isRestGiven {
+            completeRest(of: image)
+        } else if image.isGivenRow {
+            if let first = given.first(where: { $0.prefix.isSame(as: image.prefix) }), first !== image { return true }
+            if !image.isStarted { start(image) }
+            if image.isGivenRow {
+                guard compute(givenRowOf: image) else { return false }
+                if image.isGivenRow { return true }
+            }
+            share(image)
         }
-        givenRow.compute(image)
-        image.advanceRow()
-        tellOfRow(above: image)
-        if image.isGivenRow { return true }
-        given.remove(at: place)
+        removeGiven(place: place, isDone: image.isComplete)
         if image.isComplete {
             finish(image.tag, image.result)
         } else {
@@ -205,9 +247,52 @@ public final class SamplingSession {
         return true
     }
 
+    /// Looks for the state after as many of the image's given rows as are known.
+    private func start(_ image: ImageInFlight) {
+        image.isStarted = true
+        guard let rows = prefixCache?.restore(image.prefix, into: image.cache), rows > 0 else { return }
+        resume(image, belowRows: rows)
+    }
+
+    private func resume(_ image: ImageInFlight, belowRows rows: Int) {
+        image.resume(belowRows: rows)
+        for row in 0..<rows { finishRow?(image.tag, CompletedRow(row: row, image: image)) }
+    }
+
+    /// A piece of the given row that the image stands at; whether it was the last.
+    private func compute(givenRowOf image: ImageInFlight) -> Bool {
+        if image.wavefront.ready < image.pixel + image.width {
+            computeVertical(image, passingToHorizontal: false)
+            return false
+        }
+        givenRow.compute(image)
+        givenRowsComputed += 1
+        image.advanceRow()
+        didCompleteRow(of: image)
+        return true
+    }
+
+    /// Gives the state after an image's given rows to those that have waited for it.
+    private func share(_ image: ImageInFlight) {
+        let rows = image.prefix.rows
+        for other in given where other !== image && other.prefix.isSame(as: image.prefix) {
+            other.cache.copyState(of: image.cache, rows: rows)
+            resume(other, belowRows: rows)
+            prefixCache?.didShare(rows: rows)
+        }
+    }
+
+    // MARK: - Leaving
+
+    private func removeGiven(place: Int, isDone: Bool = true) {
+        if isDone { rowCaches.put(given[place].cache) }
+        given.remove(at: place)
+    }
+
     /// The last image takes the free slot.
     private func remove(slot: Int) {
         assistance.takeBack()
+        rowCaches.put(images[slot].cache)
         let last = images.count - 1
         if slot != last {
             horizontal.move(from: last, to: slot)

@@ -15,13 +15,14 @@ struct VerticalWavefront {
     private let width: Int
     private let padding: Int
 
-    private var row = 0
+    private var row: Int
     private var done: [Int]  // (L): columns of `row` that each block has
     /// The block that is next in a sweep from the first block to the last; nil between sweeps.
     private var sweep: Int?
 
-    init(geometry: Geometry, height: Int, width: Int) {
-        (self.height, self.width, padding) = (height, width, geometry.padding)
+    /// Begins with row `row`; those above are there.
+    init(geometry: Geometry, height: Int, width: Int, row: Int = 0) {
+        (self.height, self.width, padding, self.row) = (height, width, geometry.padding, row)
         done = Array(repeating: 0, count: geometry.blocks)
     }
 

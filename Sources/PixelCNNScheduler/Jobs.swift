@@ -18,6 +18,8 @@ public struct SamplingJob: Sendable {
     public var label: Int?
     /// How values are drawn; must be valid for the model.
     public var parameters: SamplingParameters
+    /// Pixels that are given and not drawn, of an image of this size; the same for all images.
+    public var given: GivenPixels?
     /// When the job fails, waiting or running, with ``SchedulerError/deadlineExceeded``; nil for never.
     public var deadline: ContinuousClock.Instant?
     /// Called by a compute thread when it takes the first image up, with the seconds that the job has waited.
@@ -26,11 +28,12 @@ public struct SamplingJob: Sendable {
     /// A job as given; nothing is checked here.
     public init(
         count: Int, seed: UInt64, firstIndex: UInt64 = 0, height: Int, width: Int, label: Int? = nil,
-        parameters: SamplingParameters = SamplingParameters(), deadline: ContinuousClock.Instant? = nil
+        parameters: SamplingParameters = SamplingParameters(), given: GivenPixels? = nil,
+        deadline: ContinuousClock.Instant? = nil
     ) {
         (self.count, self.seed, self.firstIndex) = (count, seed, firstIndex)
         (self.height, self.width, self.label) = (height, width, label)
-        (self.parameters, self.deadline) = (parameters, deadline)
+        (self.parameters, self.given, self.deadline) = (parameters, given, deadline)
     }
 }
 
@@ -88,6 +91,8 @@ public struct SchedulerStatus: Sendable, Equatable {
     public var steps: UInt64 = 0
     /// Images taken a pixel further since the start: ÷ steps, how many a step has.
     public var imageSteps: UInt64 = 0
+    /// What is remembered of first rows, and what that has saved.
+    public var prefixCache = PrefixCacheStatus()
 
     /// All zero.
     public init() {}

@@ -10,17 +10,24 @@ public final class Scheduler: Sendable {
     /// Row caches of some thousand images of 32 columns, or of 35 of 1024, of the published network.
     public static let defaultMaximumCacheBytes = 1 << 30
 
+    /// Drawn rows between two states that are kept of an image of a large job. Of a small one every row's is: whoever
+    /// draws a few images looks at them, and may ask for one of them again from some row on.
+    private static let rowsBetweenStatesOfLarge = 4
+
     private let engine: Engine
+    private let prefixCache: PrefixCache?
     private let queue: JobQueue
     private let threads: [ComputeThread]
     private let heartbeats: [Heartbeat]  // of each thread
 
     /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are refused.
     /// Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of a small job and one
-    /// of a large job may always run. `observer` hears of jobs.
+    /// of a large job may always run. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for
+    /// not at all. `observer` hears of jobs.
     public init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
-        maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes, observer: (any SchedulerObserver)? = nil,
+        maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes,
+        prefixCacheBytes: Int = PrefixCache.defaultByteLimit, observer: (any SchedulerObserver)? = nil,
         faults: DebugFaults = DebugFaults()
     ) {
         precondition(threads > 0)
@@ -28,19 +35,27 @@ public final class Scheduler: Sendable {
             threads: threads, maximumQueuedImages: maximumQueuedImages, imagesPerWorker: Scheduler.imagesPerThread,
             maximumCacheBytes: maximumCacheBytes)
         let heartbeats = (0..<threads).map { _ in Heartbeat() }
-        (self.engine, self.queue, self.heartbeats) = (engine, queue, heartbeats)
+        let prefixCache = prefixCacheBytes > 0 ? PrefixCache(byteLimit: prefixCacheBytes) : nil
+        let rowCaches = RowCachePool()
+        (self.engine, self.queue, self.heartbeats, self.prefixCache) = (engine, queue, heartbeats, prefixCache)
         self.threads = heartbeats.enumerated().map { i, heartbeat in
             ComputeThread(name: "compute-\(i)") {
-                Worker(
-                    number: i, engine: engine, queue: queue, heartbeat: heartbeat, faults: faults, observer: observer,
-                    capacity: Scheduler.imagesPerThread
-                ).run()
+                Worker(number: i, queue: queue, heartbeat: heartbeat, faults: faults, observer: observer) { size in
+                    SamplingSession(
+                        engine: engine, capacity: Scheduler.imagesPerThread, prefixCache: prefixCache,
+                        rowsBetweenStates: size == .small ? 1 : Scheduler.rowsBetweenStatesOfLarge,
+                        rowCaches: rowCaches)
+                }.run()
             }
         }
     }
 
     /// What is going on now.
-    public var status: SchedulerStatus { queue.status }
+    public var status: SchedulerStatus {
+        var status = queue.status
+        if let prefixCache { status.prefixCache = prefixCache.status }
+        return status
+    }
 
     /// The longest that a thread with images has gone without a step until now; zero where none has any.
     public var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
@@ -75,7 +90,8 @@ public final class Scheduler: Sendable {
         ) { i in
             ImageTask(
                 height: job.height, width: job.width, label: job.label,
-                source: .sample(seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters))
+                source: .sample(
+                    seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters, given: job.given))
         }
     }
 

@@ -26,14 +26,12 @@ final class Worker {
     private var finished: [(image: PendingImage, result: ImageResult)] = []  // in a piece
 
     init(
-        number: Int, engine: Engine, queue: JobQueue, heartbeat: Heartbeat, faults: DebugFaults,
-        observer: (any SchedulerObserver)?, capacity: Int
+        number: Int, queue: JobQueue, heartbeat: Heartbeat, faults: DebugFaults, observer: (any SchedulerObserver)?,
+        makeSession: (JobSize) -> SamplingSession
     ) {
         (self.number, self.queue, self.heartbeat, self.faults) = (number, queue, heartbeat, faults)
         self.observer = observer
-        sessions = PerSize(
-            small: SamplingSession(engine: engine, capacity: capacity),
-            large: SamplingSession(engine: engine, capacity: capacity))
+        sessions = PerSize(small: makeSession(.small), large: makeSession(.large))
         counters = queue.enlist(
             number, PerSize(small: sessions.small.assistance, large: sessions.large.assistance))
         for size in JobSize.allCases {

@@ -16,12 +16,12 @@ import Testing
         let values = (0..<h.channels * height * width).map { _ in
             UInt16.random(in: 0..<UInt16(h.colors), using: &generator)
         }
-        let given = Array(values[..<(h.channels * (height / 2) * width)])
+        let given = GivenPixels.rows(height / 2, of: values, height: height, width: width)
         return (0..<h.labels).flatMap { label in
             let parameters = SamplingParameters()
             return [
                 ImageTask.Source.sample(seed: 3, index: 8, parameters: parameters),
-                .sample(seed: 3, index: 9, parameters: parameters, givenRows: given), .score(values: values),
+                .sample(seed: 3, index: 9, parameters: parameters, given: given), .score(values: values),
             ].map { ImageTask(height: height, width: width, label: label, source: $0) }
         }
     }
@@ -84,12 +84,10 @@ import Testing
         for label in 0..<h.labels {
             let whole = engine.sample(1, seed: 2, label: label)[0]
             for rows in 1...h.height {
-                let given = (0..<h.channels).flatMap { c in
-                    whole[c * h.height * h.width..<(c * h.height + rows) * h.width]
-                }
+                let given = GivenPixels.rows(rows, of: whole, height: h.height, width: h.width)
                 let task = ImageTask(
                     height: h.height, width: h.width, label: label,
-                    source: .sample(seed: 2, index: 0, parameters: SamplingParameters(), givenRows: given))
+                    source: .sample(seed: 2, index: 0, parameters: SamplingParameters(), given: given))
                 #expect(engine.run([task]) == [.values(whole)], "\(rows) rows of class \(label)")
             }
         }

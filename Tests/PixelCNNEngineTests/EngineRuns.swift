@@ -4,6 +4,13 @@ import PixelCNNModel
 
 @testable import PixelCNNEngine
 
+extension GivenPixels {
+    /// The first rows of an image, (C, H, W), as what is given; nil for none.
+    static func rows(_ rows: Int, of image: [UInt16], height: Int, width: Int) -> GivenPixels? {
+        rows == 0 ? nil : GivenPixels(height: height, width: width, values: image, kept: .rows(rows))
+    }
+}
+
 extension Engine {
     /// Teacher-forced logits of an image, (d, C, H, W).
     func logits(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {

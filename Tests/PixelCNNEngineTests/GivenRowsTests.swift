@@ -12,17 +12,15 @@ import Testing
         let h = engine.hyperparameters
         for (height, width) in [(h.height, h.width), (6, 9), (9, 1)] {
             let parameters = SamplingParameters()
-            func draw(given: [UInt16]) -> ImageTask {
+            func draw(given: GivenPixels?) -> ImageTask {
                 ImageTask(
                     height: height, width: width,
-                    source: .sample(seed: 2, index: 5, parameters: parameters, givenRows: given))
+                    source: .sample(seed: 2, index: 5, parameters: parameters, given: given))
             }
-            let whole = engine.run([draw(given: [])])[0]
+            let whole = engine.run([draw(given: nil)])[0]
             guard case .values(let values) = whole else { Issue.record("no values"); return }
             for rows in 0...height {
-                let given = (0..<h.channels).flatMap { c in
-                    values[c * height * width..<c * height * width + rows * width]
-                }
+                let given = GivenPixels.rows(rows, of: values, height: height, width: width)
                 #expect(engine.run([draw(given: given)]) == [whole], "\(rows) rows of \(height) × \(width)")
             }
         }
@@ -42,13 +40,11 @@ import Testing
             session.inspectLogits = { _, row, column, c, logits in
                 if row == rows && column == 0 && c == 0 { first = (0..<h.colors).map { logits[$0].bitPattern } }
             }
-            let given = (0..<h.channels).flatMap { c in
-                image[c * h.height * h.width..<(c * h.height + rows) * h.width]
-            }
+            let given = GivenPixels.rows(rows, of: image, height: h.height, width: h.width)
             session.add(
                 ImageTask(
                     height: h.height, width: h.width,
-                    source: .sample(seed: 0, index: 0, parameters: SamplingParameters(), givenRows: given)), tag: 0)
+                    source: .sample(seed: 0, index: 0, parameters: SamplingParameters(), given: given)), tag: 0)
             while first.isEmpty { session.step { _, _ in } }
             #expect(first == (0..<h.colors).map { forced[$0 * image.count + rows * h.width] }, "after \(rows) rows")
         }
@@ -56,12 +52,13 @@ import Testing
 
     @Test func imagesWithAndWithoutGivenRowsStepTogether() {
         let engine = Engine(model: SmallModels.colour)
-        let tasks = (0..<6).map { i in
+        let tasks = (0..<6).map { i in  // the last one is given as a whole
             ImageTask(
                 height: 5, width: 4 + i % 2,
                 source: .sample(
                     seed: 7, index: UInt64(i), parameters: SamplingParameters(),
-                    givenRows: Array(repeating: UInt16(i), count: 3 * (4 + i % 2) * i)))
+                    given: .rows(
+                        i, of: Array(repeating: UInt16(i), count: 3 * 5 * (4 + i % 2)), height: 5, width: 4 + i % 2)))
         }
         #expect(engine.run(tasks) == tasks.map { engine.run([$0])[0] })
     }

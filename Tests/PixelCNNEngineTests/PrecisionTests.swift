@@ -59,12 +59,10 @@ import Testing
         let crowd = engine.sample(9, seed: 5)
         for i in [0, 8] {
             func task(given: Int) -> ImageTask {
-                let rows = (0..<h.channels).flatMap { c in
-                    crowd[i][c * h.height * h.width..<(c * h.height + given) * h.width]
-                }
+                let rows = GivenPixels.rows(given, of: crowd[i], height: h.height, width: h.width)
                 return ImageTask(
                     height: h.height, width: h.width,
-                    source: .sample(seed: 5, index: UInt64(i), parameters: SamplingParameters(), givenRows: rows))
+                    source: .sample(seed: 5, index: UInt64(i), parameters: SamplingParameters(), given: rows))
             }
             #expect(engine.run([task(given: 0)]) == [.values(crowd[i])])
             #expect(engine.run([task(given: 2)]) == [.values(crowd[i])])

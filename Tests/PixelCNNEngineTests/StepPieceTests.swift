@@ -14,7 +14,9 @@ import Testing
             height: height, width: width,
             source: .sample(
                 seed: 5, index: UInt64(index), parameters: SamplingParameters(),
-                givenRows: Array(repeating: UInt16(index % 4), count: 3 * width * givenRows)))
+                given: .rows(
+                    givenRows, of: Array(repeating: UInt16(index % 4), count: 3 * width * height), height: height,
+                    width: width)))
     }
 
     /// Pieces of the session's next step.
