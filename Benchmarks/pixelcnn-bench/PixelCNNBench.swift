@@ -7,5 +7,6 @@ import ArgumentParser
 struct PixelCNNBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pixelcnn-bench", abstract: "Time the sampling engine and training.",
-        subcommands: [Everything.self, Time.self, Sharing.self, Train.self], defaultSubcommand: Everything.self)
+        subcommands: [Everything.self, Time.self, Sharing.self, Completion.self, Train.self],
+        defaultSubcommand: Everything.self)
 }

@@ -40,6 +40,8 @@ public struct StatusDescription: Sendable, Equatable, Codable {
     public var busyThreads: Double
     /// Memory of the daemon, in bytes; 0 where it cannot be told.
     public var residentBytes: Int
+    /// What is remembered of first rows, and what that has saved since the start.
+    public var prefixCache: PrefixCacheDescription
     /// Number of compute threads.
     public var threads: Int
     /// Seconds since the start.
@@ -54,7 +56,8 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         state: State, requestsInFlight: Int, requestsQueued: Int, imagesInFlight: Int, imagesQueued: Int,
         imagesCompleted: UInt64, valuesDrawn: UInt64, threads: Int, uptimeSeconds: Double, processIdentifier: Int,
         version: String = Version.current, imagesPerSecond: Double = 0, valuesPerSecond: Double = 0,
-        imagesPerStep: Double = 0, busyThreads: Double = 0, residentBytes: Int = 0
+        imagesPerStep: Double = 0, busyThreads: Double = 0, residentBytes: Int = 0,
+        prefixCache: PrefixCacheDescription = PrefixCacheDescription()
     ) {
         self.state = state
         self.requestsInFlight = requestsInFlight
@@ -70,6 +73,7 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         self.imagesPerStep = imagesPerStep
         self.busyThreads = busyThreads
         self.residentBytes = residentBytes
+        self.prefixCache = prefixCache
         self.threads = threads
         self.uptimeSeconds = uptimeSeconds
         self.processIdentifier = processIdentifier
@@ -91,6 +95,7 @@ public struct StatusDescription: Sendable, Equatable, Codable {
         case imagesPerStep = "images_per_step"
         case busyThreads = "busy_threads"
         case residentBytes = "resident_bytes"
+        case prefixCache = "prefix_cache"
         case uptimeSeconds = "uptime_seconds"
         case processIdentifier = "pid"
     }

@@ -83,6 +83,23 @@ public struct PrefixCacheStatus: Sendable, Equatable {
 
     /// All zero.
     public init() {}
+
+    /// What only grows: without what is held.
+    public var totals: PrefixCacheStatus {
+        var totals = self
+        (totals.entries, totals.bytes, totals.byteLimit) = (0, 0, 0)
+        return totals
+    }
+
+    /// Adds another cache's counts; the limit stays that of `sum`.
+    public static func += (sum: inout PrefixCacheStatus, other: PrefixCacheStatus) {
+        sum.hits += other.hits
+        sum.misses += other.misses
+        sum.rowsSaved += other.rowsSaved
+        sum.evictions += other.evictions
+        sum.entries += other.entries
+        sum.bytes += other.bytes
+    }
 }
 
 // MARK: - Entries

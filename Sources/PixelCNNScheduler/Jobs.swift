@@ -102,10 +102,11 @@ public struct SchedulerStatus: Sendable, Equatable {
         var totals = self
         (totals.requestsInFlight, totals.requestsQueued, totals.imagesInFlight, totals.imagesQueued) = (0, 0, 0, 0)
         totals.threads = 0
+        totals.prefixCache = self.prefixCache.totals
         return totals
     }
 
-    /// Adds another scheduler's counts; the threads stay those of `sum`.
+    /// Adds another scheduler's counts; the threads and the cache's limit stay those of `sum`.
     public static func += (sum: inout SchedulerStatus, other: SchedulerStatus) {
         sum.requestsInFlight += other.requestsInFlight
         sum.requestsQueued += other.requestsQueued
@@ -116,5 +117,6 @@ public struct SchedulerStatus: Sendable, Equatable {
         sum.busySeconds += other.busySeconds
         sum.steps += other.steps
         sum.imageSteps += other.imageSteps
+        sum.prefixCache += other.prefixCache
     }
 }

@@ -3,6 +3,7 @@
 import Foundation
 import Hummingbird
 import PixelCNNAPI
+import PixelCNNEngine
 import PrometheusMetrics
 
 struct ModelRoute {
@@ -27,7 +28,14 @@ struct ModelRoute {
             uptimeSeconds: (self.state.uptime / .milliseconds(1)).rounded() / 1000,
             processIdentifier: Int(getpid()), imagesPerSecond: recent.images, valuesPerSecond: recent.values,
             imagesPerStep: recent.imagesPerStep, busyThreads: recent.busyThreads,
-            residentBytes: ProcessMetrics.memory()?.resident ?? 0)
+            residentBytes: ProcessMetrics.memory()?.resident ?? 0,
+            prefixCache: Self.description(of: status.prefixCache))
         return Response(bytes: try JSONCoding.encode(description), type: type)
+    }
+
+    private static func description(of cache: PrefixCacheStatus) -> PrefixCacheDescription {
+        PrefixCacheDescription(
+            hits: cache.hits, misses: cache.misses, rowsSaved: cache.rowsSaved, evictions: cache.evictions,
+            entries: cache.entries, bytes: cache.bytes, maximumBytes: cache.byteLimit)
     }
 }

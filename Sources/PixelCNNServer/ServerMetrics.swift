@@ -3,6 +3,7 @@
 
 import Metrics
 import PixelCNNAPI
+import PixelCNNEngine
 public import PixelCNNScheduler
 import PrometheusMetrics
 import Synchronization
@@ -57,8 +58,9 @@ public final class ServerMetrics: SchedulerObserver {
     func show(_ state: ServerState) {
         self.registry.addCollector { [weak state] in
             guard let state else { return [] }
-            return Self.snapshots(of: state.status, pixels: state.pixelsCompleted) + Self.snapshots(of: state.memory)
-                + [Self.info(of: state.served.model)]
+            let status = state.status
+            return Self.snapshots(of: status, pixels: state.pixelsCompleted) + Self.snapshots(of: status.prefixCache)
+                + Self.snapshots(of: state.memory) + [Self.info(of: state.served.model)]
         }
     }
 
@@ -128,6 +130,29 @@ public final class ServerMetrics: SchedulerObserver {
             .init(
                 "pixelcnnd_request_memory_limit_bytes", .gauge,
                 help: "Memory that requests may claim; past it they are answered 429.", value: Double(memory.limit)),
+        ]
+    }
+
+    private static func snapshots(of cache: PrefixCacheStatus) -> [MetricSnapshot] {
+        [
+            .init(
+                "pixelcnnd_prefix_cache_hits_total", .counter, help: "Images that started below rows already known.",
+                value: Double(cache.hits)),
+            .init(
+                "pixelcnnd_prefix_cache_misses_total", .counter,
+                help: "Images with given rows none of which were known.", value: Double(cache.misses)),
+            .init(
+                "pixelcnnd_prefix_cache_rows_saved_total", .counter, help: "Rows that were not computed.",
+                value: Double(cache.rowsSaved)),
+            .init(
+                "pixelcnnd_prefix_cache_evictions_total", .counter, help: "States that had to go for others.",
+                value: Double(cache.evictions)),
+            .init(
+                "pixelcnnd_prefix_cache_bytes", .gauge, help: "Bytes of what is remembered of first rows.",
+                value: Double(cache.bytes)),
+            .init(
+                "pixelcnnd_prefix_cache_limit_bytes", .gauge, help: "The most of them.",
+                value: Double(cache.byteLimit)),
         ]
     }
 

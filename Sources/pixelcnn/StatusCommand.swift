@@ -76,10 +76,18 @@ struct StatusCommand: AsyncParsableCommand {
                     format: "%d, %.1f busy, %.1f images a step", status.threads, status.busyThreads,
                     status.imagesPerStep)
             ),
+            ("first rows", Self.prefixCache(status.prefixCache)),
             ("memory", String(format: "%.1f MB", Double(status.residentBytes) / 1e6)),
             ("uptime", Self.duration(status.uptimeSeconds)),
             ("daemon", "\(status.version), pid \(status.processIdentifier)"),
         ])
+    }
+
+    static func prefixCache(_ cache: PrefixCacheDescription) -> String {
+        if cache.maximumBytes == 0 { return "not remembered" }
+        return String(
+            format: "%.1f of %.1f MB, %llu images started below %llu known rows", Double(cache.bytes) / 1e6,
+            Double(cache.maximumBytes) / 1e6, cache.hits, cache.rowsSaved)
     }
 
     static func rates(images: Double, values: Double) -> String {

@@ -65,6 +65,15 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            """
+            The most memory for what the network knows of first rows, so that completions of a picture, and variations \
+            of a sample just drawn, start below them; 268435456 by default, 0 for none.
+            """,
+            valueName: "bytes"))
+    var cacheSize: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "Hang up on a client that sends or takes nothing for as long; 60 by default.", valueName: "seconds"))
     var clientTimeout: Int?
 

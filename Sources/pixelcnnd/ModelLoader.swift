@@ -30,7 +30,7 @@ struct ModelLoader: Sendable {
         let engine = try await Self.onItsOwnThread { try self.engine(settings) }
         let scheduler = Scheduler(
             engine: engine.engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue,
-            maximumCacheBytes: settings.maximumRowCaches, observer: self.metrics,
+            maximumCacheBytes: settings.maximumRowCaches, prefixCacheBytes: settings.cacheSize, observer: self.metrics,
             faults: DebugFaults(environment: self.environment))
         self.reporter.watch(scheduler)
         do {

@@ -7,8 +7,8 @@ struct SettingSource {
     /// Every setting, as the file has it.
     static let keys = [
         "model", "socket", "threads", "precision", "height", "width", "max_queue", "max_images", "max_side",
-        "max_values", "max_body", "max_request_memory", "max_row_caches", "client_timeout", "drain_timeout",
-        "exit_when_idle", "log_level",
+        "max_values", "max_body", "max_request_memory", "max_row_caches", "cache_size", "client_timeout",
+        "drain_timeout", "exit_when_idle", "log_level",
     ]
 
     private struct Found {

@@ -28,6 +28,8 @@ struct Settings: Equatable {
     var maximumRequestMemory: Int
     /// Bytes of the row caches of images in flight.
     var maximumRowCaches: Int
+    /// Bytes of what is remembered of first rows.
+    var cacheSize: Int
     /// Seconds.
     var clientTimeout: Int
     /// Seconds.
@@ -61,6 +63,8 @@ struct Settings: Equatable {
         self.maximumRowCaches =
             try source.integer("max_row_caches", options.maxRowCaches, in: 1 << 20...1 << 50)
             ?? Scheduler.defaultMaximumCacheBytes
+        self.cacheSize =
+            try source.integer("cache_size", options.cacheSize, in: 0...1 << 50) ?? PrefixCache.defaultByteLimit
         self.height = try source.integer("height", options.height, in: 1...self.limits.maximumSide)
         self.width = try source.integer("width", options.width, in: 1...self.limits.maximumSide)
         self.clientTimeout =

@@ -44,6 +44,10 @@ struct MetricsTests {
             #expect(growth("counter pixelcnnd_image_steps_total {}") == 15 * 64)
             #expect((1...15 * 64).contains(growth("counter pixelcnnd_steps_total {}")))
             #expect(growth("counter pixelcnnd_compute_busy_seconds_total {}") > 0)
+            // The images' rows are remembered, and nobody asked for them again.
+            #expect(growth("gauge pixelcnnd_prefix_cache_bytes {}") > 0)
+            #expect(growth("counter pixelcnnd_prefix_cache_hits_total {}") == 0)
+            #expect(after["gauge pixelcnnd_prefix_cache_limit_bytes {}"] == Double(256 << 20))
             #expect(after["gauge pixelcnnd_images_in_flight {}"] == 0)
             #expect(after["gauge pixelcnnd_images_queued {}"] == 0)
             #expect(after["gauge pixelcnnd_compute_threads {}"] == 2)

@@ -157,6 +157,28 @@ import Testing
         await scheduler.stop()
     }
 
+    @Test func completionsStartFromWhatAnyThreadHasComputed() async throws {
+        let scheduler = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 1000, prefixCacheBytes: 1 << 20)
+        let cold = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 1000, prefixCacheBytes: 0)
+        let drawn = try await scheduler.sample(job(1, seed: 3))
+        for (rows, temperature) in [(3, Float(1)), (3, 0.7), (1, 1), (5, 1)] {
+            var completion = job(40, seed: 4)
+            completion.parameters.temperature = temperature
+            completion.given = GivenPixels(height: 5, width: 4, values: drawn, kept: .rows(rows))
+            let before = scheduler.status.prefixCache
+            let warm = try await scheduler.sample(completion)
+            #expect(try await cold.sample(completion) == warm, "\(rows) rows")
+            let after = scheduler.status.prefixCache
+            if rows == 5 { continue }  // nothing to draw: nothing is looked up
+            #expect(after.hits - before.hits == 40 && after.misses == before.misses)
+            #expect(after.rowsSaved - before.rowsSaved == UInt64(40 * rows))
+        }
+        #expect(scheduler.status.prefixCache.bytes <= 1 << 20 && scheduler.status.prefixCache.entries > 0)
+        #expect(cold.status.prefixCache == PrefixCacheStatus())
+        await scheduler.stop()
+        await cold.stop()
+    }
+
     @Test func anIdleOrBusySchedulerIsNotSilent() async throws {
         let scheduler = scheduler()
         let running = Task { try await scheduler.sample(job(40, height: 100_000)) }
