@@ -51,7 +51,8 @@ import Testing
 
     @Test func answersThatNobodyReadsFillTheMemoryForRequestsAndNoMore() async throws {
         let limit = 16 << 20
-        try await RunningDaemon.run(["--max-request-memory", "\(limit)", "--client-timeout", "600"]) { daemon in
+        let options = ["--max-request-memory", "\(limit)", "--cache-size", "0", "--client-timeout", "600"]
+        try await RunningDaemon.run(options) { daemon in
             let before = daemon.process.residentBytes
             var streams: [ByteStream] = []
             var answers: [String] = []
