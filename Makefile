@@ -61,8 +61,9 @@ demo: dependencies  ## build, start the daemon on the bundled model, draw a grid
 	swift build -c release --product pixelcnn
 	scripts/demo $(BUILD) samples.png
 
+# Tests start daemons and compute: more of them at once than a few a core only slows each other down.
 test: dependencies test-dependencies  ## all tests, as CI runs them
-	swift test -c release -Xswiftc -enable-testing
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test -c release -Xswiftc -enable-testing
 
 neon:  ## the kernels' bits on aarch64, under qemu, beside this processor's
 	@scripts/install-packages $(NEON_PACKAGES)

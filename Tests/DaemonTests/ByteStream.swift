@@ -2,6 +2,7 @@
 // Calls block, on threads of their own, so that the concurrency pool stays free.
 
 import Foundation
+import ServerTestSupport
 
 /// A connected Unix socket. Used by one task at a time.
 final class ByteStream: @unchecked Sendable {
@@ -9,12 +10,12 @@ final class ByteStream: @unchecked Sendable {
     /// `errno` of the last failure to send.
     private(set) var sendError: CInt = 0
 
-    /// Connects; reads and writes give up after half a minute.
+    /// Connects; reads and writes give up when patience is at its end.
     init(_ path: String) throws {
         self.descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        var patience = timeval(tv_sec: 30, tv_usec: 0)
+        var limit = timeval(tv_sec: Int(patience.components.seconds), tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(self.descriptor, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
+            setsockopt(self.descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -58,7 +59,7 @@ final class ByteStream: @unchecked Sendable {
     /// Ends our side only.
     func finishSending() { shutdown(self.descriptor, CInt(SHUT_WR)) }
 
-    /// What has come next; nothing once the other side has closed or reset, or after half a minute of silence.
+    /// What has come next; nothing once the other side has closed or reset, or where patience is at its end.
     func receive() -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let count = recv(self.descriptor, &buffer, buffer.count, 0)

@@ -56,15 +56,6 @@ import Testing
         #expect(result.errors.contains("Stopped"))
     }
 
-    @Test func aLongRequestIsNoIdleness() async throws {
-        let daemon = try await RunningDaemon.start(in: nil, ["--exit-when-idle", "3"])
-        let answer = try await Curl.send(
-            Endpoint.samples, socket: daemon.socket, ["-H", "Accept: text/event-stream"],
-            json: #"{"n": 2000, "height": 100, "width": 100, "deadline_ms": 5000}"#)
-        #expect(answer.text.contains("event: error") && answer.text.contains("504"))
-        #expect(try await daemon.command.wait().status == 0)
-    }
-
     @Test func theSocketIsForOwnerAndGroup() async throws {
         try await RunningDaemon.run { daemon in
             let attributes = try FileManager.default.attributesOfItem(atPath: daemon.socket)

@@ -6,10 +6,11 @@ import ServerTestSupport
 import Synchronization
 import Testing
 
-/// What starts the daemon with descriptor 3 passed, again for each SIGHUP, until SIGTERM.
+/// What starts the daemon with descriptor 3 passed, again for each SIGHUP, until SIGTERM; on a listening socket when
+/// somebody connects.
 private enum Activation {
     private static let script = """
-        import os, signal, socket, sys
+        import os, select, signal, socket, sys
         kind, path, program = sys.argv[1], sys.argv[2], sys.argv[3:]
         if kind == "file":
             passed = open("/dev/null")
@@ -30,6 +31,8 @@ private enum Activation {
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGTERM])
         while again:
             again = False
+            if kind == "listening":
+                select.select([passed], [], [])
             child = os.fork()
             if child == 0:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP, signal.SIGTERM])
@@ -72,7 +75,7 @@ private final class Flag: Sendable {
     @Test func itIsServedBeforeAnyOptionAndLeftInPlace() async throws {
         let other = self.directory.file("option.sock")
         let activation = try Activation.start("listening", self.socket, ["--socket", other])
-        #expect(await eventually(seconds: 60) { await self.isAnswered() })
+        #expect(await eventually { await self.isAnswered() })
         #expect(!FileManager.default.fileExists(atPath: other))
         #expect(!FileManager.default.fileExists(atPath: self.socket + ".lock"))
         activation.signal(SIGTERM)
@@ -85,7 +88,7 @@ private final class Flag: Sendable {
 
     @Test func restartsLoseNoConnection() async throws {
         let activation = try Activation.start("listening", self.socket)
-        #expect(await eventually(seconds: 60) { await self.isAnswered() })
+        #expect(await eventually { await self.isAnswered() })
         let isOver = Flag()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<3 {
@@ -99,13 +102,27 @@ private final class Flag: Sendable {
             for restart in 1...3 {
                 try await Task.sleep(for: .milliseconds(200))
                 activation.signal(SIGHUP)
-                #expect(await eventually(seconds: 60) { activation.errors.ranges(of: "Serving on").count > restart })
+                #expect(await eventually { activation.errors.ranges(of: "Serving on").count > restart })
             }
             isOver.value.store(true, ordering: .relaxed)
             try await group.waitForAll()
         }
         activation.signal(SIGTERM)
         #expect(try await activation.wait().status == 0)
+    }
+
+    @Test func aLongRequestIsNoIdleness() async throws {
+        let activation = try Activation.start("listening", self.socket, ["--exit-when-idle", "1"])
+        let json = #"{"n": 2000, "height": 100, "width": 100, "deadline_ms": 4000}"#
+        #expect(
+            await eventually {
+                (try? await Curl.send(Endpoint.samples, socket: self.socket, json: json).status) == 504
+            })
+        let result = try await activation.wait()
+        #expect(result.status == 0)
+        let record = try #require(result.errors.firstRange(of: "POST /v1/samples 504"), "\(result.errors)")
+        let idle = try #require(result.errors.firstRange(of: "Nobody has asked for anything for 1 s"))
+        #expect(record.upperBound < idle.lowerBound, "\(result.errors)")
     }
 
     @Test(arguments: [

@@ -5,7 +5,7 @@ import Foundation
 import ServerTestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct LoadTests {
+@Suite(.timeLimit(.minutes(30))) struct LoadTests {
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "../Load").standardized.path
 

@@ -6,7 +6,7 @@ import PixelCNNAPI
 import ServerTestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct MemoryTests {
+@Suite(.timeLimit(.minutes(30))) struct MemoryTests {
     /// Bytes that requests have claimed.
     private static func claimed(_ daemon: RunningDaemon) -> Double {
         let text = PlainRequest.get(Endpoint.metrics, socket: daemon.socket).map { String(decoding: $0, as: UTF8.self) }

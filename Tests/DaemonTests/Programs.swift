@@ -40,7 +40,11 @@ struct RunningDaemon {
         let command = try Command(
             Programs.daemon, ["--socket", socket, "--model", Programs.model] + arguments)
         let daemon = RunningDaemon(directory: directory, socket: socket, command: command)
-        let isReady = await eventually { PlainRequest.get(Endpoint.readiness, socket: socket) != nil }
+        var isReady = false
+        _ = await eventually {
+            isReady = PlainRequest.get(Endpoint.readiness, socket: socket) != nil
+            return isReady || !command.isRunning
+        }
         if !isReady { command.signal(SIGKILL) }
         try #require(isReady, "\(command.errors)")
         return daemon

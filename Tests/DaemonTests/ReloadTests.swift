@@ -7,7 +7,7 @@ import ServerTestSupport
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct ReloadTests {
+@Suite(.timeLimit(.minutes(30))) struct ReloadTests {
     private static let fixtures = URL(fileURLWithPath: Programs.model).deletingLastPathComponent().path
     /// One channel of 17 values.
     private static let gray = "\(fixtures)/gray.safetensors"
@@ -29,7 +29,7 @@ import Testing
 
     /// Waits until a line like this has been logged as often.
     private func logged(_ text: String, _ count: Int = 1, by daemon: RunningDaemon) async -> Bool {
-        await eventually(seconds: 60) { daemon.command.errors.ranges(of: text).count >= count }
+        await eventually { daemon.command.errors.ranges(of: text).count >= count }
     }
 
     private func draw(_ daemon: RunningDaemon, _ json: String) async throws -> CurlAnswer {
@@ -51,19 +51,21 @@ import Testing
 
     @Test func aRequestEndsOnTheOldModelWhileOthersUseTheNew() async throws {
         try await self.run { daemon, model in
-            let long = "{\"seed\":1,\"n\":64,\"height\":100,\"width\":100}"
-            let reference = try await self.draw(daemon, long)
-            async let running = self.draw(daemon, long)
+            // Some seconds' work, where a reload takes a tenth of one.
+            let size = "\"seed\":1,\"height\":50,\"width\":50"
+            let last = try await self.draw(daemon, "{\(size),\"first_index\":63}")
+            async let running = self.draw(daemon, "{\(size),\"n\":64}")
             #expect(await eventually { await daemon.status()?.imagesInFlight ?? 0 > 0 })
             try self.replace(model, with: Self.gray)
             daemon.command.signal(SIGHUP)
             #expect(await self.logged("Reloaded: ", by: daemon))
+            #expect(await daemon.status()?.imagesInFlight == 64)
             #expect(try await daemon.describeModel().channels == 1)
             let new = try await self.draw(daemon, "{\"seed\":1}")
-            #expect(new.status == 200 && new.headers["pixelcnn-model"] != reference.headers["pixelcnn-model"])
+            #expect(new.status == 200 && new.headers["pixelcnn-model"] != last.headers["pixelcnn-model"])
             let old = try await running
-            #expect(old.status == 200 && old.body == reference.body)
-            #expect(old.headers["pixelcnn-model"] == reference.headers["pixelcnn-model"])
+            #expect(old.status == 200 && old.body.suffix(3 * 2500) == last.body.suffix(3 * 2500))
+            #expect(old.headers["pixelcnn-model"] == last.headers["pixelcnn-model"])
             #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
         }
     }
@@ -144,7 +146,7 @@ import Testing
                 try? await Task.sleep(for: .milliseconds(2))
             }
         }
-        #expect(await eventually(seconds: 60) { command.errors.contains("Reloaded: ") })
+        #expect(await eventually { command.errors.contains("Reloaded: ") })
         signals.cancel()
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)

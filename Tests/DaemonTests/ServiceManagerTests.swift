@@ -56,7 +56,7 @@ private final class NotificationSocket: Sendable {
         let command = try Command(
             Programs.daemon, ["--socket", self.socket, "--model", Programs.model, "--threads", "2"] + arguments,
             environment: all)
-        let isReady = await eventually(seconds: 60) { self.notifications.count("READY=1") == 1 }
+        let isReady = await eventually { self.notifications.count("READY=1") == 1 }
         #expect(isReady, "\(command.errors)")
         return command
     }
@@ -68,7 +68,7 @@ private final class NotificationSocket: Sendable {
         #expect(answer.status == 200)
         // The two of the warm-up count too.
         #expect(
-            await eventually(seconds: 60) { self.notifications.lines.contains { $0.hasSuffix(" 0 queued, 5 done") } })
+            await eventually { self.notifications.lines.contains { $0.hasSuffix(" 0 queued, 5 done") } })
         #expect(self.notifications.count("WATCHDOG=1") == 0)
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
@@ -84,7 +84,7 @@ private final class NotificationSocket: Sendable {
             var before = timespec()
             clock_gettime(CLOCK_MONOTONIC, &before)
             command.signal(SIGHUP)
-            #expect(await eventually(seconds: 60) { self.notifications.count("READY=1") == ready })
+            #expect(await eventually { self.notifications.count("READY=1") == ready })
             let lines = self.notifications.lines
             let start = try #require(lines.lastIndex(of: "RELOADING=1"))
             let time = try #require(Int(lines[start + 1].dropFirst("MONOTONIC_USEC=".count)))
@@ -102,7 +102,7 @@ private final class NotificationSocket: Sendable {
         async let answer = Curl.send(
             Endpoint.samples, socket: self.socket, json: #"{"n": 2000, "height": 100, "width": 100}"#)
         #expect(
-            await eventually(seconds: 60) {
+            await eventually {
                 self.notifications.lines.contains { $0.contains(": 128 images in flight") }
             })
         #expect(self.notifications.count("EXTEND_TIMEOUT_USEC=15000000") == 0)
@@ -117,7 +117,7 @@ private final class NotificationSocket: Sendable {
     @Test func theWatchdogIsFedWhileNothingIsToDo() async throws {
         let command = try await self.start(["WATCHDOG_USEC": "200000"])
         let before = self.notifications.count("WATCHDOG=1")
-        #expect(await eventually(seconds: 60) { self.notifications.count("WATCHDOG=1") >= before + 8 })
+        #expect(await eventually { self.notifications.count("WATCHDOG=1") >= before + 8 })
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
     }
@@ -127,10 +127,11 @@ private final class NotificationSocket: Sendable {
         let hanging = try Command(
             "/usr/bin/curl",
             [
-                "--silent", "--max-time", "120", "--unix-socket", self.socket, "-H", "Content-Type: application/json",
+                "--silent", "--max-time", "\(patience.components.seconds)", "--unix-socket", self.socket, "-H",
+                "Content-Type: application/json",
                 "--data", #"{"seed": 3735928559}"#, "http://localhost\(Endpoint.samples)",
             ])
-        #expect(await eventually(seconds: 60) { command.errors.contains("the watchdog is not fed") })
+        #expect(await eventually { command.errors.contains("the watchdog is not fed") })
         let fed = self.notifications.count("WATCHDOG=1")
         try await Task.sleep(for: .milliseconds(1200))
         #expect(self.notifications.count("WATCHDOG=1") == fed)

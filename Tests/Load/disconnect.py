@@ -37,7 +37,7 @@ async def leave(daemon, watcher, kind, generator):
         status = (await watcher.send("GET", "/v1/status")).json()
         if status["images_in_flight"] == 0 and status["images_queued"] == 0:
             return time.monotonic() - start
-        require(time.monotonic() - start < 10, f"ten seconds after a client of {kind} left: {status}")
+        require(time.monotonic() - start < harness.PATIENCE, f"long after a client of {kind} left: {status}")
         await asyncio.sleep(0.001)  # asking without a pause would take the cores from the threads that are to let go
 
 

@@ -28,9 +28,9 @@ def flood(daemon, clients, data):
     for connection in connections:
         starts[connection] = time.monotonic()
         connection.send(data)
-    end = time.monotonic() + 120
+    end = time.monotonic() + harness.PATIENCE
     while len(seconds) < clients:
-        require(time.monotonic() < end, f"{clients - len(seconds)} of {clients} clients got no answer in 120 s")
+        require(time.monotonic() < end, f"{clients - len(seconds)} of {clients} clients got no answer")
         for key, _ in selector.select(1):
             connection = key.fileobj
             piece = connection.recv(1 << 20)
@@ -101,7 +101,7 @@ async def too_few_descriptors(program, is_timed):
         for connection in connections:
             connection.close()
         start = time.monotonic()
-        answer = await asyncio.wait_for(harness.request(daemon.socket, "GET", "/healthz"), 30)
+        answer = await asyncio.wait_for(harness.request(daemon.socket, "GET", "/healthz"), harness.PATIENCE)
         seconds = time.monotonic() - start
         require(answer.status == 200, "no answer once there are descriptors again")
         await daemon.settles(descriptors)

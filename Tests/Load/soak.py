@@ -105,7 +105,7 @@ async def watch(daemon, load, start, minutes):
             settled = daemon.resident
         print(f"{passed:5.0f} s  {sum(load.counts.values()):7d} requests  {daemon.resident / 1e6:6.1f} MB  "
               f"{daemon.descriptors:3d} descriptors  {daemon.threads:2d} threads", flush=True)
-    return settled, daemon.resident
+    return settled or daemon.resident, daemon.resident
 
 
 async def main(options):

@@ -126,6 +126,7 @@ import Testing
         try await TestServer.run { server in
             let shutDown = server.shutDown
             try await RawConnection.open(server.socket) { session in
+                try await self.waitUntilAccepted(server)
                 await shutDown()
                 try await session.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
                 let answer = try await session.answers(1)
@@ -134,10 +135,16 @@ import Testing
         }
     }
 
+    /// Connections are accepted in their order: who is answered comes after those that were there before.
+    private func waitUntilAccepted(_ server: TestServer) async throws {
+        #expect(try await Curl.send(Endpoint.health, socket: server.socket).status == 200)
+    }
+
     @Test func whoConnectedBeforeTheDrainMaySendLate() async throws {
         try await TestServer.run { server in
             let shutDown = server.shutDown
             try await RawConnection.open(server.socket) { session in
+                try await self.waitUntilAccepted(server)
                 await shutDown()
                 try await Task.sleep(for: UnixSocketServer.drainGrace * 4)
                 try await session.send(Self.samples)

@@ -132,7 +132,7 @@ import Testing
             let values = [UInt8](repeating: 1, count: 600 * 3 * 32 * 32)
             let answer = try await self.send(
                 server, NPYArray.encode(values, shape: [600, 3, 32, 32]),
-                ["-H", "Expect: 100-continue", "--expect100-timeout", "25"])
+                ["-H", "Expect: 100-continue", "--expect100-timeout", "3600"])
             #expect(answer.status == 200)
             #expect(server.backend.scoringJobs.first?.count == 600)
         }

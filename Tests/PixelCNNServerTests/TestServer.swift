@@ -37,7 +37,7 @@ struct TestServer {
     static func run(
         _ behaviour: FakeBackend.Behaviour = .answering, channels: Int = 3, colors: Int = 256,
         labelNames: [String] = [], limits: RequestLimits = .init(),
-        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, drainTimeout: Duration = .seconds(30),
+        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, drainTimeout: Duration = patience,
         makeSocket: (SocketPath) throws -> ListeningSocket = { try ListeningSocket.bind($0) },
         _ body: (TestServer) async throws -> Void
     ) async throws {

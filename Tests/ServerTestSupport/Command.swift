@@ -49,6 +49,9 @@ public final class Command: @unchecked Sendable {
     /// Sends a signal.
     public func signal(_ signal: Int32) { kill(self.process.processIdentifier, signal) }
 
+    /// Whether it has not ended yet.
+    public var isRunning: Bool { self.process.isRunning }
+
     /// Its process identifier.
     public var processIdentifier: Int32 { self.process.processIdentifier }
 

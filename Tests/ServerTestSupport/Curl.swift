@@ -25,7 +25,8 @@ public enum Curl {
     ) async throws -> CurlAnswer {
         let directory = try TemporaryDirectory()
         var all = [
-            "--silent", "--max-time", "30", "--unix-socket", socket, "-D", directory.file("head"), "-o",
+            "--silent", "--max-time", "\(patience.components.seconds)", "--unix-socket", socket, "-D",
+            directory.file("head"), "-o",
             directory.file("body"),
         ]
         if let json { all += ["-H", "Content-Type: application/json", "--data-binary", json] }
