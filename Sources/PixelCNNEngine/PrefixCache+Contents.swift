@@ -3,7 +3,7 @@
 
 extension PrefixCache {
     /// Entries by key and by recency.
-    struct Contents: ~Copyable {
+    struct Contents {
         private var entries: [Key: Entry] = [:]
         private var probation = RecencyList()
         private var protected = RecencyList()
@@ -42,7 +42,7 @@ extension PrefixCache {
         }
 
         /// Makes room for a new entry; with memory for its state, where an entry of the same size had to go. False where
-        /// there is one already, which counts as used, or where it would never fit.
+        /// there is one already, which counts as used, and where it does not fit beside those that are being read.
         mutating func makeRoom(
             for key: Key, _ values: ArraySlice<UInt16>, bytes size: Int, state: Int
         ) -> (hasRoom: Bool, used: FloatBuffer?) {
@@ -52,11 +52,15 @@ extension PrefixCache {
             }
             guard size <= byteLimit - reservedBytes else { return (false, nil) }
             var used: FloatBuffer?
-            if let entry = entries[key] { remove(entry) }  // other rows of the same hash
-            while bytes + size > byteLimit, let entry = probation.oldest ?? protected.oldest {
+            if let entry = entries[key] {  // other rows of the same hash
+                guard entry.readers == 0 else { return (false, nil) }
+                remove(entry)
+            }
+            while bytes + size > byteLimit {
+                guard let entry = probation.oldestUnread ?? protected.oldestUnread else { return (false, nil) }
                 counts.evictions += 1
                 remove(entry)
-                if used == nil, entry.state.count == state, entry.readers == 0 { used = entry.state }
+                if used == nil, entry.state.count == state { used = entry.state }
             }
             reservedBytes += size
             return (true, used)
@@ -102,6 +106,13 @@ extension PrefixCache {
         unowned(unsafe) private var newest: Entry?
         unowned(unsafe) private(set) var oldest: Entry?
         private(set) var bytes = 0
+
+        /// The oldest that no thread is copying: memory would outlast its entry.
+        var oldestUnread: Entry? {
+            var entry = oldest
+            while let read = entry, read.readers > 0 { entry = read.newer }
+            return entry
+        }
 
         mutating func append(_ entry: Entry) {
             (entry.older, entry.newer) = (newest, nil)

@@ -5,13 +5,13 @@
 // Entries are found by the hash of their rows, and the rows themselves are compared: a hash is no proof. Which go when the
 // budget is full: a new entry is on probation, and one that is asked for again is protected from all that is not, up to
 // three quarters of the budget. So a large job, which leaves hundreds of states that nobody asks for, pushes out the
-// like, not the prefix that somebody works with. Room is made before a state is copied, and the memory of the entry that
-// went is written over: the cache neither exceeds its budget nor has pages faulted in again.
+// like, not the prefix that somebody works with. Room is made before a state is copied, of entries that nobody is reading,
+// and the memory of the one that went is written over: the cache neither exceeds its budget nor has pages faulted in again.
 
-import Synchronization
+import Foundation
 
 /// States after first rows, of one engine's images. Shared by threads.
-public final class PrefixCache: Sendable {
+public final class PrefixCache: @unchecked Sendable {
     /// Some thousand states of the published network at 32 columns.
     public static let defaultByteLimit = 256 << 20
 
@@ -19,7 +19,9 @@ public final class PrefixCache: Sendable {
     public let byteLimit: Int
     let chain: RowPrefix.Chain
 
-    private let contents: Mutex<Contents>
+    // No Mutex, whose order ThreadSanitizer does not see.
+    private let lock = NSLock()
+    private var contents: Contents
 
     /// An empty cache of at most `byteLimit` bytes.
     public convenience init(byteLimit: Int = PrefixCache.defaultByteLimit) {
@@ -29,24 +31,24 @@ public final class PrefixCache: Sendable {
     /// A cache whose rows are hashed as tests like.
     init(byteLimit: Int, chain: @escaping RowPrefix.Chain) {
         (self.byteLimit, self.chain) = (byteLimit, chain)
-        contents = Mutex(Contents(byteLimit: byteLimit))
+        contents = Contents(byteLimit: byteLimit)
     }
 
     /// What the cache holds and has done.
-    public var status: PrefixCacheStatus { contents.withLock { $0.status } }
+    public var status: PrefixCacheStatus { lock.withLock { contents.status } }
 
     /// Copies the state after as many of the prefix's rows as are known into `cache`; returns how many those are.
     func restore(_ prefix: RowPrefix, into cache: RowCache) -> Int {
         guard prefix.rows > 0 else { return 0 }
-        guard let entry = contents.withLock({ $0.longest(of: prefix) }) else { return 0 }
+        guard let entry = lock.withLock({ contents.longest(of: prefix) }) else { return 0 }
         cache.restore(from: entry.state.base, rows: entry.key.rows)
-        contents.withLock { _ in entry.readers -= 1 }
+        lock.withLock { entry.readers -= 1 }
         return entry.key.rows
     }
 
     /// Notes that an image starts below `rows` rows which another one in flight has computed.
     func didShare(rows: Int) {
-        contents.withLock { $0.didStart(belowRows: rows) }
+        lock.withLock { contents.didStart(belowRows: rows) }
     }
 
     /// Keeps the state of `cache` after the first `rows` rows of the prefix. Costs a copy of the state where it is new.
@@ -55,12 +57,12 @@ public final class PrefixCache: Sendable {
         let key = Key(prefix, rows: rows)
         let count = RowCache.stateCount(geometry: cache.geometry, width: cache.width)
         let bytes = Entry.byteCount(state: count, values: values.count)
-        let (hasRoom, used) = contents.withLock { $0.makeRoom(for: key, values, bytes: bytes, state: count) }
+        let (hasRoom, used) = lock.withLock { contents.makeRoom(for: key, values, bytes: bytes, state: count) }
         guard hasRoom else { return }
         let state = used ?? FloatBuffer(uninitializedCount: count)
         cache.save(to: state.base, rows: rows)
         let entry = Entry(key: key, values: Array(values), state: state)
-        contents.withLock { $0.insert(entry) }
+        lock.withLock { contents.insert(entry) }
     }
 }
 

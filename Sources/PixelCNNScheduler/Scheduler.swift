@@ -22,7 +22,7 @@ public final class Scheduler: Sendable {
 
     /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are refused.
     /// Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of a small job and one
-    /// of a large job may always run. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for
+    /// of a large job may always run. Row caches of images that are done are kept for the next ones within the same bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for
     /// not at all. `observer` hears of jobs.
     public init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
@@ -36,7 +36,7 @@ public final class Scheduler: Sendable {
             maximumCacheBytes: maximumCacheBytes)
         let heartbeats = (0..<threads).map { _ in Heartbeat() }
         let prefixCache = prefixCacheBytes > 0 ? PrefixCache(byteLimit: prefixCacheBytes) : nil
-        let rowCaches = RowCachePool()
+        let rowCaches = RowCachePool(totalByteLimit: maximumCacheBytes)
         (self.engine, self.queue, self.heartbeats, self.prefixCache) = (engine, queue, heartbeats, prefixCache)
         self.threads = heartbeats.enumerated().map { i, heartbeat in
             ComputeThread(name: "compute-\(i)") {

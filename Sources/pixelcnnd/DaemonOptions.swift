@@ -60,7 +60,8 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The most memory of the row caches of images in flight; 1073741824 by default.", valueName: "bytes"))
+            "The most memory of row caches, of images in flight and kept for the next; 1073741824 by default.",
+            valueName: "bytes"))
     var maxRowCaches: Int?
 
     @Option(

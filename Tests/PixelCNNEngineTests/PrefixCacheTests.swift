@@ -202,6 +202,43 @@ import Testing
         #expect(run(task(2, rows: 4, of: image), cache).rows == 0)
     }
 
+    /// What is being copied stays in memory, so it counts until it has been.
+    @Test func whatIsBeingReadIsNotEvicted() {
+        var prefixes: [RowPrefix] = []
+        for seed in 0..<3 {
+            var prefix = RowPrefix(width: width)
+            prefix.append(rowOf: image(UInt64(seed)), height: height)
+            prefixes.append(prefix)
+        }
+        let count = RowCache.stateCount(geometry: engine.geometry, width: width)
+        let bytes = PrefixCache.Entry.byteCount(state: count, values: 3 * width)
+        var contents = PrefixCache.Contents(byteLimit: 2 * bytes)
+        func makeRoom(_ i: Int) -> (hasRoom: Bool, used: FloatBuffer?) {
+            contents.makeRoom(
+                for: PrefixCache.Key(prefixes[i], rows: 1), prefixes[i].values(rows: 1), bytes: bytes, state: count)
+        }
+        func insert(_ i: Int, _ state: FloatBuffer) {
+            contents.insert(
+                PrefixCache.Entry(
+                    key: PrefixCache.Key(prefixes[i], rows: 1), values: Array(prefixes[i].values(rows: 1)), state: state
+                ))
+        }
+        for i in 0..<2 {
+            #expect(makeRoom(i).hasRoom)
+            insert(i, FloatBuffer(uninitializedCount: count))
+        }
+        let read = prefixes[..<2].compactMap { contents.longest(of: $0) }
+        #expect(read.count == 2 && !makeRoom(2).hasRoom && contents.status.entries == 2)
+        read[0].readers -= 1
+        let (hasRoom, used) = makeRoom(2)
+        #expect(hasRoom && used === read[0].state && contents.status.bytes == 2 * bytes)
+        // Room that is promised is no longer there for others, though its state is not yet.
+        #expect(!makeRoom(0).hasRoom)
+        if let used { insert(2, used) }
+        #expect(contents.status.entries == 2 && contents.status.bytes == 2 * bytes && contents.status.evictions == 1)
+        #expect(contents.longest(of: prefixes[1]) === read[1] && contents.longest(of: prefixes[0]) == nil)
+    }
+
     // MARK: - Memory of images that are done
 
     @Test(arguments: SmallModels.all.indices)
@@ -230,5 +267,17 @@ import Testing
         #expect(pool.take(geometry: engine.geometry, width: width) === caches[2])
         #expect(pool.take(geometry: engine.geometry, width: width + 1).width == width + 1)
         #expect(pool.bytes == bytes)
+    }
+
+    @Test func idleRowCachesLeaveRoomForThoseInUse() {
+        let bytes = engine.cacheBytes(width: width)
+        let pool = RowCachePool(byteLimit: 4 * bytes, totalByteLimit: 3 * bytes)
+        let caches = (0..<4).map { _ in pool.take(geometry: engine.geometry, width: width) }
+        for (idle, cache) in caches.enumerated() {  // beside three, two, one and none in use
+            pool.put(cache)
+            #expect(pool.bytes == idle * bytes)
+        }
+        let narrow = pool.take(geometry: engine.geometry, width: 1)
+        #expect(narrow.byteCount < bytes && pool.bytes == 2 * bytes)
     }
 }
