@@ -2,6 +2,7 @@
 // they are one value, which a request takes once, at its start: a reload in the middle of it changes nothing for it.
 
 public import PixelCNNAPI
+import PixelCNNScheduler
 
 /// A model as it is served. Compared by identity: a file loaded twice is two of them.
 public final class ServedModel: Sendable {
@@ -18,4 +19,7 @@ public final class ServedModel: Sendable {
         model.limits = limits
         (self.model, self.limits, self.backend) = (model, limits, backend)
     }
+
+    /// Pixels of the images that `status` counts.
+    func pixels(_ status: SchedulerStatus) -> UInt64 { status.valuesDrawn / UInt64(self.model.channels) }
 }

@@ -19,8 +19,6 @@ public final class ServerState: Sendable {
         var waiter: CheckedContinuation<Void, Never>?
 
         init(_ served: ServedModel) { self.served = served }
-
-        var pixels: UInt64 { self.served.backend.status.valuesDrawn / UInt64(self.served.model.channels) }
     }
 
     private struct Generations {
@@ -33,6 +31,8 @@ public final class ServerState: Sendable {
         var requestsEnded: UInt64 = 0
         /// When the last request ended; the start at first.
         var lastEnd = ContinuousClock.now
+
+        var all: [ServedModel] { [self.current.served] + self.previous.map(\.served) }
     }
 
     let metrics: ServerMetrics
@@ -125,31 +125,31 @@ public final class ServerState: Sendable {
 
     /// Lets go of a model that was replaced, is unused, and computes no more; what it has counted stays counted.
     public func forget(_ served: ServedModel) {
+        let totals = served.backend.status.totals
         self.generations.withLock { generations in
             guard let i = generations.previous.firstIndex(where: { $0.served === served }) else { return }
-            generations.forgotten += served.backend.status.totals
-            generations.forgottenPixels += generations.previous[i].pixels
+            generations.forgotten += totals
+            generations.forgottenPixels += served.pixels(totals)
             generations.previous.remove(at: i)
         }
     }
 
     // MARK: - Counters
 
-    /// Of all models together; the threads are those of the model that is served.
+    /// Of all models together; the threads are those of the model that is served. Backends are asked outside the lock:
+    /// one that takes its time holds up no request.
     public var status: SchedulerStatus {
-        self.generations.withLock { generations in
-            var sum = generations.current.served.backend.status
-            for previous in generations.previous { sum += previous.served.backend.status }
-            sum += generations.forgotten
-            return sum
-        }
+        let (served, forgotten) = self.generations.withLock { ($0.all, $0.forgotten) }
+        var sum = served[0].backend.status
+        for previous in served.dropFirst() { sum += previous.backend.status }
+        sum += forgotten
+        return sum
     }
 
     /// Pixels of the images finished since the start.
     var pixelsCompleted: UInt64 {
-        self.generations.withLock { generations in
-            generations.previous.reduce(generations.forgottenPixels + generations.current.pixels) { $0 + $1.pixels }
-        }
+        let (served, forgotten) = self.generations.withLock { ($0.all, $0.forgottenPixels) }
+        return served.reduce(forgotten) { $0 + $1.pixels($1.backend.status) }
     }
 
     /// Grows while anything comes to an end: a step of images, a request.

@@ -28,6 +28,7 @@ final class FakeBackend: ComputeBackend {
         var scoringJobs: [ScoringJob] = []
         var running = 0
         var cancelled = 0
+        var whenAsked: @Sendable () -> Void = {}
     }
 
     private let log: Mutex<Log>
@@ -49,7 +50,14 @@ final class FakeBackend: ComputeBackend {
     var running: Int { self.log.withLock { $0.running } }
     var cancelled: Int { self.log.withLock { $0.cancelled } }
 
+    /// What happens while it is asked for its status.
+    var whenAsked: @Sendable () -> Void {
+        get { self.log.withLock { $0.whenAsked } }
+        set { self.log.withLock { $0.whenAsked = newValue } }
+    }
+
     var status: SchedulerStatus {
+        self.whenAsked()
         var status = SchedulerStatus()
         (status.requestsInFlight, status.requestsQueued) = (1, 2)
         (status.imagesInFlight, status.imagesQueued) = (3, 4)

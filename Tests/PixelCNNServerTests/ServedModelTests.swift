@@ -101,6 +101,21 @@ private final class Flag: Sendable {
         #expect(state.status.imagesCompleted == 10)
     }
 
+    /// Were the state locked meanwhile, this would end the process.
+    @Test func requestsBeginAndEndWhileABackendIsAskedForItsStatus() {
+        let backend = FakeBackend()
+        let first = ServedModel(model: TestServer.model(), backend: backend)
+        let state = ServerState(first)
+        backend.whenAsked = { [weak state] in
+            if let state { state.endRequest(state.beginRequest()) }
+        }
+        _ = (state.status, state.pixelsCompleted, state.progress)
+        _ = state.replace(with: self.other())
+        _ = (state.status, state.pixelsCompleted, state.progress)
+        state.forget(first)
+        #expect(state.progress == 7)
+    }
+
     @Test func anUnusedModelIsNotWaitedFor() async throws {
         let first = ServedModel(model: TestServer.model(), backend: FakeBackend())
         let state = ServerState(first)
