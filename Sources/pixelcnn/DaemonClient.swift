@@ -20,6 +20,8 @@ struct DaemonClient: Sendable {
         var accept: String
         var contentType: String?
         var body: () throws -> [UInt8] = { [] }
+        /// Throws where the head of an answer, whether it is what was asked for or a refusal, is not what it must be.
+        var check: (HTTPResponseHead) throws(Failure) -> Void = { _ in }
 
         fileprivate var headers: [(String, String)] {
             var headers = [("Accept", self.accept), ("User-Agent", "pixelcnn/\(Version.current)")]
@@ -46,7 +48,7 @@ struct DaemonClient: Sendable {
             let exchange = try await self.connect()
             do {
                 let answer = try await exchange.send(
-                    question.method, question.path, headers: question.headers, body: body,
+                    question.method, question.path, headers: question.headers, body: body, check: question.check,
                     consume: makeConsumer?())
                 if answer.isSuccess { return answer }
                 try await self.wait(for: answer, patience, notify)

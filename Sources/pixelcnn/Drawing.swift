@@ -3,6 +3,7 @@
 
 import FoundationEssentials
 import ImageFormats
+import NIOHTTP1
 import PixelCNNAPI
 
 struct Drawing: Sendable {
@@ -196,21 +197,23 @@ struct Drawing: Sendable {
 
     /// Asks for a part.
     ///
-    /// - Throws: ``Failure`` also where another model, or another precision, has answered than was described.
+    /// - Throws: ``Failure`` also where another model, or another precision, answers than was described.
     private func ask(
         _ part: SampleRequest, accept: String, _ model: ModelDescription, _ display: DrawingDisplay,
         makeConsumer: (() -> HTTPExchange.Consumer)? = nil
     ) async throws -> HTTPAnswer {
         let question = DaemonClient.Question(
-            method: .POST, path: Endpoint.samples, accept: accept, contentType: MediaTypeName.json
-        ) { try self.body(of: part) }
-        let answer = try await self.client.send(
+            method: .POST, path: Endpoint.samples, accept: accept, contentType: MediaTypeName.json,
+            body: { try self.body(of: part) }, check: { head throws(Failure) in try self.check(head, model) })
+        return try await self.client.send(
             question, patience: self.patience, notify: { if !self.isQuiet { display.note($0) } },
             makeConsumer: makeConsumer)
-        guard answer.headers.first(name: HeaderName.model) == model.sha256,
-            answer.headers.first(name: HeaderName.precision) == model.precision
+    }
+
+    private func check(_ head: HTTPResponseHead, _ model: ModelDescription) throws(Failure) {
+        guard head.headers.first(name: HeaderName.model) == model.sha256,
+            head.headers.first(name: HeaderName.precision) == model.precision
         else { throw Failure(.temporaryFailure, "the daemon has changed its model or precision meanwhile; ask again") }
-        return answer
     }
 
     private func body(of part: SampleRequest) throws(Failure) -> [UInt8] {

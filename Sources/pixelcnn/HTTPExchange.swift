@@ -59,10 +59,12 @@ struct HTTPExchange: Sendable {
 
     /// Sends a request and returns its answer; the connection is closed after it.
     ///
-    /// - Parameter consume: gets the body of a successful answer as it comes, which the answer then lacks.
+    /// - Parameters:
+    ///   - check: gets the head of the answer before anything of its body is taken.
+    ///   - consume: gets the body of a successful answer as it comes, which the answer then lacks.
     func send(
         _ method: HTTPMethod, _ path: String, headers: [(String, String)], body: [UInt8] = [],
-        consume: Consumer? = nil
+        check: (HTTPResponseHead) throws -> Void = { _ in }, consume: Consumer? = nil
     ) async throws -> HTTPAnswer {
         var fields = HTTPHeaders([("Host", "localhost")] + headers)
         if method == .POST { fields.add(name: "Content-Length", value: "\(body.count)") }
@@ -75,19 +77,21 @@ struct HTTPExchange: Sendable {
             do {
                 try await outbound.write(contentsOf: parts)
             } catch let writeError {
-                do { return try await Self.collect(inbound, consume) } catch { throw writeError }
+                do { return try await Self.collect(inbound, check, consume) } catch { throw writeError }
             }
-            return try await Self.collect(inbound, consume)
+            return try await Self.collect(inbound, check, consume)
         }
     }
 
     private static func collect(
-        _ parts: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ consume: Consumer?
+        _ parts: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ check: (HTTPResponseHead) throws -> Void,
+        _ consume: Consumer?
     ) async throws -> HTTPAnswer {
         var answer: HTTPAnswer?
         for try await part in parts {
             switch part {
             case .head(let head):
+                try check(head)
                 answer = HTTPAnswer(status: Int(head.status.code), headers: head.headers, body: [])
             case .body(let buffer):
                 if let consume, answer?.isSuccess == true {
