@@ -57,6 +57,7 @@ let package = Package(
 
         // Leaves: depend on no layer of ours.
         .target(name: "AtomicFiles", swiftSettings: settings),
+        .target(name: "Digests", dependencies: ["CMessageDigest"], swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
         .target(name: "PixelCNNAPI", swiftSettings: settings),
         .target(name: "Plots", dependencies: ["CCairo"], swiftSettings: settings),
@@ -64,21 +65,23 @@ let package = Package(
 
         // The network, from file to service.
         .target(
-            name: "PixelCNNModel", dependencies: ["AtomicFiles", "CMessageDigest", "CZlib"], swiftSettings: settings),
+            name: "PixelCNNModel", dependencies: ["AtomicFiles", "CZlib", "Digests"], swiftSettings: settings),
         .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
         .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
         .target(
             name: "PixelCNNTraining",
-            dependencies: ["PixelCNNModel", "ImageFormats", "CCairo", "CPixelKernels", "CMessageDigest"],
+            dependencies: [
+                "PixelCNNModel", "ImageFormats", "Digests", "CCairo", "CPixelKernels", "CMessageDigest",
+            ],
             swiftSettings: settings),
         .target(
             name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", collections], swiftSettings: settings),
         .target(
             name: "PixelCNNServer",
             dependencies: [
-                "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNScheduler", "PrometheusMetrics", httpTypes,
-                hummingbird, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes, nioPosix,
-                serviceLifecycle,
+                "Digests", "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNScheduler", "PrometheusMetrics",
+                httpTypes, hummingbird, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
+                nioPosix, serviceLifecycle,
             ], resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
 
         // The programs.
@@ -119,7 +122,7 @@ let package = Package(
             name: "ImageFormatsTests", dependencies: ["ImageFormats"], exclude: ["Fixtures"], swiftSettings: settings),
         .testTarget(name: "PlotsTests", dependencies: ["Plots", "ImageFormats"], swiftSettings: settings),
         .testTarget(
-            name: "PixelCNNModelTests", dependencies: ["PixelCNNModel"], exclude: ["Fixtures"],
+            name: "PixelCNNModelTests", dependencies: ["PixelCNNModel", "Digests"], exclude: ["Fixtures"],
             swiftSettings: settings),
         .testTarget(
             name: "TrainCommandTests",
@@ -147,15 +150,14 @@ let package = Package(
         .testTarget(
             name: "PixelCNNServerTests",
             dependencies: [
-                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "ImageFormats", "PixelCNNScheduler",
-                inMemoryLogging,
-                logging, nioCore, nioPosix, serviceLifecycle,
+                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "Digests", "ImageFormats", "PixelCNNEngine",
+                "PixelCNNScheduler", inMemoryLogging, logging, nioCore, nioPosix, serviceLifecycle,
             ], swiftSettings: settings),
         .testTarget(
             name: "DaemonTests",
             dependencies: [
                 "ServerTestSupport", "TestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "PixelCNNModel",
-                "ImageFormats", logging,
+                "Digests", "ImageFormats", logging,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,6 +1,8 @@
 // A gated PixelCNN's weights, complete and checked. What holds a Model need not check anything again: every parameter is
 // there, in its shape, finite as float32, and any mask its file stored is the one the network must have.
 
+import Digests
+
 /// Hyperparameters and parameters of a gated PixelCNN.
 public struct Model: Sendable {
     /// Size of the images and of the network.

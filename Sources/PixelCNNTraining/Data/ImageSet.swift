@@ -1,5 +1,6 @@
 // Images in memory, a byte a value: CIFAR-10 takes 154 MB. Read whole, checked whole, before the first step.
 
+import Digests
 import ImageFormats
 import PixelCNNModel
 

@@ -1,19 +1,20 @@
-// SHA-256 from Debian's libmd: identifies a model in answers and logs. About 0.1 s for the published model's file.
+// SHA-256 from Debian's libmd: identifies models, data sets and given images in answers, logs and
+// checkpoints. About 0.1 s for the published model's file.
 
 import CMessageDigest
 
 package struct SHA256 {
     private var context = SHA2_CTX()
 
-    init() { SHA256Init(&context) }
+    package init() { SHA256Init(&context) }
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
         SHA256Update(&context, start.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 
     /// The digest as 64 lower-case hexadecimal digits.
-    consuming func hexadecimal() -> String {
+    package consuming func hexadecimal() -> String {
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         SHA256Final(&digest, &context)
         return Self.text(digest)
