@@ -39,6 +39,18 @@ extension NPYArray {
         }
     }
 
+    /// Which elements are not 0, in C order.
+    ///
+    /// - Throws: `NPYError.notIntegers` for floating-point arrays, even of whole numbers.
+    public func nonzero() throws(NPYError) -> [Bool] {
+        switch elementType {
+        case .float16, .float32, .float64: throw .notIntegers(elementType)
+        default: break
+        }
+        let size = elementType.size
+        return (0..<count).map { element in (0..<size).contains { bytes[element * size + $0] != 0 } }
+    }
+
     /// The elements in C order, rounded to the nearest `Float`. Booleans are 0 and 1.
     public func floats() -> [Float] {
         switch elementType {

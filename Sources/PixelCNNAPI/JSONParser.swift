@@ -12,9 +12,12 @@ extension JSONValue {
 
 struct JSONParser {
     static let maximumDepth = 16
+    /// Far more than any request has. Each takes many times the memory of the two bytes that it may be in the text.
+    static let maximumValues = 1000
 
     private let bytes: [UInt8]
     private var offset = 0
+    private var values = 0
 
     init(bytes: [UInt8]) {
         self.bytes = bytes
@@ -29,6 +32,8 @@ struct JSONParser {
 
     private mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
         guard depth < Self.maximumDepth else { throw .tooDeep(limit: Self.maximumDepth) }
+        self.values += 1
+        guard self.values <= Self.maximumValues else { throw .tooManyValues(limit: Self.maximumValues) }
         self.skipWhiteSpace()
         guard let first = self.peek else { throw .unexpectedEnd }
         switch first {
@@ -103,7 +108,13 @@ struct JSONParser {
         let start = self.offset
         self.offset += 1
         var utf8: [UInt8] = []
-        while let byte = self.peek {
+        while true {
+            let plain = self.bytes[self.offset...].prefix {
+                $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+            }
+            utf8.append(contentsOf: plain)
+            self.offset = plain.endIndex
+            guard let byte = self.peek else { throw .unexpectedEnd }
             self.offset += 1
             switch byte {
             case UInt8(ascii: "\""):
@@ -111,13 +122,10 @@ struct JSONParser {
                 return text
             case UInt8(ascii: "\\"):
                 utf8.append(contentsOf: try self.parseEscape(stringStart: start))
-            case 0..<0x20:
-                throw .unexpectedByte(offset: self.offset - 1, expected: "no control character in a string")
             default:
-                utf8.append(byte)
+                throw .unexpectedByte(offset: self.offset - 1, expected: "no control character in a string")
             }
         }
-        throw .unexpectedEnd
     }
 
     /// The UTF-8 of one escape sequence, after its backslash.

@@ -50,10 +50,12 @@ public enum JSONValue: Sendable, Equatable {
         return json + "\""
     }
 
-    /// At most forty characters of `text`: a message is one line, whatever the request holds.
+    /// The first forty scalars of `text`, which may be very long: a message is one line, whatever the request holds.
     static func shortened(_ text: String) -> String {
-        let printable = String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 ? "?" : $0 }))
-        return printable.count <= 40 ? printable : printable.prefix(40) + "…"
+        let most = 40
+        let start = text.unicodeScalars.prefix(most + 1).map { $0.value < 0x20 ? "?" : $0 }
+        let printable = String(String.UnicodeScalarView(start.prefix(most)))
+        return start.count > most ? printable + "…" : printable
     }
 }
 
@@ -69,6 +71,8 @@ public enum JSONError: Error, Equatable, CustomStringConvertible {
     case duplicateName(String)
     /// Arrays and objects nest deeper than allowed.
     case tooDeep(limit: Int)
+    /// There are more values than allowed.
+    case tooManyValues(limit: Int)
     /// A string is not valid UTF-8, or escapes half a surrogate pair.
     case invalidString(offset: Int)
 
@@ -80,6 +84,7 @@ public enum JSONError: Error, Equatable, CustomStringConvertible {
         case .trailingBytes(let offset): "something follows the JSON value at byte \(offset)"
         case .duplicateName(let name): "the field \"\(JSONValue.shortened(name))\" is given twice"
         case .tooDeep(let limit): "the JSON text nests deeper than \(limit) levels"
+        case .tooManyValues(let limit): "the JSON text has more than \(limit) values"
         case .invalidString(let offset): "the JSON string at byte \(offset) is not valid Unicode"
         }
     }

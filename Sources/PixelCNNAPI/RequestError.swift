@@ -9,8 +9,6 @@ public enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
     case wrongType(field: String, expected: String, found: String)
     /// A field that the protocol does not know.
     case unknownField(String, known: [String])
-    /// A field of the protocol that this version does not act on.
-    case unsupportedField(String)
     /// A field's value lies outside what is allowed.
     case outOfRange(field: String, found: String, allowed: String)
 
@@ -18,7 +16,7 @@ public enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
     public var status: Int {
         switch self {
         case .malformedBody, .wrongType, .unknownField: 400
-        case .unsupportedField, .outOfRange: 422
+        case .outOfRange: 422
         }
     }
 
@@ -26,9 +24,7 @@ public enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
     public var field: String? {
         switch self {
         case .malformedBody: nil
-        case .wrongType(let field, _, _), .unknownField(let field, _), .unsupportedField(let field),
-            .outOfRange(let field, _, _):
-            field
+        case .wrongType(let field, _, _), .unknownField(let field, _), .outOfRange(let field, _, _): field
         }
     }
 
@@ -39,8 +35,6 @@ public enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
         case .wrongType(let field, let expected, let found): "\(field) must be \(expected); found \(found)"
         case .unknownField(let field, let known):
             "unknown field \"\(field)\"; known are \(known.joined(separator: ", "))"
-        case .unsupportedField(let field):
-            "the field \"\(field)\" is not supported by version \(Version.current); leave it out"
         case .outOfRange(let field, let found, let allowed): "\(field) is \(found); allowed is \(allowed)"
         }
     }

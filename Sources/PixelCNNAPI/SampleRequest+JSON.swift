@@ -1,13 +1,13 @@
 // Reading and writing a SampleRequest as JSON. Reading is strict: a misspelt field must not silently give other images
 // than were meant. Integers go from text to UInt64 directly, so that seeds up to 2⁶⁴ − 1 keep every bit.
 
+import FoundationEssentials
+
 extension SampleRequest {
     private static let knownFields = [
-        "n", "seed", "first_index", "height", "width", "label", "temperature", "top_k", "top_p", "columns",
+        "n", "seed", "first_index", "height", "width", "label", "given", "temperature", "top_k", "top_p", "columns",
         "deadline_ms", "stream_rows", "format",
     ]
-    /// Names that the protocol reserves and this version refuses.
-    private static let reservedFields = ["given"]
 
     /// Reads a request body; an empty one is a request with every default.
     ///
@@ -38,6 +38,7 @@ extension SampleRequest {
         case "height": self.height = try value.integer(field)
         case "width": self.width = try value.integer(field)
         case "label": self.label = try value.label(field)
+        case "given": self.given = try GivenImage(value)
         case "temperature": self.temperature = try value.double(field)
         case "top_k": self.topK = try value.integer(field)
         case "top_p": self.topP = try value.double(field)
@@ -45,7 +46,6 @@ extension SampleRequest {
         case "deadline_ms": self.deadlineMilliseconds = try value.integer(field)
         case "stream_rows": self.streamsRows = try value.boolean(field)
         case "format": self.imageFormat = try value.choice(field)
-        case _ where Self.reservedFields.contains(field): throw .unsupportedField(field)
         default: throw .unknownField(JSONValue.shortened(field), known: Self.knownFields)
         }
     }
@@ -62,6 +62,7 @@ extension SampleRequest {
         case .number(let number): members.append("\"label\":\(number)")
         case .name(let name): members.append("\"label\":\(JSONValue.quoted(name))")
         }
+        if let given { members.append("\"given\":\(given.json)") }
         if self.temperature != 1 { members.append("\"temperature\":\(self.temperature)") }
         if let topK { members.append("\"top_k\":\(topK)") }
         if let topP { members.append("\"top_p\":\(topP)") }
@@ -73,7 +74,54 @@ extension SampleRequest {
     }
 }
 
+extension GivenImage {
+    private static let knownFields = ["image", "rows", "mask"]
+
+    fileprivate init(_ value: JSONValue) throws(RequestError) {
+        guard case .object(let members) = value else {
+            throw .wrongType(field: Field.given, expected: "an object", found: value.summary)
+        }
+        var (image, mask, rows): ([UInt8]?, [UInt8]?, Int?)
+        for member in members {
+            switch member.name {
+            case "image": image = try member.value.base64(Field.image)
+            case "rows": rows = try member.value.integer(Field.rows)
+            case "mask": mask = try member.value.base64(Field.mask)
+            case let name:
+                throw .unknownField("\(Field.given).\(JSONValue.shortened(name))", known: Self.knownFields)
+            }
+        }
+        guard let image else { throw .wrongType(field: Field.image, expected: JSONValue.file, found: "nothing") }
+        switch (rows, mask) {
+        case (let rows?, nil): self.init(image: image, kept: .rows(rows))
+        case (nil, let mask?): self.init(image: image, kept: .mask(mask))
+        default:
+            throw .wrongType(
+                field: Field.given, expected: "an object with image and one of rows and mask",
+                found: rows == nil ? "neither" : "both")
+        }
+    }
+
+    fileprivate var json: String {
+        let kept =
+            switch self.kept {
+            case .rows(let rows): "\"rows\":\(rows)"
+            case .mask(let mask): "\"mask\":\"\(Data(mask).base64EncodedString())\""
+            }
+        return "{\"image\":\"\(Data(self.image).base64EncodedString())\",\(kept)}"
+    }
+}
+
 extension JSONValue {
+    fileprivate static let file = "base64 of a PNG or NPY file"
+
+    fileprivate func base64(_ field: String) throws(RequestError) -> [UInt8] {
+        guard case .string(let text) = self, let data = Data(base64Encoded: text) else {
+            throw .wrongType(field: field, expected: Self.file, found: self.summary)
+        }
+        return Array(data)
+    }
+
     fileprivate func integer(_ field: String) throws(RequestError) -> Int {
         guard let text = self.integerText else {
             throw .wrongType(field: field, expected: "an integer", found: self.summary)

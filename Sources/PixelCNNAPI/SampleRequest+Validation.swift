@@ -21,6 +21,9 @@ extension SampleRequest {
                 allowed: "first_index + n at most 2⁶⁴")
         }
         _ = try model.number(ofAny: self.label)
+        if case .rows(let rows) = self.given?.kept {
+            try RequestLimits.check(GivenImage.Field.rows, rows, in: 0...(self.height ?? model.height))
+        }
         guard self.temperature == 0 || 0.01...100 ~= self.temperature else {
             throw .outOfRange(field: "temperature", found: "\(self.temperature)", allowed: "0, or 0.01…100")
         }

@@ -23,6 +23,8 @@ public struct SampleRequest: Sendable, Equatable {
     public var width: Int?
     /// The class, where the model is conditional.
     public var label: ClassLabel?
+    /// What all images start with; height and width are its own where nil.
+    public var given: GivenImage?
     /// The temperature: 0 (the most probable value) or 0.01…100.
     public var temperature: Double
     /// Draw from the k most probable values only.
@@ -41,8 +43,9 @@ public struct SampleRequest: Sendable, Equatable {
     /// A request with the protocol's defaults.
     public init(
         n: Int = 1, seed: UInt64? = nil, firstIndex: UInt64 = 0, height: Int? = nil, width: Int? = nil,
-        label: ClassLabel? = nil, temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, columns: Int? = nil,
-        deadlineMilliseconds: Int? = nil, streamsRows: Bool = false, imageFormat: ImageFormat? = nil
+        label: ClassLabel? = nil, given: GivenImage? = nil, temperature: Double = 1, topK: Int? = nil,
+        topP: Double? = nil, columns: Int? = nil, deadlineMilliseconds: Int? = nil, streamsRows: Bool = false,
+        imageFormat: ImageFormat? = nil
     ) {
         self.n = n
         self.seed = seed
@@ -50,6 +53,7 @@ public struct SampleRequest: Sendable, Equatable {
         self.height = height
         self.width = width
         self.label = label
+        self.given = given
         self.temperature = temperature
         self.topK = topK
         self.topP = topP

@@ -72,6 +72,15 @@ enum MemoryNeed {
     /// A body of `count` bytes: as it comes, as an array is grown or read from it, and that array in another order.
     static func body(_ count: Int) -> Int { count.multipliedReportingOverflow(by: 4).overflow ? .max : 4 * count }
 
+    /// A body of `count` bytes of JSON: as it came, a text of it, and the bytes that this is base64 of, twice.
+    static func json(_ count: Int) -> Int { 5 * count }
+
+    /// Pictures decoded, with their transparency and from their palettes, then as values and as a mask.
+    static func decoding(pixels: Int, values: Int) -> Int { pixels * 8 + values * 4 }
+
+    /// Pixels that images start with.
+    static func given(pixels: Int, values: Int) -> Int { pixels + values * 2 }
+
     /// Images drawn, then put together, then a picture or an array and its encoding.
     static func samples(images: Int, values: Int) -> Int { images * self.array + values * 6 }
 

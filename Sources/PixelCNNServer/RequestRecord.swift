@@ -50,8 +50,11 @@ final class RequestRecord: Sendable {
         (self.requestID, self.peer) = (requestID, peer)
     }
 
-    /// Images of this request are drawn. `type` is the answer's.
-    func note(_ request: SampleRequest, _ job: SamplingJob, type: String, of model: ModelDescription) {
+    /// Images of this request are drawn. `type` is the answer's, `given` says what they start with.
+    func note(
+        _ request: SampleRequest, _ job: SamplingJob, _ given: Logger.Metadata, type: String,
+        of model: ModelDescription
+    ) {
         self.content.withLock { content in
             Self.note(images: job.count, job.height, job.width, of: model, in: &content.metadata)
             content.metadata["seed"] = "\(job.seed)"
@@ -62,6 +65,7 @@ final class RequestRecord: Sendable {
             if let topK = request.topK { content.metadata["top_k"] = "\(topK)" }
             if let topP = request.topP { content.metadata["top_p"] = "\(topP)" }
             if let columns = request.columns { content.metadata["columns"] = "\(columns)" }
+            content.metadata.merge(given) { $1 }
         }
     }
 

@@ -9,9 +9,6 @@ import PixelCNNEngine
 import PixelCNNScheduler
 
 struct SamplesRoute {
-    /// A request is a handful of numbers.
-    static let maximumBodyBytes = 1 << 20
-
     /// JSON, and what `curl -d` calls its data where it is told nothing: the body is read as JSON either way.
     static let bodyTypes = [MediaTypeName.json, "application/x-www-form-urlencoded"]
 
@@ -21,31 +18,30 @@ struct SamplesRoute {
         try request.refuseQuery()
         let type = try self.negotiate(request.headers)
         let isStreamed = type == MediaTypeName.eventStream
-        let body = try await request.wholeBody(
-            limit: min(Self.maximumBodyBytes, self.state.limits.maximumBodyBytes), memory: context.memory)
-        if let found = request.headers.bodyType, !body.isEmpty, !Self.bodyTypes.contains(found) {
-            throw ProblemAnswer(.unsupportedMediaType, "Content-Type is \(found); allowed is \(MediaTypeName.json)")
-        }
-        let sampleRequest = try SampleRequest(json: body)
+        var sampleRequest = try await self.read(request, context.memory)
+        let given = try sampleRequest.given.map { try GivenFiles($0, self.state.model, self.state.limits) }
+        try given?.giveSize(to: &sampleRequest)
         try sampleRequest.validate(against: self.state.model, limits: self.state.limits, isStreamed: isStreamed)
+        sampleRequest.given = nil  // the files are on their way
 
         var job = try self.job(for: sampleRequest)
+        job.given = try given?.pixels(holding: context.memory)
         job.started = context.record.started
         let headers: HTTPFields = [.pixelCNNSeed: "\(job.seed)"]
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
-        context.record.note(sampleRequest, job, type: type, of: self.state.model)
+        context.record.note(sampleRequest, job, given?.record ?? [:], type: type, of: self.state.model)
         let values = job.count * self.shape(of: job).count
+        let kept = job.given.map { MemoryNeed.given(pixels: job.height * job.width, values: $0.values.count) } ?? 0
         if isStreamed {
-            try context.memory.hold(
-                MemoryNeed.stream(
-                    images: job.count, values: values, rows: sampleRequest.streamsRows ? job.count * job.height : 0))
+            let rows = sampleRequest.streamsRows ? job.count * job.height : 0
+            try context.memory.hold(kept + MemoryNeed.stream(images: job.count, values: values, rows: rows))
             let stream = try await SampleStream.start(
                 job, encoder: self.encoder(for: sampleRequest, job: job), streamsRows: sampleRequest.streamsRows,
                 backend: backend, context: context)
             return stream.response(headers: headers)
         }
-        try context.memory.hold(MemoryNeed.samples(images: job.count, values: values))
+        try context.memory.hold(kept + MemoryNeed.samples(images: job.count, values: values))
         let images = DrawnImages(
             values: try await context.watch.cancellingOnClose { [job] in
                 context.pass.giveBack()
@@ -57,6 +53,16 @@ struct SamplesRoute {
             ? try images.png(columns: sampleRequest.columns, origin: self.origin(of: job)) : images.npy()
         try context.memory.hold(bytes.count)
         return Response(headers: headers, bytes: bytes, type: type)
+    }
+
+    /// The request that the body is; the body itself is gone then.
+    private func read(_ request: Request, _ memory: RequestMemory) async throws -> SampleRequest {
+        let body = try await request.wholeBody(limit: self.state.limits.maximumBodyBytes, memory: memory)
+        if let found = request.headers.bodyType, !body.isEmpty, !Self.bodyTypes.contains(found) {
+            throw ProblemAnswer(.unsupportedMediaType, "Content-Type is \(found); allowed is \(MediaTypeName.json)")
+        }
+        try memory.hold(MemoryNeed.json(body.count))
+        return try SampleRequest(json: body)
     }
 
     private func negotiate(_ headers: HTTPFields) throws -> String {

@@ -1,6 +1,8 @@
 """What Schemathesis cannot know: how pictures and arrays are written, which answers can be asked for, and that a test
 need not draw images for an hour."""
 
+import base64
+import math
 import random
 import struct
 import zlib
@@ -15,8 +17,12 @@ PIXELS = 4096
 @strategies.composite
 def arrays(draw):
     n, height, width = (draw(strategies.integers(1, most)) for most in (3, 9, 9))
-    shape = draw(strategies.sampled_from([(n, CHANNELS, height, width), (CHANNELS, height, width)]))
-    size = CHANNELS * height * width * (n if len(shape) == 4 else 1)
+    return draw(array(draw(strategies.sampled_from([(n, CHANNELS, height, width), (CHANNELS, height, width)]))))
+
+
+@strategies.composite
+def array(draw, shape):
+    size = math.prod(shape)
     head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
     head += " " * (-(len(head) + 11) % 64) + "\n"
     values = draw(strategies.binary(min_size=size, max_size=size))
@@ -35,6 +41,13 @@ def pictures(draw):
             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
+def text(files):
+    return files.map(lambda file: base64.b64encode(file).decode())
+
+
+# A picture of 5 x 4 pixels fits a mask of 5 x 4; the others show what happens where they do not.
+schemathesis.openapi.format("image-base64", text(pictures() | array((CHANNELS, 5, 4))))
+schemathesis.openapi.format("mask-base64", text(array((5, 4))))
 schemathesis.openapi.media_type("application/x-npy", arrays())
 schemathesis.openapi.media_type("image/png", pictures())
 

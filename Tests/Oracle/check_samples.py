@@ -1,6 +1,9 @@
 """Draws each value of given samples again, with PyTorch's probabilities and a Philox of its own.
 
     check_samples.py MODEL.pt SAMPLES.npy --seed S --first-index I [--temperature T] [--top-k K] [--top-p P]
+                     [--given IMAGE.npy --mask MASK.npy]
+
+Where an image (C, H, W) and a mask (H, W) are given, pixels where the mask is true must be the image's.
 
 Logits may differ by 1e-4 * max(1, sigma of the logits), which moves a boundary F of the distribution by at most half of
 that, since dF = 2 e F (1 - F) where logits on either side of it move by e against each other. Values whose u lies that
@@ -65,10 +68,14 @@ def main():
     parser.add_argument("--temperature", type=float, default=1)
     parser.add_argument("--top-k", type=int)
     parser.add_argument("--top-p", type=float)
+    parser.add_argument("--given")
+    parser.add_argument("--mask")
     arguments = parser.parse_args()
 
     model = torch.load(arguments.model, weights_only=False).eval()
     samples = np.load(arguments.samples)
+    given = np.load(arguments.given) if arguments.given else None
+    kept = np.load(arguments.mask).astype(bool) if arguments.given else np.zeros(samples.shape[2:], dtype=bool)
     wrong = excluded = 0
     for i, image in enumerate(samples):
         with torch.no_grad():
@@ -76,14 +83,20 @@ def main():
         tolerance = 1e-4 * max(1, logits.std())
         channels, height, width = image.shape
         for c, row, column in np.ndindex(image.shape):
+            if kept[row, column]:
+                if image[c, row, column] != given[c, row, column]:
+                    wrong += 1
+                    print(f"image {i}, channel {c}, row {row}, column {column}: not what was given")
+                continue
             u = uniform(arguments.seed, arguments.first_index + i, (row * width + column) * channels + c)
             value, near = expected_value(logits[:, c, row, column], u, arguments, tolerance)
             excluded += near
             if not near and value != image[c, row, column]:
                 wrong += 1
                 print(f"image {i}, channel {c}, row {row}, column {column}: {image[c, row, column]}, not {value}")
-    print(f"{samples.size} values, {wrong} wrong, {excluded} too near a boundary to tell")
-    sys.exit(int(wrong > 0 or excluded > 0.05 * samples.size))
+    drawn = len(samples) * samples.shape[1] * int((~kept).sum())
+    print(f"{samples.size} values, {drawn} drawn, {wrong} wrong, {excluded} too near a boundary to tell")
+    sys.exit(int(wrong > 0 or excluded > 0.05 * drawn))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import Testing
 
     @Test(arguments: [
         ("", JSONError.unexpectedEnd), ("{", .unexpectedEnd), ("[1,", .unexpectedEnd), ("\"a", .unexpectedEnd),
+        ("\"a\\", .unexpectedEnd),
         ("1.", .unexpectedEnd), ("tru", .unexpectedEnd), ("{} x", .trailingBytes(offset: 3)),
         ("1 2", .trailingBytes(offset: 2)), ("01", .trailingBytes(offset: 1)), ("{}{}", .trailingBytes(offset: 2)),
         ("{\"a\":1,\"a\":2}", .duplicateName("a")), ("{\"a\":1,\"\\u0061\":2}", .duplicateName("a")),
@@ -45,6 +46,15 @@ import Testing
     @Test func refusesDeepNestingWithoutDescending() {
         let text = String(repeating: "[", count: 1_000_000)
         #expect(throws: JSONError.tooDeep(limit: 16)) { try JSONValue(parsing: Array(text.utf8)) }
+    }
+
+    @Test func refusesMoreValuesThanAnyRequestHas() throws {
+        func array(of count: Int) -> [UInt8] {
+            Array("[\(Array(repeating: "0", count: count).joined(separator: ","))]".utf8)
+        }
+        guard case .array(let most) = try JSONValue(parsing: array(of: 999)) else { Issue.record("no array"); return }
+        #expect(most.count == 999)
+        #expect(throws: JSONError.tooManyValues(limit: 1000)) { try JSONValue(parsing: array(of: 1000)) }
     }
 
     @Test func neverCrashesOnTruncation() {

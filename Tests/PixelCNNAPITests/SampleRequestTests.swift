@@ -23,11 +23,13 @@ import Testing
     @Test func readsEveryField() throws {
         let json = """
             {"n": 2, "seed": 3, "first_index": "4", "height": 5, "width": 6, "temperature": 0.5, "top_k": 7, \
-            "top_p": 0.25, "columns": 8, "deadline_ms": 9, "stream_rows": true, "format": "npy"}
+            "top_p": 0.25, "columns": 8, "deadline_ms": 9, "stream_rows": true, "format": "npy", \
+            "given": {"rows": 2, "image": "AP9h"}}
             """
         let expected = SampleRequest(
-            n: 2, seed: 3, firstIndex: 4, height: 5, width: 6, temperature: 0.5, topK: 7, topP: 0.25, columns: 8,
-            deadlineMilliseconds: 9, streamsRows: true, imageFormat: .npy)
+            n: 2, seed: 3, firstIndex: 4, height: 5, width: 6, given: GivenImage(image: [0, 255, 97], kept: .rows(2)),
+            temperature: 0.5, topK: 7, topP: 0.25, columns: 8, deadlineMilliseconds: 9, streamsRows: true,
+            imageFormat: .npy)
         #expect(try self.read(json) == expected)
     }
 
@@ -47,6 +49,8 @@ import Testing
             SampleRequest(
                 n: 9, seed: .max, firstIndex: .max - 8, height: 1, width: 2, temperature: 0.01, topK: 1,
                 topP: 1e-30, columns: 3, deadlineMilliseconds: 5, streamsRows: true, imageFormat: .png),
+            SampleRequest(given: GivenImage(image: Array(0...255), kept: .rows(7))),
+            SampleRequest(given: GivenImage(image: [], kept: .mask([1, 2, 3, 4]))),
         ]
         for request in requests { #expect(try SampleRequest(json: request.json) == request) }
     }
@@ -93,10 +97,29 @@ import Testing
         #expect(error.description.utf8.count < 300)
     }
 
-    @Test(arguments: ["given"])
-    func refusesReservedFieldsByName(field: String) {
-        #expect(throws: RequestError.unsupportedField(field)) { try self.read("{\"\(field)\": 1}") }
-        #expect(RequestError.unsupportedField(field).status == 422)
+    @Test(arguments: [
+        ("1", "given", "must be an object"), ("null", "given", "found null"),
+        ("{\"rows\": 1}", "given.image", "found nothing"), ("{\"image\": \"\"}", "given", "one of rows and mask"),
+        ("{\"image\": \"\", \"rows\": 1, \"mask\": \"\"}", "given", "found both"),
+        ("{\"image\": 7, \"rows\": 1}", "given.image", "base64"),
+        ("{\"image\": \"AAA\", \"rows\": 1}", "given.image", "base64"),
+        ("{\"image\": \"A*==\", \"rows\": 1}", "given.image", "base64"),
+        ("{\"image\": \"\", \"mask\": \"é\"}", "given.mask", "base64"),
+        ("{\"image\": \"\", \"rows\": \"1\"}", "given.rows", "an integer"),
+        ("{\"image\": \"\", \"rows\": 1, \"row\": 2}", "given.row", "image, rows, mask"),
+    ])
+    func namesTheMemberOfWhatIsGiven(json: String, field: String, message: String) throws {
+        let error = try #require(throws: RequestError.self) { try self.read("{\"given\": \(json)}") }
+        #expect((error.status, error.field) == (400, field))
+        #expect(error.description.contains(message), "\(error)")
+    }
+
+    @Test func whatIsNoBase64IsAnsweredShortly() throws {
+        let text = String(repeating: "\u{301}", count: 1_000_000)  // one character to a reader
+        let error = try #require(throws: RequestError.self) {
+            try self.read("{\"given\": {\"image\": \"\(text)\", \"rows\": 1}}")
+        }
+        #expect(error.description.utf8.count < 300)
     }
 
     @Test(arguments: [
@@ -125,6 +148,8 @@ import Testing
         SampleRequest(temperature: 100), SampleRequest(topK: 1), SampleRequest(topK: 256), SampleRequest(topP: 1),
         SampleRequest(topP: 0.001), SampleRequest(n: 1, firstIndex: .max), SampleRequest(n: 2, firstIndex: .max - 1),
         SampleRequest(columns: 1), SampleRequest(columns: .max), SampleRequest(height: 1024, width: 1024),
+        SampleRequest(given: GivenImage(image: [], kept: .rows(0))),
+        SampleRequest(height: 5, given: GivenImage(image: [], kept: .rows(5))),
     ])
     func allowsTheBordersOfEveryRange(request: SampleRequest) throws {
         try request.validate(against: Self.model, limits: RequestLimits())
@@ -140,6 +165,8 @@ import Testing
         (SampleRequest(topP: 1e-60), "top_p"), (SampleRequest(topP: .nan), "top_p"),
         (SampleRequest(n: 2, firstIndex: .max), "first_index"), (SampleRequest(columns: 0), "columns"),
         (SampleRequest(height: 0), "height"), (SampleRequest(height: 1025), "height"),
+        (SampleRequest(given: GivenImage(image: [], kept: .rows(33))), "given.rows"),
+        (SampleRequest(given: GivenImage(image: [], kept: .rows(-1))), "given.rows"),
         (SampleRequest(width: -3), "width"), (SampleRequest(width: .max), "width"),
         (SampleRequest(n: 4096, height: 1024, width: 1024), "n"),
         (SampleRequest(deadlineMilliseconds: 0), "deadline_ms"), (SampleRequest(streamsRows: true), "stream_rows"),

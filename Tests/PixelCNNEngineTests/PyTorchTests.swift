@@ -66,12 +66,42 @@ struct PyTorchTests {
         ),
     ])
     func pyTorchsProbabilitiesGiveBackTheSamples(_ parameters: SamplingParameters, _ options: [String]) throws {
+        try check(parameters, options, given: nil, folder: TemporaryFolder())
+    }
+
+    /// Rows, a square to fill in, single pixels, and rows with a column.
+    private static let masks: [@Sendable (_ row: Int, _ column: Int) -> Bool] = [
+        { row, _ in row < 5 }, { row, column in !(2..<6 ~= row && 2..<6 ~= column) },
+        { row, column in (3 * row + column) % 5 == 0 }, { row, column in row < 2 || column == 7 },
+    ]
+
+    /// The picture is one that no model has drawn.
+    @Test(arguments: masks.indices)
+    func pyTorchsProbabilitiesGiveBackWhatIsDrawnBesideGivenPixels(_ index: Int) throws {
+        let isKept = Self.masks[index]
         let folder = try TemporaryFolder()
+        let mask = (0..<64).map { isKept($0 / 8, $0 % 8) }
+        let image = (0..<192).map { UInt8(truncatingIfNeeded: $0 * 37) }
+        let files = (folder.path("given.npy"), folder.path("mask.npy"))
+        try Data(NPYArray.encode(image, shape: [3, 8, 8])).write(to: URL(filePath: files.0))
+        try Data(NPYArray.encode(mask.map { $0 ? 1 : 0 as UInt8 }, shape: [8, 8])).write(to: URL(filePath: files.1))
+        let given = GivenPixels(height: 8, width: 8, values: image.map(UInt16.init), kept: .mask(mask))
+        try check(SamplingParameters(), ["--given", files.0, "--mask", files.1], given: given, folder: folder)
+        guard index == 0 else { return }
+        let rows = GivenPixels(height: 8, width: 8, values: image.map(UInt16.init), kept: .rows(5))
+        try check(SamplingParameters(), ["--given", files.0, "--mask", files.1], given: rows, folder: folder)
+    }
+
+    /// Draws eight images and has PyTorch draw every value of them that is not given again.
+    private func check(
+        _ parameters: SamplingParameters, _ options: [String], given: GivenPixels?, folder: TemporaryFolder
+    ) throws {
         let engine = Engine(model: try Fixture("tiny").model)
         let (seed, first, count) = (123_456_789_012 as UInt64, 5_000_000_000 as UInt64, 8)
         let tasks = (0..<count).map { i in
             ImageTask(
-                height: 8, width: 8, source: .sample(seed: seed, index: first + UInt64(i), parameters: parameters))
+                height: 8, width: 8,
+                source: .sample(seed: seed, index: first + UInt64(i), parameters: parameters, given: given))
         }
         let values = engine.run(tasks).flatMap { result -> [UInt8] in
             guard case .values(let values) = result else { return [] }

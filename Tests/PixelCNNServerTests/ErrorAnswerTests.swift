@@ -50,7 +50,6 @@ import Testing
                 await send("{\"stream_rows\":true}"), 422, field: "stream_rows", mentions: "text/event-stream")
             try self.expectProblem(await send("{\"format\":\"npy\"}"), 422, field: "format", mentions: "npy")
             try self.expectProblem(await send("{\"deadline_ms\":0}"), 422, field: "deadline_ms", mentions: "1…86400000")
-            try self.expectProblem(await send("{\"given\":1}"), 422, field: "given", mentions: "not supported")
             try self.expectProblem(await send("{\"label\":1}"), 422, field: "label", mentions: "unconditional")
             let labelled = try await Curl.send(Endpoint.score + "?label=1", socket: server.socket, json: "")
             try self.expectProblem(labelled, 422, field: "label", mentions: "unconditional")
