@@ -8,13 +8,14 @@ import PixelCNNAPI
 struct ClientCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pixelcnn",
-        abstract: "Draws and scores images with a running pixelcnnd.",
+        abstract: "Draws, completes and scores images with a running pixelcnnd.",
         discussion: """
             The daemon is looked for at --socket, else $PIXELCNN_SOCKET, else $XDG_RUNTIME_DIR/pixelcnn.sock, else \
             /run/pixelcnn/pixelcnn.sock.
 
             EXAMPLES
               pixelcnn sample -n 36 --seed 0 --columns 6 -o grid.png
+              pixelcnn complete --rows 16 photo.png -n 8 -o grid.png
               pixelcnn score images.npy
               pixelcnn status
 
@@ -28,6 +29,8 @@ struct ClientCommand: AsyncParsableCommand {
               130 ended by Ctrl-C
             """,
         version: "pixelcnn \(Version.current)",
-        subcommands: [SampleCommand.self, ScoreCommand.self, ModelCommand.self, StatusCommand.self]
+        subcommands: [
+            SampleCommand.self, CompleteCommand.self, ScoreCommand.self, ModelCommand.self, StatusCommand.self,
+        ]
     )
 }

@@ -1,4 +1,4 @@
-// One `pixelcnn sample` from request to file: in as many requests as the daemon's limits make of it, in sight or silently,
+// One `pixelcnn sample` or `complete` from request to file: in as many requests as the daemon's limits make of it, in sight or silently,
 // with the same bytes either way.
 
 import FoundationEssentials
@@ -10,6 +10,8 @@ struct Drawing: Sendable {
     let client: DaemonClient
     /// All images, of a class where there are classes; the seed is there.
     let request: SampleRequest
+    /// What the images start with; the request has it, too.
+    let given: GivenPicture?
     /// The classes, as a person names them; each has all images.
     let labels: [String]
     let seed: UInt64
@@ -28,6 +30,7 @@ struct Drawing: Sendable {
     func run() async throws {
         let model = try await self.client.describeModel(patience: self.patience, notify: self.tell)
         let classes = try self.classes(of: model)
+        try self.given?.check(model)
         try self.check(model, classes)
         let shape = DrawnImages.Shape(
             channels: model.channels, height: self.request.height ?? model.height,

@@ -72,8 +72,14 @@ struct DrawingOptions: ParsableArguments {
 
     /// Draws images, and says how to draw them again: `command` is the subcommand with the options that are its own.
     ///
-    /// - Parameter complete: writes what these options do not know into the request.
-    func draw(_ command: [String], complete: (inout SampleRequest) throws -> Void) async throws {
+    /// - Parameters:
+    ///   - height: rows of an image, the model's where nil.
+    ///   - width: columns of an image, the model's where nil.
+    ///   - given: reads what the images start with, which has a size of its own.
+    func draw(
+        _ command: [String], height: Int? = nil, width: Int? = nil,
+        given: () throws(Failure) -> GivenPicture? = { () throws(Failure) in nil }
+    ) async throws {
         try await Failure.reporting {
             let format = Self.format(self.format, output: self.output)
             let output = self.output ?? "samples.\(format.rawValue)"
@@ -82,9 +88,11 @@ struct DrawingOptions: ParsableArguments {
             let deadline = self.deadline.map { ContinuousClock.now + .seconds($0) }
             let wantsPreview = self.mayPreview()
             var request = self.request(seed: seed)
-            try complete(&request)
+            (request.height, request.width) = (height, width)
+            let picture = try given()
+            picture?.give(to: &request)
             let drawing = Drawing(
-                client: try self.connection.client(), request: request, labels: self.label, seed: seed,
+                client: try self.connection.client(), request: request, given: picture, labels: self.label, seed: seed,
                 format: format, output: output, style: self.style(wantsPreview: wantsPreview),
                 wantsPreview: wantsPreview,
                 isQuiet: self.quiet, patience: self.patience.patience(until: deadline), deadline: deadline)
@@ -137,7 +145,7 @@ struct DrawingOptions: ParsableArguments {
             !text.isEmpty
             && text.utf8.allSatisfy { byte in
                 UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
-                    || byte >= 0x80
+                    || byte >= 0x80 || "._/".utf8.contains(byte)
             }
         return isPlain ? text : "'\(text.unicodeScalars.map { $0 == "'" ? #"'\''"# : String($0) }.joined())'"
     }

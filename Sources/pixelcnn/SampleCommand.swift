@@ -34,8 +34,6 @@ struct SampleCommand: AsyncParsableCommand {
         var command = ["sample"]
         if let height { command.append("--height \(height)") }
         if let width { command.append("--width \(width)") }
-        try await self.drawing.draw(command) { request in
-            (request.height, request.width) = (self.height, self.width)
-        }
+        try await self.drawing.draw(command, height: self.height, width: self.width)
     }
 }

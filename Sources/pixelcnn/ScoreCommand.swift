@@ -48,7 +48,7 @@ struct ScoreCommand: AsyncParsableCommand {
     func run() async throws {
         try await Failure.reporting {
             if let output { try Output.check(output) }
-            let body = try Self.read(self.file)
+            let body = try InputFile.read(self.file)
             let type = try Self.mediaType(of: body, file: self.file)
             let client = try self.connection.client()
             let patience = self.patience.patience()
@@ -83,19 +83,6 @@ struct ScoreCommand: AsyncParsableCommand {
         var rows = scores.bitsPerDimension.enumerated().map { ("\($0)", String(format: "%.6f", $1)) }
         rows.append(("mean", String(format: "%.6f", scores.meanBitsPerDimension) + " bits/dim"))
         Swift.print(Table.format(rows))
-    }
-
-    private static func read(_ path: String) throws(Failure) -> [UInt8] {
-        do {
-            return Array(try Data(contentsOf: URL(fileURLWithPath: path)))
-        } catch {
-            let isMissing = access(path, F_OK) != 0
-            throw Failure(isMissing ? .noInput : .dataError, "cannot read \(path): \(Self.reason(path))")
-        }
-    }
-
-    private static func reason(_ path: String) -> String {
-        access(path, R_OK) == 0 ? "it is not a plain file" : String(cString: strerror(errno))
     }
 
     /// The first bytes say what a file is, whatever its name.
