@@ -11,9 +11,16 @@ import PixelCNNScheduler
 struct Completion: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Time completions beside whole images.",
-        discussion: "Prints a table. A request's time is from asking to having the values.")
+        discussion: """
+            Prints a table of medians; a request's time is from asking to having the values. Exits with 1 where a known \
+            prefix is computed again, or eight completions of half a picture take more than 0.6 of eight whole images.
+            """)
 
-    @Option(help: "Runs of each case; the median counts.") var runs = 3
+    /// Eight completions of one half picture may take as much of the time of eight whole images.
+    private static let most = 0.6
+    private static let side = 32
+
+    @Option(help: "Runs of each case; the median counts.") var runs = 5
     @Option(help: "Images of the large job that is drawn with and without remembering.") var large = 128
     @Option(help: "Worker threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -31,22 +38,31 @@ struct Completion: AsyncParsableCommand {
         let (warm, cold) = (scheduler(PrefixCache.defaultByteLimit), scheduler(0))
         for scheduler in [warm, cold] { try await scheduler.warmUp() }
 
-        let picture = try await warm.sample(SamplingJob(count: 1, seed: 9, height: 32, width: 32))
-        print("images  rows  whole, ms  completed, ms  known, ms  of the whole  known, of the whole")
-        for images in [1, 8, 32] {
-            for rows in [8, 16, 24] {
-                report("\(images) images, \(rows) rows given")
-                var (whole, unknown, known): ([Double], [Double], [Double]) = ([], [], [])
-                for _ in 0..<runs {
-                    whole.append(try await time(cold, images))
-                    unknown.append(try await time(cold, images, rows: rows, of: picture))
-                    known.append(try await time(warm, images, rows: rows, of: picture))
-                }
-                let (all, some, least) = (middle(whole), middle(unknown), middle(known))
+        report("completions of half a picture")
+        let half = try await compare(warm, images: 8, rows: Self.side / 2)
+        let share = half.unknown / half.whole
+        print(
+            String(
+                format: "8 completions of one half picture: %.0f ms, of 8 whole images' %.0f ms: %.2f (at most %.1f)",
+                half.unknown * 1000, half.whole * 1000, share, Self.most))
+        print(
+            "again: \(half.hits) images found their rows, \(half.misses) did not; \(half.rowsSaved) of \(half.rowsGiven) "
+                + "given rows were known\n")
+        var isSound = half.isKnown && share <= Self.most
+
+        print("| rows given | images | whole, ms | rows unknown, ms | rows known, ms | of whole | saved by knowing |")
+        print("|---|---|---|---|---|---|---|")
+        for rows in [4, 8, 16, 24] {
+            for images in [1, 8, 64] {
+                report("\(rows) rows given, \(images) images")
+                let comparison = try await compare(warm, images: images, rows: rows)
+                isSound = isSound && comparison.isKnown
                 print(
                     String(
-                        format: "%6d  %4d  %9.1f  %13.1f  %9.1f  %12.2f  %19.2f", images, rows, all * 1000,
-                        some * 1000, least * 1000, some / all, least / all))
+                        format: "| %d | %d | %.1f | %.1f | %.1f | %.2f | %.0f %% |", rows, images,
+                        comparison.whole * 1000,
+                        comparison.unknown * 1000, comparison.known * 1000, comparison.known / comparison.whole,
+                        100 * (1 - comparison.known / comparison.unknown)))
                 fflush(nil)
             }
         }
@@ -58,18 +74,54 @@ struct Completion: AsyncParsableCommand {
         }
         print(
             String(
-                format: "%d images: %.2f s without remembering rows, %.2f s with (%+.1f %%)", large, middle(without),
+                format: "\n%d images: %.2f s without remembering rows, %.2f s with (%+.1f %%)", large, middle(without),
                 middle(with), 100 * (middle(with) / middle(without) - 1)))
         await warm.stop()
         await cold.stop()
+        if !isSound { throw ExitCode.failure }
+    }
+
+    /// Medians in seconds of one case, and what the requests with known rows found.
+    private struct Comparison {
+        let whole: Double
+        let unknown: Double
+        let known: Double
+        let rowsGiven: Int
+        let hits: Int
+        let misses: Int
+        let rowsSaved: Int
+
+        /// Whether no given row was computed again.
+        var isKnown: Bool { misses == 0 && hits > 0 && rowsSaved == rowsGiven }
+    }
+
+    /// Whole images, completions of a picture that nobody knows, and others of the same one, in turns.
+    private func compare(_ scheduler: Scheduler, images: Int, rows: Int) async throws -> Comparison {
+        var (whole, unknown, known): ([Double], [Double], [Double]) = ([], [], [])
+        var (hits, misses, rowsSaved) = (0, 0, 0)
+        for _ in 0..<runs {
+            let picture = GivenPixels(
+                height: Self.side, width: Self.side,
+                values: (0..<3 * Self.side * Self.side).map { _ in UInt16.random(in: 0...255) }, kept: .rows(rows))
+            whole.append(try await time(scheduler, images))
+            unknown.append(try await time(scheduler, images, given: picture))
+            let before = scheduler.status.prefixCache
+            known.append(try await time(scheduler, images, seed: 2, given: picture))
+            let after = scheduler.status.prefixCache
+            hits += Int(after.hits - before.hits)
+            misses += Int(after.misses - before.misses)
+            rowsSaved += Int(after.rowsSaved - before.rowsSaved)
+        }
+        return Comparison(
+            whole: middle(whole), unknown: middle(unknown), known: middle(known), rowsGiven: runs * images * rows,
+            hits: hits, misses: misses, rowsSaved: rowsSaved)
     }
 
     /// Seconds of a request.
-    private func time(_ scheduler: Scheduler, _ images: Int, rows: Int = 0, of picture: [UInt16] = []) async throws
-        -> Double
-    {
-        var job = SamplingJob(count: images, seed: 1, height: 32, width: 32)
-        if rows > 0 { job.given = GivenPixels(height: 32, width: 32, values: picture, kept: .rows(rows)) }
+    private func time(
+        _ scheduler: Scheduler, _ images: Int, seed: UInt64 = 1, given: GivenPixels? = nil
+    ) async throws -> Double {
+        let job = SamplingJob(count: images, seed: seed, height: Self.side, width: Self.side, given: given)
         let start = ContinuousClock.now
         _ = try await scheduler.sample(job)
         return (ContinuousClock.now - start).inSeconds
