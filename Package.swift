@@ -161,6 +161,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "DocumentTests", dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train"],
+            path: "Tests/Docs", exclude: ["client_test.py", "run-blocks"], swiftSettings: settings),
+        .testTarget(
             name: "SystemdTests", dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train"],
             path: "Tests/Systemd",
             exclude: ["scenario", "steady.py", "with-systemd"], swiftSettings: settings),
