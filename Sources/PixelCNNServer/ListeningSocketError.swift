@@ -18,6 +18,8 @@ public enum ListeningSocketError: Error, Equatable, Sendable, CustomStringConver
             "another pixelcnnd\(pid.map { " (pid \($0))" } ?? "") serves \(path); stop it, or choose another --socket"
         case .notASocket(let path):
             "\(path) exists and is not a socket; remove it, or choose another --socket"
+        case .system(let operation, let path, ENOENT):
+            "cannot \(operation) \(path): its folder does not exist; make it, or choose another --socket"
         case .system(let operation, let path, let code):
             "cannot \(operation) \(path): \(String(cString: strerror(code)))"
         }

@@ -34,7 +34,7 @@ struct Evaluate: ParsableCommand {
 
     @OptionGroup var labels: LabelOptions
 
-    @Option(help: "Threads that compute (default: as many as there are processors).")
+    @Option(parsing: .unconditional, help: "Threads that compute (default: as many as there are processors).")
     var threads: Int?
 
     mutating func validate() throws {

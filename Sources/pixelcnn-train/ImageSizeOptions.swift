@@ -6,10 +6,10 @@ import PixelCNNTraining
 
 /// Image size, for files that do not say theirs and for running at another.
 struct ImageSizeOptions: ParsableArguments {
-    @Option(help: "Image rows, instead of what the file says.")
+    @Option(parsing: .unconditional, help: "Image rows, instead of what the file says.")
     var height: Int?
 
-    @Option(help: "Image columns, instead of what the file says.")
+    @Option(parsing: .unconditional, help: "Image columns, instead of what the file says.")
     var width: Int?
 
     mutating func validate() throws {

@@ -55,6 +55,9 @@ struct ReceptiveFieldCommand: ParsableCommand {
         guard threshold >= 0, threshold.isFinite else {
             throw ValidationError("--threshold is \(threshold); it must be 0 or more")
         }
+        guard output.lowercased().hasSuffix(".png") else {
+            throw ValidationError("the output is \(output); its name must end in .png, the form that is written")
+        }
     }
 
     func run() throws {
@@ -70,7 +73,7 @@ struct ReceptiveFieldCommand: ParsableCommand {
             }
             guard at.row < size.height, at.column < size.width else {
                 throw Console.failure(
-                    "--at is \(at.row),\(at.column); images are \(size.height) × \(size.width)", code: 64)
+                    "--at is \(at.row),\(at.column); allowed are 0,0 to \(size.height - 1),\(size.width - 1)", code: 64)
             }
             let plot = ReceptiveFieldPlot(
                 model: model, name: (self.model as NSString).lastPathComponent, channel: channel, of: of, at: at,

@@ -35,20 +35,22 @@ struct Train: ParsableCommand {
     @Flag(help: "Go on from the checkpoint beside the output.")
     var resume = false
 
-    @Option(help: "Threads that compute (default: as many as there are processors).")
+    @Option(parsing: .unconditional, help: "Threads that compute (default: as many as there are processors).")
     var threads: Int?
 
     @Option(
+        parsing: .unconditional,
         help: """
             Megabytes that the network may take, images not counted; it computes some things twice, or uses fewer \
             threads, to fit.
             """)
     var memory: Int?
 
-    @Option(help: "Minutes between checkpoints within an epoch.")
+    @Option(parsing: .unconditional, help: "Minutes between checkpoints within an epoch.")
     var checkpointMinutes = 10.0
 
     @Option(
+        parsing: .unconditional,
         help: "Images of the grid that the model draws at the end of every epoch, always from the same seed; 0: none.")
     var samples = 16
 
@@ -77,7 +79,12 @@ struct Train: ParsableCommand {
         try Console.reporting {
             let files = TrainingFiles(output: output)
             try files.checkWritable()
-            if !resume, FileManager.default.fileExists(atPath: files.checkpoint) {
+            let isBegun = FileManager.default.fileExists(atPath: files.checkpoint)
+            if resume, !isBegun {
+                throw Console.failure(
+                    "\(files.checkpoint): no such file to go on with; leave out --resume to begin", code: 66)
+            }
+            if !resume, isBegun {
                 Console.warn(
                     "\(files.checkpoint) is an earlier run's and will be replaced; --resume would go on with it")
             }

@@ -9,34 +9,37 @@ extension TrainingSettings.Schedule: ExpressibleByArgument {}
 
 /// How to learn.
 struct LearningOptions: ParsableArguments {
-    @Option(help: "Decides first weights, order of images and mirroring.")
+    @Option(parsing: .unconditional, help: "Decides first weights, order of images and mirroring.")
     var seed: UInt64 = 0
 
-    @Option(help: "Learning rate of Adam.")
+    @Option(parsing: .unconditional, help: "Learning rate of Adam.")
     var lr = 3e-4
 
-    @Option(help: "Passes over the training images.")
+    @Option(parsing: .unconditional, help: "Passes over the training images.")
     var epochs = 50
 
-    @Option(help: "Images a step.")
+    @Option(parsing: .unconditional, help: "Images a step.")
     var batchSize = 16
 
-    @Option(help: "Largest norm of a gradient.")
+    @Option(parsing: .unconditional, help: "Largest norm of a gradient.")
     var clipGrad = 1.0
 
-    @Option(help: "Steps in which the learning rate rises from nothing.")
+    @Option(parsing: .unconditional, help: "Steps in which the learning rate rises from nothing.")
     var warmup = 0
 
     @Option(help: "How the learning rate falls: constant, or cosine, down to 2 %.")
     var schedule = TrainingSettings.Schedule.constant
 
-    @Option(help: "Write a running average of the weights that keeps this share of itself a step, such as 0.999.")
+    @Option(
+        parsing: .unconditional,
+        help: "Write a running average of the weights that keeps this share of itself a step, such as 0.999.")
     var ema = 0.0
 
     @Flag(help: "Mirror half of the images left to right.")
     var flip = false
 
     @Option(
+        parsing: .unconditional,
         help: "Draw classes more evenly than the images come: 0, as they come (default), to 1, all equally often.")
     var balance = 0.0
 
@@ -66,13 +69,13 @@ struct LearningOptions: ParsableArguments {
 
 /// What learns.
 struct NetworkOptions: ParsableArguments {
-    @Option(help: "Gated blocks (default: 15).")
+    @Option(parsing: .unconditional, help: "Gated blocks (default: 15).")
     var blocks: Int?
 
-    @Option(help: "Feature channels, divisible by the image channels (default: 120).")
+    @Option(parsing: .unconditional, help: "Feature channels, divisible by the image channels (default: 120).")
     var filters: Int?
 
-    @Option(help: "Kernel size of the blocks, odd (default: 3).")
+    @Option(parsing: .unconditional, help: "Kernel size of the blocks, odd (default: 3).")
     var kernelSize: Int?
 
     @Option(
@@ -138,7 +141,7 @@ struct DataOptions: ParsableArguments {
     )
     var testLabels: String?
 
-    @Option(help: "Values of a channel that levels 0 to 255 are quantised to (default: 256).")
+    @Option(parsing: .unconditional, help: "Values of a channel that levels 0 to 255 are quantised to (default: 256).")
     var colors: Int?
 
     @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns): their middles are kept.")

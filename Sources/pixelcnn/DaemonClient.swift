@@ -64,7 +64,9 @@ struct DaemonClient: Sendable {
                 try Task.checkCancellation()
                 lost += 1
                 let message = "the daemon closed the connection before it had answered"
-                guard lost < Self.attempts else { throw Failure(.unavailable, "\(message), \(lost) times") }
+                guard lost < Self.attempts else {
+                    throw Failure(.unavailable, "\(message), \(lost) times; its log says why")
+                }
                 notify("\(message); asking again")
             }
         }
@@ -81,7 +83,10 @@ struct DaemonClient: Sendable {
         do {
             return try JSONCoding.decode(type, from: answer.body)
         } catch {
-            throw Failure(.protocolError, "the daemon's answer is not what this version of pixelcnn knows")
+            throw Failure(
+                .protocolError,
+                "the daemon's answer is not what pixelcnn \(Version.current) knows; use a pixelcnnd of the same version"
+            )
         }
     }
 
@@ -97,25 +102,29 @@ struct DaemonClient: Sendable {
 
     private func connect() async throws -> HTTPExchange {
         var reasons: [String] = []
+        var isForbidden = false
         for path in self.candidates {
             do {
                 return try await HTTPExchange(connectingTo: path)
             } catch let error as IOError {
+                isForbidden = isForbidden || error.errnoCode == EACCES
                 reasons.append("\(path) (\(String(cString: strerror(error.errnoCode))))")
             } catch {
                 try Task.checkCancellation()
                 reasons.append("\(path) (\(error))")
             }
         }
-        throw Failure(
-            .unavailable,
-            "no daemon at \(reasons.joined(separator: " or ")); start pixelcnnd, or name its socket with --socket")
+        let advice =
+            isForbidden
+            ? "join the group that owns the socket, usually pixelcnn, and log in again"
+            : "start pixelcnnd, or name its socket with --socket"
+        throw Failure(.unavailable, "no daemon at \(reasons.joined(separator: " or ")); \(advice)")
     }
 
     private static func failure(for answer: HTTPAnswer) -> Failure {
         let status = SystemExit(httpStatus: answer.status)
         guard let problem = try? JSONCoding.decode(Problem.self, from: answer.body) else {
-            return Failure(status, "the daemon answered with status \(answer.status)")
+            return Failure(status, "the daemon answered with status \(answer.status) and no reason; its log says more")
         }
         return Failure(status, problem.detail)
     }

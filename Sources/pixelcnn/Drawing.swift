@@ -223,7 +223,9 @@ struct Drawing: Sendable {
         guard let deadline else { return part.json }
         var part = part
         let milliseconds = Int(((deadline - .now) / .milliseconds(1)).rounded(.up))
-        guard milliseconds > 0 else { throw Failure(.temporaryFailure, "the deadline has passed") }
+        guard milliseconds > 0 else {
+            throw Failure(.temporaryFailure, "the deadline has passed; --deadline gives it longer")
+        }
         part.deadlineMilliseconds = milliseconds
         return part.json
     }

@@ -8,16 +8,16 @@ import PixelCNNAPI
 struct DrawingOptions: ParsableArguments {
     typealias Format = SampleRequest.ImageFormat
 
-    @Option(name: .short, help: ArgumentHelp("Number of images.", valueName: "n"))
+    @Option(name: .short, parsing: .unconditional, help: ArgumentHelp("Number of images.", valueName: "n"))
     var n = 1
 
-    @Option(help: "The seed, below 2⁶⁴; drawn at random by default.")
+    @Option(parsing: .unconditional, help: "The seed, below 2⁶⁴; drawn at random by default.")
     var seed: UInt64?
 
-    @Option(help: ArgumentHelp("Index of the first image under the seed.", valueName: "index"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Index of the first image under the seed.", valueName: "index"))
     var firstIndex: UInt64 = 0
 
-    @Option(help: ArgumentHelp("Images in a row of the PNG; ⌈√n⌉ by default.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Images in a row of the PNG; ⌈√n⌉ by default.", valueName: "n"))
     var columns: Int?
 
     @Option(
@@ -28,13 +28,15 @@ struct DrawingOptions: ParsableArguments {
             """, valueName: "class"))
     var label: [String] = []
 
-    @Option(help: ArgumentHelp("0 (most probable values), or 0.01…100.", valueName: "t"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("0 (most probable values), or 0.01…100.", valueName: "t"))
     var temperature = 1.0
 
-    @Option(help: ArgumentHelp("Draw from the k most probable values only.", valueName: "k"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Draw from the k most probable values only.", valueName: "k"))
     var topK: Int?
 
-    @Option(help: ArgumentHelp("Draw from the most probable values that sum to p only.", valueName: "p"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Draw from the most probable values that sum to p only.", valueName: "p"))
     var topP: Double?
 
     @Option(help: "png or npy; by the ending of the output by default, else png.")
@@ -54,7 +56,7 @@ struct DrawingOptions: ParsableArguments {
     @Flag(name: .shortAndLong, help: "Say nothing but errors.")
     var quiet = false
 
-    @Option(help: ArgumentHelp("Give up after as long.", valueName: "seconds"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Give up after as long.", valueName: "seconds"))
     var deadline: Double?
 
     @OptionGroup
@@ -81,7 +83,7 @@ struct DrawingOptions: ParsableArguments {
         given: () throws(Failure) -> GivenPicture? = { () throws(Failure) in nil }
     ) async throws {
         try await Failure.reporting {
-            let format = Self.format(self.format, output: self.output)
+            let format = try Self.format(self.format, output: self.output)
             let output = self.output ?? "samples.\(format.rawValue)"
             try Output.check(output)
             let seed = self.seed ?? SampleRequest.drawSeed()
@@ -131,10 +133,19 @@ struct DrawingOptions: ParsableArguments {
             topP: self.topP, columns: self.columns)
     }
 
-    /// What is asked for, else what the output's name says, else PNG.
-    static func format(_ format: Format?, output: String?) -> Format {
+    /// What is asked for, else what the ending of the output's name says, else PNG.
+    ///
+    /// - Throws: ``Failure`` (64) where the name has another ending.
+    static func format(_ format: Format?, output: String?) throws(Failure) -> Format {
         if let format { return format }
-        return output?.lowercased().hasSuffix(".npy") == true ? .npy : .png
+        guard let output, case let ending = URL(fileURLWithPath: output).pathExtension, !ending.isEmpty else {
+            return .png
+        }
+        guard let format = Format(rawValue: ending.lowercased()) else {
+            throw Failure(
+                .usage, "the output is \(output); its name must end in .png or .npy, unless --format says what it is")
+        }
+        return format
     }
 
     private static func count(_ n: Int) -> String { n == 1 ? "1 image" : "\(n) images" }

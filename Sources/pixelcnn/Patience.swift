@@ -33,6 +33,7 @@ struct PatienceOptions: ParsableArguments {
     static let defaultWait = 300.0
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Wait at most as long for a busy daemon; \(Int(defaultWait)) by default.", valueName: "seconds"))
     var wait: Double?

@@ -21,10 +21,10 @@ struct SampleCommand: AsyncParsableCommand {
             """
     )
 
-    @Option(help: "Rows of an image; the model's by default.")
+    @Option(parsing: .unconditional, help: "Rows of an image; the model's by default.")
     var height: Int?
 
-    @Option(help: "Columns of an image; the model's by default.")
+    @Option(parsing: .unconditional, help: "Columns of an image; the model's by default.")
     var width: Int?
 
     @OptionGroup

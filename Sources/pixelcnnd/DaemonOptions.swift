@@ -16,7 +16,9 @@ struct DaemonOptions: ParsableArguments {
             valueName: "path"))
     var socket: String?
 
-    @Option(help: ArgumentHelp("Number of compute threads; the number of cores by default.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Number of compute threads; the number of cores by default.", valueName: "n"))
     var threads: Int?
 
     @Option(
@@ -28,43 +30,58 @@ struct DaemonOptions: ParsableArguments {
             valueName: "precision"))
     var precision: String?
 
-    @Option(help: ArgumentHelp("Rows of an image, where a request does not say.", valueName: "h"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Rows of an image, where a request does not say.", valueName: "h"))
     var height: Int?
 
-    @Option(help: ArgumentHelp("Columns of an image, where a request does not say.", valueName: "w"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Columns of an image, where a request does not say.", valueName: "w"))
     var width: Int?
 
-    @Option(help: ArgumentHelp("The most images that may wait beside others; 4096 by default.", valueName: "images"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The most images that may wait beside others; 4096 by default.", valueName: "images"))
     var maxQueue: Int?
 
-    @Option(help: ArgumentHelp("The most images of one request; 4096 by default.", valueName: "images"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The most images of one request; 4096 by default.", valueName: "images"))
     var maxImages: Int?
 
-    @Option(help: ArgumentHelp("The most rows, and columns, of an image; 1024 by default.", valueName: "pixels"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The most rows, and columns, of an image; 1024 by default.", valueName: "pixels"))
     var maxSide: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The most values (images × channels × rows × columns) of one request; 67108864 by default.",
             valueName: "values"))
     var maxValues: Int?
 
-    @Option(help: ArgumentHelp("The most bytes of a request's body; 67108864 by default.", valueName: "bytes"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The most bytes of a request's body; 67108864 by default.", valueName: "bytes"))
     var maxBody: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The most memory of all requests' bodies, values and answers together; 1073741824 by default.",
             valueName: "bytes"))
     var maxRequestMemory: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The most memory of row caches, of images in flight and kept for the next; 1073741824 by default.",
             valueName: "bytes"))
     var maxRowCaches: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             """
             The most memory for what the network knows of first rows, so that completions of a picture, and variations \
@@ -74,16 +91,19 @@ struct DaemonOptions: ParsableArguments {
     var cacheSize: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Hang up on a client that sends or takes nothing for as long; 60 by default.", valueName: "seconds"))
     var clientTimeout: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "How long running requests have to end once the daemon is told to; 30 by default.", valueName: "seconds"))
     var drainTimeout: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "End once nobody has asked for anything for as long, where a service manager keeps the socket.",
             valueName: "seconds"))

@@ -107,7 +107,7 @@ import Testing
         let path = try SocketPath(self.directory.file("none/s.sock"))
         let error = try #require(throws: ListeningSocketError.self) { try ListeningSocket.bind(path) }
         #expect(error == .system("open", path: path.path + ".lock", code: ENOENT))
-        #expect(error.description.contains("No such file or directory"))
+        #expect(error.description.contains("its folder does not exist"))
     }
 
     @Test func doesNotFollowALockThatIsALink() throws {

@@ -137,6 +137,7 @@ import Testing
         }
         for (more, code) in [
             (["--channel", "3"], 64), (["--of", "pink"], 64), (["--at", "8,0"], 64), (["--at", "1"], 64),
+            (["-o", "new.jpg"], 64),
             (["--threshold=-1"], 64),
             (["-o", "none/rf.png"], 73),
         ] as [([String], Int32)] {
@@ -240,6 +241,7 @@ import Testing
         try writeImages(to: folder)
         for (more, code, word) in [
             (["--output", "model.bin"], 64, ".safetensors"), (["--lr", "0"], 64, "--lr"),
+            (["--lr", "-1"], 64, "--lr is -1.0"),
             (["--ema", "1"], 64, "--ema"), (["--filters", "7"], 64, "filters is 7"),
             (["--kernel-size", "4"], 64, "kernelSize is 4"), (["--colors", "257"], 64, "--colors"),
             (["--output", "none/model.pt"], 73, "none/model.pt"),

@@ -17,7 +17,7 @@ public enum HyperparametersError: Error, Sendable, Equatable, CustomStringConver
         case .evenKernel(let found):
             "kernelSize is \(found); it must be odd, so that the kernel has a centre"
         case .notDivisible(let field, let found, let channels):
-            "\(field) is \(found), which the \(channels) image channels do not divide into equal colour groups"
+            "\(field) is \(found); it must be a multiple of \(channels), a group for each image channel"
         }
     }
 }
