@@ -20,10 +20,11 @@ SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
 BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config zlib1g-dev
 TEST_PACKAGES := curl python3
 OPENAPI_PACKAGES := curl python3 socat
+SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client slurmctld slurmd
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build install uninstall demo test openapi load neon sanitize fuzz lint format bench bench-train emoji \
+.PHONY: help build install uninstall demo test openapi load scale-test neon sanitize fuzz lint format bench bench-train emoji \
 	dependencies test-dependencies clean
 
 help:  ## what can be made
@@ -93,10 +94,21 @@ load: dependencies test-dependencies  ## flood, disconnects, a soak of LOAD_MINU
 	Tests/Load/overhead.py
 	Tests/Load/soak.py --minutes $(LOAD_MINUTES)
 
+# NumPy and kubernetes-validate are those of PIXELCNN_PYTHON.
+scale-test: dependencies  ## nginx before several daemons, GNU parallel, Slurm, Kubernetes' files: docs/SCALE.md
+	@scripts/install-packages $(SCALE_PACKAGES)
+	swift build -c release -Xswiftc -enable-testing --product pixelcnnd  # with the tests' flags
+	swift build -c release -Xswiftc -enable-testing --product pixelcnn
+	$${PIXELCNN_PYTHON:-python3} Tests/Scale/nginx
+	Tests/Scale/parallel
+	Tests/Scale/slurm
+	$${PIXELCNN_PYTHON:-python3} Tests/Scale/kubernetes
+
 lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
 	bash -n scripts/* .ci/run Benchmarks/run Tests/Fuzz/run Tests/Kernels/neon Tests/OpenAPI/run \
-		Tests/Systemd/with-systemd Tests/Systemd/scenario
+		Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd Tests/Systemd/scenario \
+		docs/examples/slurm-array.sh
 
 format:  ## let the formatter have its way
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

@@ -1,0 +1,102 @@
+"""What the scripts of this folder share: daemons that are killed and come back, and nginx in a folder of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("PIXELCNN_BUILD", ROOT / ".build/release"))
+TINY = ROOT / "Tests/Fixtures/tiny.pt"
+SECONDS = 100  # for what takes a moment
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "docs/examples"))
+
+
+def eventually(what, condition):
+    """Waits until the condition is true."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit(f"FAILED: not after {SECONDS} s: {what}")
+        time.sleep(0.01)
+
+
+def require(condition, message):
+    if not condition:
+        sys.exit(f"FAILED: {message}")
+
+
+def answers(path):
+    """Whether somebody listens on a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Folder:
+    """A folder for one test, and the processes that end with it."""
+
+    def __init__(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="pixelcnn-scale-", dir="/tmp")
+        self.path = Path(self.temporary.name)
+        self.path.chmod(0o755)  # nginx's workers are somebody else
+        self.processes = []
+
+    def start(self, *command, **options):
+        process = subprocess.Popen([str(word) for word in command], **options)
+        self.processes.append(process)
+        return process
+
+    def daemon(self, name, *options, model=TINY, threads=1):
+        """Starts a daemon on the socket `name`, and waits until it answers."""
+        path = self.path / name
+        process = self.start(BUILD / "pixelcnnd", "--model", model, "--socket", path, "--threads", threads,
+                             "--log-level", "warning", *options)
+        eventually(f"pixelcnnd on {name} answers", lambda: answers(path) or process.poll() is not None)
+        path.chmod(0o666)
+        return process
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.temporary.cleanup()
+
+
+def nginx(folder, configuration, ready):
+    """Runs nginx with a configuration for conf.d, whose paths are those of the folder; waits until `ready` is true."""
+    (folder.path / "conf.d").mkdir()
+    (folder.path / "conf.d/pixelcnnd.conf").write_text(configuration)
+    (folder.path / "nginx.conf").write_text(f"""
+        worker_processes 2; pid {folder.path}/nginx.pid; error_log {folder.path}/error.log warn; daemon off;
+        events {{}}
+        http {{
+            log_format attempts '$status $upstream_status'; access_log {folder.path}/access.log attempts;
+            client_body_temp_path {folder.path}/body; proxy_temp_path {folder.path}/proxy;
+            fastcgi_temp_path {folder.path}/fastcgi; uwsgi_temp_path {folder.path}/uwsgi; scgi_temp_path {folder.path}/scgi;
+            include {folder.path}/conf.d/*.conf;
+        }}""")
+    process = folder.start("nginx", "-e", folder.path / "error.log", "-c", folder.path / "nginx.conf")
+    eventually("nginx answers", lambda: ready() or process.poll() is not None)
+    require(process.poll() is None, (folder.path / "error.log").read_text())
+    return process

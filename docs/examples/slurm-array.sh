@@ -1,0 +1,23 @@
+#!/bin/bash
+# A Slurm job array that draws images in shares: sbatch --array=0-9 slurm-array.sh MODEL SEED IMAGES_A_TASK FOLDER
+# Each task has a daemon of its own, on its cores, and writes FOLDER/samples-INDEX.npy, where INDEX is its first image's.
+# A task that is run again writes the same bytes.
+#SBATCH --job-name=pixelcnn
+#SBATCH --requeue
+set -euo pipefail
+
+model=$1 seed=$2 images=$3 output=$4
+first=$((SLURM_ARRAY_TASK_ID * images))
+folder=$(mktemp -d)  # on the node: a Unix socket is of one machine
+export PIXELCNN_SOCKET=$folder/pixelcnn.sock
+
+pixelcnnd --model "$model" --socket "$PIXELCNN_SOCKET" --threads "${SLURM_CPUS_PER_TASK:-1}" &
+daemon=$!
+trap 'kill $daemon; wait $daemon || true; rm -rf "$folder"' EXIT
+until pixelcnn status >/dev/null 2>&1; do
+    kill -0 $daemon  # ends the task where the daemon has ended
+    sleep 0.1
+done
+
+mkdir -p "$output"
+pixelcnn sample -n "$images" --seed "$seed" --first-index "$first" -o "$output/$(printf 'samples-%012d.npy' "$first")"
