@@ -22,8 +22,9 @@ public final class Scheduler: Sendable {
 
     /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are refused.
     /// Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of a small job and one
-    /// of a large job may always run. Row caches of images that are done are kept for the next ones within the same bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for
-    /// not at all. `observer` hears of jobs.
+    /// of a large job may always run. Row caches of images that are done are kept for the next ones within the same
+    /// bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for not at all. `observer`
+    /// hears of jobs.
     public init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
         maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes,
