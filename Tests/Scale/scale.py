@@ -93,7 +93,8 @@ def nginx(folder, configuration, ready):
         http {{
             log_format attempts '$status $upstream_status'; access_log {folder.path}/access.log attempts;
             client_body_temp_path {folder.path}/body; proxy_temp_path {folder.path}/proxy;
-            fastcgi_temp_path {folder.path}/fastcgi; uwsgi_temp_path {folder.path}/uwsgi; scgi_temp_path {folder.path}/scgi;
+            fastcgi_temp_path {folder.path}/fastcgi; uwsgi_temp_path {folder.path}/uwsgi;
+            scgi_temp_path {folder.path}/scgi;
             include {folder.path}/conf.d/*.conf;
         }}""")
     process = folder.start("nginx", "-e", folder.path / "error.log", "-c", folder.path / "nginx.conf")
