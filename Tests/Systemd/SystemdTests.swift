@@ -28,7 +28,7 @@ enum Systemd {
 
     private static func boot(_ command: [String]) async throws -> CommandResult {
         try await Command.run(
-            self.folder.appendingPathComponent("with-systemd").path, ["--timeout", "240", "--"] + command)
+            self.folder.appendingPathComponent("with-systemd").path, ["--limits", "--timeout", "1800", "--"] + command)
     }
 }
 
