@@ -103,9 +103,10 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
 
     @Test func abuseLeavesNothingBehind() async throws {
         try await RunningDaemon.run { daemon in
+            let idle = daemon.process.descriptors
             // What is made once (threads, buffers kept for reuse) is made by the first rounds.
             try await Self.abuse(daemon.socket, rounds: 10)
-            _ = await eventually { daemon.process.descriptors < 40 }
+            #expect(await eventually { daemon.process.descriptors <= idle + 8 }, "\(daemon.process), idle \(idle)")
             let before = daemon.process
             try await Self.abuse(daemon.socket, rounds: 40)
             #expect(
@@ -232,7 +233,8 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
             _ = try await Curl.send(Endpoint.health, socket: daemon.socket)
             let before = daemon.process
             let held = try (0..<200).map { _ in try ByteStream(daemon.socket) }
-            #expect(await eventually { daemon.process.descriptors >= before.descriptors + 200 })
+            // Beforehand curl's connection may still have been one of them.
+            #expect(await eventually { daemon.process.descriptors >= before.descriptors + 199 })
             #expect(try await Curl.send(Endpoint.health, socket: daemon.socket).status == 200)
             for stream in held.prefix(100) { stream.send("GET ") }
             let socket = daemon.socket

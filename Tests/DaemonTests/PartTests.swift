@@ -77,7 +77,7 @@ import Testing
         try await RunningDaemon.run(["--max-queue", "1", "--threads", "1"]) { daemon in
             let output = daemon.directory.file("x.png")
             let large = try Command(
-                Programs.client, ["sample", "-n", "200", "--height", "300", "--width", "300", "-q", "-o", "-"],
+                Programs.client, ["sample", "-n", "70", "--height", "300", "--width", "300", "-q", "-o", "-"],
                 environment: ["PIXELCNN_SOCKET": daemon.socket])
             #expect(await eventually { await daemon.status()?.imagesQueued ?? 0 > 0 })
             // Long enough for a first refusal to come before the end.

@@ -80,8 +80,12 @@ import Testing
             daemon.command.signal(SIGHUP)
             #expect(await self.logged("The reload failed, and nothing has changed: ", 2, by: daemon))
             #expect(try await self.draw(daemon, "{\"seed\":7}").body == before.body)
-            let metrics = try await Curl.send(Endpoint.metrics, socket: daemon.socket).text
-            #expect(metrics.contains("pixelcnnd_reloads_total{outcome=\"failed\"} 2\n"))
+            var metrics = ""
+            #expect(
+                await eventually {
+                    metrics = (try? await Curl.send(Endpoint.metrics, socket: daemon.socket).text) ?? ""
+                    return metrics.contains("pixelcnnd_reloads_total{outcome=\"failed\"} 2\n")
+                }, "\(metrics)")
             #expect(metrics.contains("pixelcnnd_reloads_total{outcome=\"done\"} 0\n"))
         }
     }
