@@ -44,7 +44,13 @@ public struct NPYArray: Sendable {
                 shape: header.shape, elementType: header.elementType, expected: expected, found: found)
         }
 
-        var bytes = file.extracting(droppingFirst: header.dataOffset).withUnsafeBytes { Array($0) }
+        self.init(header, data: file.extracting(droppingFirst: header.dataOffset).withUnsafeBytes { Array($0) })
+    }
+
+    /// An array of as many bytes as the header says, in the header's order.
+    init(_ header: NPYHeader, data: [UInt8]) {
+        let size = header.elementType.size
+        var bytes = data
         if header.isBigEndian { Self.reverseElements(&bytes, size: size) }
         if header.elementType == .bool {
             for index in bytes.indices where bytes[index] > 1 { bytes[index] = 1 }
@@ -56,7 +62,7 @@ public struct NPYArray: Sendable {
     }
 
     /// Bytes of an array of `shape`, or an error where that overflows.
-    private static func byteCount(shape: [Int], elementSize: Int) throws(NPYError) -> Int {
+    static func byteCount(shape: [Int], elementSize: Int) throws(NPYError) -> Int {
         var total = elementSize
         for extent in shape {
             let (product, overflow) = total.multipliedReportingOverflow(by: extent)

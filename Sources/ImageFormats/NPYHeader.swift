@@ -2,7 +2,7 @@
 // fortran_order and shape. It is parsed as text, by a scanner that knows no more than these need; nothing is evaluated.
 
 /// What the header of a `.npy` file says.
-struct NPYHeader {
+struct NPYHeader: Sendable {
     var elementType: NPYArray.ElementType
     var isBigEndian: Bool
     var isFortranOrder: Bool

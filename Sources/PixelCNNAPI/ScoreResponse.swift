@@ -18,11 +18,17 @@ public struct ScoreResponse: Sendable, Equatable, Codable {
     public init(logProbabilities: [Float], count: Int) {
         precondition(count > 0 && logProbabilities.count.isMultiple(of: count), "values of whole images")
         let size = logProbabilities.count / count
-        self.bitsPerDimension = (0..<count).map { image in
-            let sum = logProbabilities[image * size..<(image + 1) * size].reduce(0.0) { $0 + Double($1) }
-            return size == 0 ? 0 : -sum / Double(size) / log(2.0)
-        }
-        self.meanBitsPerDimension = self.bitsPerDimension.reduce(0, +) / Double(count)
+        self.init(
+            bitsPerDimension: (0..<count).map { image in
+                let sum = logProbabilities[image * size..<(image + 1) * size].reduce(0.0) { $0 + Double($1) }
+                return size == 0 ? 0 : -sum / Double(size) / log(2.0)
+            })
+    }
+
+    /// The scores of images, at least one, with their mean.
+    public init(bitsPerDimension: [Double]) {
+        self.bitsPerDimension = bitsPerDimension
+        self.meanBitsPerDimension = bitsPerDimension.reduce(0, +) / Double(bitsPerDimension.count)
     }
 
     enum CodingKeys: String, CodingKey {

@@ -129,3 +129,16 @@ struct DaemonClient: Sendable {
         return Failure(status, problem.detail)
     }
 }
+
+extension ModelDescription {
+    /// Refuses what another model than this, or another precision, answers; a refusal may come from no model.
+    func checkAnswered(_ head: HTTPResponseHead) throws(Failure) {
+        let (model, precision) = (
+            head.headers.first(name: HeaderName.model), head.headers.first(name: HeaderName.precision)
+        )
+        if model == nil, !(200..<300 ~= head.status.code) { return }
+        guard model == self.sha256, precision == self.precision else {
+            throw Failure(.temporaryFailure, "the daemon has changed its model or precision meanwhile; ask again")
+        }
+    }
+}

@@ -3,7 +3,6 @@
 
 import FoundationEssentials
 import ImageFormats
-import NIOHTTP1
 import PixelCNNAPI
 
 struct Drawing: Sendable {
@@ -29,9 +28,9 @@ struct Drawing: Sendable {
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
         let model = try await self.client.describeModel(patience: self.patience, notify: self.tell)
-        let classes = try self.classes(of: model)
+        let classes = try model.classes(self.labels)
         try self.given?.check(model)
-        try self.check(model, classes)
+        try self.request.check(model, classes)
         let shape = DrawnImages.Shape(
             channels: model.channels, height: self.request.height ?? model.height,
             width: self.request.width ?? model.width, colors: model.colors)
@@ -55,22 +54,6 @@ struct Drawing: Sendable {
 
     private func tell(_ line: String) { if !self.isQuiet { say(line) } }
 
-    // MARK: Classes
-
-    /// Stands for all classes, but where one has that name.
-    static let allClasses = "all"
-
-    /// The numbers of the classes; a single nil for the images of a model that has none.
-    private func classes(of model: ModelDescription) throws(Failure) -> [Int?] {
-        if self.labels.isEmpty { return [nil] }
-        let isAll =
-            self.labels == [Self.allClasses] && !model.labelNames.contains { $0.lowercased() == Self.allClasses }
-        if isAll, model.labels > 0 { return Array(0..<model.labels) }
-        var classes: [Int?] = []
-        for label in self.labels { classes.append(try model.class(label)) }
-        return classes
-    }
-
     // MARK: Parts
 
     /// What one request asks for.
@@ -78,24 +61,6 @@ struct Drawing: Sendable {
         var request: SampleRequest
         /// Images before it.
         let start: Int
-    }
-
-    /// Refuses in the daemon's words what no daemon would draw of this model, in parts or not: sizes are computed with.
-    private func check(_ model: ModelDescription, _ classes: [Int?]) throws(Failure) {
-        var limits = model.limits
-        (limits.maximumImages, limits.maximumValues) = (max(limits.maximumImages, self.request.n), .max)
-        var request = self.request
-        request.label = classes[0].map(ClassLabel.number)
-        let (count, overflow) = request.n.multipliedReportingOverflow(by: classes.count)
-        do {
-            try request.validate(against: model, limits: limits)
-            limits.maximumImages = .max
-            try limits.check(
-                count: overflow ? .max : count, channels: model.channels, height: request.height ?? model.height,
-                width: request.width ?? model.width)
-        } catch {
-            throw Failure(.usage, "\(error)")
-        }
     }
 
     /// The requests that together are this one.
@@ -156,12 +121,7 @@ struct Drawing: Sendable {
     private func collect(
         _ part: SampleRequest, _ shape: DrawnImages.Shape, _ model: ModelDescription, _ display: DrawingDisplay
     ) async throws -> [UInt16] {
-        let answer = try await self.ask(part, accept: MediaTypeName.npy, model, display)
-        guard let array = try? NPYArray(parsing: answer.body),
-            array.shape == [part.n, shape.channels, shape.height, shape.width],
-            let values = try? array.integers(as: UInt16.self, in: 0...shape.colors - 1)
-        else { throw Failure(.protocolError, "the daemon's array is not what was asked for") }
-        return values
+        try await self.ask(part, accept: MediaTypeName.npy, model, display).values(of: part.n, shape)
     }
 
     /// The values of a part, shown as they come.
@@ -207,16 +167,10 @@ struct Drawing: Sendable {
     ) async throws -> HTTPAnswer {
         let question = DaemonClient.Question(
             method: .POST, path: Endpoint.samples, accept: accept, contentType: MediaTypeName.json,
-            body: { try self.body(of: part) }, check: { head throws(Failure) in try self.check(head, model) })
+            body: { try self.body(of: part) }, check: model.checkAnswered)
         return try await self.client.send(
             question, patience: self.patience, notify: { if !self.isQuiet { display.note($0) } },
             makeConsumer: makeConsumer)
-    }
-
-    private func check(_ head: HTTPResponseHead, _ model: ModelDescription) throws(Failure) {
-        guard head.headers.first(name: HeaderName.model) == model.sha256,
-            head.headers.first(name: HeaderName.precision) == model.precision
-        else { throw Failure(.temporaryFailure, "the daemon has changed its model or precision meanwhile; ask again") }
     }
 
     private func body(of part: SampleRequest) throws(Failure) -> [UInt8] {
@@ -228,5 +182,38 @@ struct Drawing: Sendable {
         }
         part.deadlineMilliseconds = milliseconds
         return part.json
+    }
+}
+
+extension HTTPAnswer {
+    /// The values of an answer that is an array of `count` images.
+    func values(of count: Int, _ shape: DrawnImages.Shape) throws(Failure) -> [UInt16] {
+        guard let array = try? NPYArray(parsing: self.body),
+            array.shape == [count, shape.channels, shape.height, shape.width],
+            let values = try? array.integers(as: UInt16.self, in: 0...shape.colors - 1)
+        else { throw Failure(.protocolError, "the daemon's array is not what was asked for") }
+        return values
+    }
+}
+
+extension SampleRequest {
+    /// Refuses in the daemon's words what no daemon would draw of this model, in parts or not: sizes are computed with.
+    ///
+    /// - Parameter classes: each has all images.
+    func check(_ model: ModelDescription, _ classes: [Int?]) throws(Failure) {
+        var limits = model.limits
+        (limits.maximumImages, limits.maximumValues) = (max(limits.maximumImages, self.n), .max)
+        var request = self
+        request.label = classes[0].map(ClassLabel.number)
+        let (count, overflow) = self.n.multipliedReportingOverflow(by: classes.count)
+        do {
+            try request.validate(against: model, limits: limits)
+            limits.maximumImages = .max
+            try limits.check(
+                count: overflow ? .max : count, channels: model.channels, height: self.height ?? model.height,
+                width: self.width ?? model.width)
+        } catch {
+            throw Failure(.usage, "\(error)")
+        }
     }
 }

@@ -47,14 +47,11 @@ struct DrawingOptions: ParsableArguments {
         help: ArgumentHelp("Where to write, - for standard output; samples.png or .npy by default.", valueName: "file"))
     var output: String?
 
-    @Flag(help: "Show how far it is, also where standard error is no terminal.")
-    var progress = false
+    @OptionGroup
+    var progress: ProgressOptions
 
     @Flag(help: "Show the pictures in the terminal as they come.")
     var preview = false
-
-    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
-    var quiet = false
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Give up after as long.", valueName: "seconds"))
     var deadline: Double?
@@ -66,7 +63,6 @@ struct DrawingOptions: ParsableArguments {
     var connection: ConnectionOptions
 
     func validate() throws {
-        if self.quiet, self.progress { throw ValidationError("--quiet and --progress exclude each other") }
         if let deadline, !(0.001...86_400 ~= deadline) {
             throw ValidationError("--deadline is \(deadline); allowed is 0.001…86400")
         }
@@ -95,22 +91,17 @@ struct DrawingOptions: ParsableArguments {
             picture?.give(to: &request)
             let drawing = Drawing(
                 client: try self.connection.client(), request: request, given: picture, labels: self.label, seed: seed,
-                format: format, output: output, style: self.style(wantsPreview: wantsPreview),
+                format: format, output: output, style: self.progress.style(wantsPreview: wantsPreview),
                 wantsPreview: wantsPreview,
-                isQuiet: self.quiet, patience: self.patience.patience(until: deadline), deadline: deadline)
+                isQuiet: self.progress.quiet, patience: self.patience.patience(until: deadline), deadline: deadline)
             try await Interruption.cancelling(drawing.run)
-            if self.quiet { return }
-            let each = self.label.count > 1 || self.label == [Drawing.allClasses] ? " a class" : ""
+            if self.progress.quiet { return }
+            let each = self.label.count > 1 || self.label == [ModelDescription.allClasses] ? " a class" : ""
             say("wrote \(Self.count(self.n))\(each) of seed \(seed) to \(output == "-" ? "standard output" : output)")
             if self.seed == nil {
                 say("draw again with: \((["pixelcnn"] + command + self.words(seed: seed)).joined(separator: " "))")
             }
         }
-    }
-
-    private func style(wantsPreview: Bool) -> DrawingDisplay.Style {
-        if Terminal.isCapable(), !self.quiet || wantsPreview { return .live(bar: !self.quiet) }
-        return self.progress ? .lines : .silent
     }
 
     /// Whether pictures are wanted and the terminal can show them; where there is one that cannot, a line says why.
@@ -127,7 +118,7 @@ struct DrawingOptions: ParsableArguments {
         return false
     }
 
-    private func request(seed: UInt64) -> SampleRequest {
+    func request(seed: UInt64?) -> SampleRequest {
         SampleRequest(
             n: self.n, seed: seed, firstIndex: self.firstIndex, temperature: self.temperature, topK: self.topK,
             topP: self.topP, columns: self.columns)
@@ -148,7 +139,7 @@ struct DrawingOptions: ParsableArguments {
         return format
     }
 
-    private static func count(_ n: Int) -> String { n == 1 ? "1 image" : "\(n) images" }
+    static func count(_ n: Int) -> String { n == 1 ? "1 image" : "\(n) images" }
 
     /// A word as a shell takes it.
     static func word(_ text: String) -> String {

@@ -15,6 +15,12 @@ struct DrawingProgress {
         (self.images, self.imageValues) = (images, imageValues)
     }
 
+    /// So many more images are done.
+    mutating func add(images: Int) {
+        self.imagesDone += images
+        self.valuesDone += images * self.imageValues
+    }
+
     private var fraction: Double {
         min(1, Double(self.valuesDone) / Double(max(1, self.images * self.imageValues)))
     }

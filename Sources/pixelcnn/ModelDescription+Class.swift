@@ -11,4 +11,17 @@ extension ModelDescription {
             throw Failure(.usage, "\(error)")
         }
     }
+
+    /// Stands for all classes, but where one has that name.
+    static let allClasses = "all"
+
+    /// The numbers of the classes that words stand for; a single nil for the images of a model that has none.
+    func classes(_ words: [String]) throws(Failure) -> [Int?] {
+        if words.isEmpty { return [nil] }
+        let isAll = words == [Self.allClasses] && !self.labelNames.contains { $0.lowercased() == Self.allClasses }
+        if isAll, self.labels > 0 { return Array(0..<self.labels) }
+        var classes: [Int?] = []
+        for word in words { classes.append(try self.class(word)) }
+        return classes
+    }
 }

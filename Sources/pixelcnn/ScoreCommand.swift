@@ -1,9 +1,7 @@
-// `pixelcnn score`: how well the model predicts given images. With an output it asks for the log-probabilities, and sums
-// them up itself with the daemon's own definition.
+// `pixelcnn score`: how well the model predicts given images.
 
 import ArgumentParser
 import Foundation
-import ImageFormats
 import PixelCNNAPI
 
 struct ScoreCommand: AsyncParsableCommand {
@@ -11,19 +9,20 @@ struct ScoreCommand: AsyncParsableCommand {
         commandName: "score",
         abstract: "Prints the bits per dimension of images.",
         discussion: """
-            The file is NPY, integers of shape (n, channels, height, width) or (channels, height, width), or a PNG of \
-            one image.
+            A file is NPY, integers of shape (n, channels, height, width) or (channels, height, width), or a PNG of one \
+            image; a folder stands for all of them in it and below it. Several files are one stack of images, which may \
+            be larger than memory: they are read, and the daemon is asked, in batches.
 
             EXAMPLES
               pixelcnn score images.npy
               pixelcnn score face.png -o log_prob.npy
+              pixelcnn score train-*.npy faces/ --json
               pixelcnn score flags.npy --label flags
-              pixelcnn score images.npy --json
             """
     )
 
-    @Argument(help: "The images, NPY or PNG.")
-    var file: String
+    @Argument(help: ArgumentHelp("The images, NPY or PNG, or folders of them.", valueName: "file"))
+    var files: [String]
 
     @Option(
         help: ArgumentHelp(
@@ -40,6 +39,9 @@ struct ScoreCommand: AsyncParsableCommand {
     var json = false
 
     @OptionGroup
+    var progress: ProgressOptions
+
+    @OptionGroup
     var patience: PatienceOptions
 
     @OptionGroup
@@ -48,62 +50,21 @@ struct ScoreCommand: AsyncParsableCommand {
     func run() async throws {
         try await Failure.reporting {
             if let output { try Output.check(output) }
-            let body = try InputFile.read(self.file)
-            let type = try Self.mediaType(of: body, file: self.file)
-            let client = try self.connection.client()
-            let patience = self.patience.patience()
-            var path = Endpoint.score
-            if let label {
-                let model = try await client.describeModel(patience: patience)
-                path += "?label=\(try model.class(label))"
-            }
-            let question = DaemonClient.Question(
-                method: .POST, path: path,
-                accept: self.output == nil ? MediaTypeName.json : MediaTypeName.npy, contentType: type
-            ) { body }
-            let answer = try await client.send(question, patience: patience)
-            let scores: ScoreResponse
-            if let output {
-                scores = try Self.scores(npy: answer.body)
-                try Output.write(answer.body, to: output)
-                say("wrote log-probabilities to \(output == "-" ? "standard output" : output)")
-            } else {
-                scores = try client.decode(ScoreResponse.self, answer)
-            }
-            // Standard output is taken where the array goes there.
-            if self.output != "-" { try self.print(scores) }
+            let scoring = Scoring(
+                client: try self.connection.client(), files: self.files, label: self.label, output: self.output,
+                style: self.progress.style(), isQuiet: self.progress.quiet, patience: self.patience,
+                print: self.json ? Self.printJSON : Self.printTable)
+            try await Interruption.cancelling(scoring.run)
         }
     }
 
-    private func print(_ scores: ScoreResponse) throws {
-        if self.json {
-            try Output.write(JSONCoding.encode(scores), to: "-")
-            return
-        }
-        var rows = scores.bitsPerDimension.enumerated().map { ("\($0)", String(format: "%.6f", $1)) }
+    @Sendable private static func printJSON(_ scores: ScoreResponse, _ names: [String]) throws {
+        try Output.write(JSONCoding.encode(scores), to: "-")
+    }
+
+    @Sendable private static func printTable(_ scores: ScoreResponse, _ names: [String]) {
+        var rows = zip(names, scores.bitsPerDimension).map { ($0, String(format: "%.6f", $1)) }
         rows.append(("mean", String(format: "%.6f", scores.meanBitsPerDimension) + " bits/dim"))
-        Swift.print(Table.format(rows))
-    }
-
-    /// The first bytes say what a file is, whatever its name.
-    static func mediaType(of bytes: [UInt8], file: String) throws(Failure) -> String {
-        if bytes.starts(with: [0x93] + Array("NUMPY".utf8)) { return MediaTypeName.npy }
-        if bytes.starts(with: [0x89] + Array("PNG".utf8)) { return MediaTypeName.png }
-        throw Failure(.dataError, "\(file) is neither NPY nor PNG")
-    }
-
-    private static func scores(npy body: [UInt8]) throws(Failure) -> ScoreResponse {
-        do {
-            let array = try NPYArray(parsing: body)
-            let values = array.floats()
-            guard let count = array.shape.first, count > 0, values.count.isMultiple(of: count) else {
-                throw Failure(.protocolError, "the daemon answered with an empty array")
-            }
-            return ScoreResponse(logProbabilities: values, count: count)
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            throw Failure(.protocolError, "the daemon's array cannot be read: \(error)")
-        }
+        print(Table.format(rows))
     }
 }

@@ -1,0 +1,207 @@
+// The images of files, one after the other: a stack that is read in batches and never held whole. What each file is and
+// how many images it has is found out first, so that a wrong one is told before anything is computed.
+
+import Foundation
+import ImageFormats
+import PixelCNNAPI
+
+struct ImageStack {
+    /// Images as a request's body, NPY (count, channels, height, width).
+    struct Batch: Sendable {
+        let count: Int
+        let body: [UInt8]
+    }
+
+    private struct Source {
+        let path: String
+        /// Nil of a PNG.
+        let layout: NPYLayout?
+        let count: Int
+        /// Nil where a PNG's channels are the model's.
+        let channels: Int?
+        let height: Int
+        let width: Int
+        /// What cannot be opened again.
+        let kept: OpenFile?
+    }
+
+    private let sources: [Source]
+    /// Images.
+    let count: Int
+    /// The next image to be read: of which source, and which there.
+    private var next = (source: 0, image: 0)
+
+    /// Looks into files; a folder stands for all PNG and NPY files in it and below it, by name.
+    ///
+    /// - Throws: ``Failure``: no such file (66), one that is no image (65).
+    init(_ paths: [String]) throws(Failure) {
+        var sources: [Source] = []
+        for path in paths {
+            let files = try Self.files(path)
+            guard !files.isEmpty else { throw Failure(.dataError, "\(path) is a folder without PNG or NPY files") }
+            for file in files { sources.append(try Self.source(file)) }
+        }
+        self.sources = sources
+        self.count = sources.reduce(0) { $0 + $1.count }
+    }
+
+    // MARK: What there is
+
+    private static func files(_ path: String) throws(Failure) -> [String] {
+        var isFolder = ObjCBool(false)
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+            return [path]
+        }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            throw Failure(.dataError, "cannot read the folder \(path)")
+        }
+        let folder = path.hasSuffix("/") ? path : path + "/"
+        var files: [String] = []
+        for name in names.sorted() where !name.hasPrefix(".") {
+            let path = folder + name
+            let isImage = ["png", "npy"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
+            if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue || isImage {
+                files += try Self.files(path)
+            }
+        }
+        return files
+    }
+
+    /// The first bytes say what a file is, whatever its name.
+    private static func source(_ path: String) throws(Failure) -> Source {
+        let file = try OpenFile(path)
+        let start = try file.bytes(0..<8)
+        let kept = file.isPlain ? nil : file
+        if start.starts(with: [0x89] + Array("PNG".utf8)) {
+            do {
+                let (width, height) = try PNG.size(of: file.bytes(0..<file.byteCount))
+                return Source(
+                    path: path, layout: nil, count: 1, channels: nil, height: height, width: width, kept: kept)
+            } catch {
+                throw Self.failure(path, error)
+            }
+        }
+        guard start.starts(with: [0x93] + Array("NUMPY".utf8)) else {
+            throw Failure(.dataError, "\(path) is neither NPY nor PNG")
+        }
+        let layout: NPYLayout
+        do {
+            layout = try NPYLayout { range in try file.bytes(range) }
+            try layout.check(fileBytes: file.byteCount)
+        } catch {
+            throw Self.failure(path, error)
+        }
+        let shape = layout.shape.count == 3 ? [1] + layout.shape : layout.shape
+        guard shape.count == 4 else {
+            throw Failure(
+                .dataError,
+                "\(path): shape is \(layout.shape); allowed is (n, channels, height, width) or (channels, height, width)"
+            )
+        }
+        guard shape[0] > 0 else { throw Failure(.dataError, "\(path): there are no images in it") }
+        return Source(
+            path: path, layout: layout, count: shape[0], channels: shape[1], height: shape[2], width: shape[3],
+            kept: kept)
+    }
+
+    private static func failure(_ path: String, _ error: any Error) -> Failure {
+        error as? Failure ?? Failure(.dataError, "\(path): \(error)")
+    }
+
+    /// The shape of every image.
+    ///
+    /// - Throws: ``Failure`` (65) where images are not of one size, or not the model's.
+    func shape(for model: ModelDescription) throws(Failure) -> DrawnImages.Shape {
+        let first = self.sources[0]
+        for source in self.sources {
+            guard source.channels ?? model.channels == model.channels else {
+                throw Failure(
+                    .dataError,
+                    "\(source.path): images of \(source.channels ?? 0) channels; the model's have \(model.channels)")
+            }
+            guard source.channels != nil || model.isShownAsPNG else {
+                throw Failure(
+                    .dataError,
+                    "\(source.path): a PNG cannot hold \(model.channels) channels of \(model.colors) values; use NPY")
+            }
+            guard (source.height, source.width) == (first.height, first.width) else {
+                throw Failure(
+                    .dataError,
+                    "\(source.path): images of \(source.height) × \(source.width) (height × width); those of "
+                        + "\(first.path) are \(first.height) × \(first.width), and a stack has one size")
+            }
+        }
+        let shape = DrawnImages.Shape(
+            channels: model.channels, height: first.height, width: first.width, colors: model.colors)
+        do {
+            try model.limits.check(count: 1, channels: shape.channels, height: shape.height, width: shape.width)
+        } catch {
+            throw Self.failure(first.path, error)
+        }
+        return shape
+    }
+
+    /// What people call each image: its index where there is one file, else its file, and its index there.
+    var names: [String] {
+        if self.sources.count == 1 { return (0..<self.count).map { "\($0)" } }
+        return self.sources.flatMap { source in
+            source.layout?.shape.count == 4 ? (0..<source.count).map { "\(source.path)[\($0)]" } : [source.path]
+        }
+    }
+
+    // MARK: Reading
+
+    /// The next `most` images, fewer at the end, nil past it.
+    ///
+    /// - Throws: ``Failure`` (65) that names the file and the image.
+    mutating func batch(_ most: Int, _ shape: DrawnImages.Shape) throws(Failure) -> Batch? {
+        var values: [UInt16] = []
+        values.reserveCapacity(most * shape.count)
+        var count = 0
+        while count < most, self.next.source < self.sources.count {
+            let source = self.sources[self.next.source]
+            let images = self.next.image..<min(self.next.image + most - count, source.count)
+            do {
+                values += try Self.values(of: source, images, shape)
+            } catch {
+                throw Self.failure(source.path, error)
+            }
+            count += images.count
+            self.next =
+                images.upperBound < source.count ? (self.next.source, images.upperBound) : (self.next.source + 1, 0)
+        }
+        return count > 0 ? Batch(count: count, body: DrawnImages(values: values, shape: shape).npy()) : nil
+    }
+
+    private static func values(
+        of source: Source, _ images: Range<Int>, _ shape: DrawnImages.Shape
+    ) throws -> [UInt16] {
+        let file = try source.kept ?? OpenFile(source.path)
+        guard let layout = source.layout else {
+            let picture = try PNG.decode(file.bytes(0..<file.byteCount), limit: shape.height * shape.width)
+            let values = try Grid.values(of: picture, channels: shape.channels, colors: shape.colors)
+            guard values.count == shape.count else { throw Failure(.dataError, "\(source.path) has changed meanwhile") }
+            return values
+        }
+        // An array of one image has no index of images.
+        let rows = layout.shape.count == 4 ? images : 0..<layout.shape[0]
+        let stretches = layout.stretches(ofRows: rows)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(stretches.count * stretches.length)
+        for i in 0..<stretches.count {
+            let start = stretches.start + i * stretches.stride
+            let stretch = try file.bytes(start..<start + stretches.length)
+            guard stretch.count == stretches.length else {
+                throw Failure(.dataError, "\(source.path) has become shorter meanwhile")
+            }
+            bytes += stretch
+        }
+        do {
+            return try layout.array(rows: rows.count, bytes: bytes).integers(as: UInt16.self, in: 0...shape.colors - 1)
+        } catch {
+            guard case .valueOutOfRange(let value, var index, let allowed) = error else { throw error }
+            index[0] += rows.lowerBound
+            throw NPYError.valueOutOfRange(value: value, index: index, allowed: allowed)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// A file whose bytes are read where they are wanted, so that it may be larger than memory.
+
+import Foundation
+
+final class OpenFile {
+    let path: String
+    /// Its length.
+    let byteCount: Int
+    private let descriptor: CInt
+    /// All of what is no plain file, such as a pipe: it can be read but once.
+    private let whole: [UInt8]?
+
+    /// Opens a file.
+    ///
+    /// - Throws: ``Failure``: there is none (66), or it cannot be read (65).
+    init(_ path: String) throws(Failure) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw OpenFile.failure(path, errno) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            defer { close(descriptor) }
+            throw OpenFile.failure(path, errno)
+        }
+        (self.path, self.descriptor) = (path, descriptor)
+        if status.st_mode & S_IFMT == S_IFREG {
+            (self.byteCount, self.whole) = (Int(status.st_size), nil)
+            return
+        }
+        do {
+            let whole = try OpenFile.bytes(path) { buffer, _ in read(descriptor, buffer.baseAddress, buffer.count) }
+            (self.byteCount, self.whole) = (whole.count, whole)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    deinit { close(self.descriptor) }
+
+    /// Whether it can be opened again.
+    var isPlain: Bool { self.whole == nil }
+
+    /// The bytes in a range, fewer where the file ends.
+    ///
+    /// - Throws: ``Failure`` (65).
+    func bytes(_ range: Range<Int>) throws(Failure) -> [UInt8] {
+        if let whole { return Array(whole[range.clamped(to: 0..<whole.count)]) }
+        let descriptor = self.descriptor
+        return try Self.bytes(self.path, most: range.count) { buffer, offset in
+            pread(descriptor, buffer.baseAddress, buffer.count, off_t(range.lowerBound + offset))
+        }
+    }
+
+    /// What `next` gives until the end, or until there are `most` bytes.
+    private static func bytes(
+        _ path: String, most: Int = .max, _ next: (UnsafeMutableRawBufferPointer, _ offset: Int) -> Int
+    ) throws(Failure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: min(most, 1 << 16))
+        var count = 0
+        while count < most {
+            if count == bytes.count { bytes += [UInt8](repeating: 0, count: min(most, 2 * count) - count) }
+            let got = bytes.withUnsafeMutableBytes { next(.init(rebasing: $0[count...]), count) }
+            if got < 0, errno == EINTR { continue }
+            guard got >= 0 else { throw Self.failure(path, errno) }
+            if got == 0 { break }
+            count += got
+        }
+        bytes.removeLast(bytes.count - count)
+        return bytes
+    }
+
+    private static func failure(_ path: String, _ code: CInt) -> Failure {
+        Failure(code == ENOENT ? .noInput : .dataError, "cannot read \(path): \(String(cString: strerror(code)))")
+    }
+}

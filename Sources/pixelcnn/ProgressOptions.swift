@@ -1,0 +1,21 @@
+// Options of subcommands that take a while.
+
+import ArgumentParser
+
+struct ProgressOptions: ParsableArguments {
+    @Flag(help: "Show how far it is, also where standard error is no terminal.")
+    var progress = false
+
+    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    var quiet = false
+
+    func validate() throws {
+        if self.quiet, self.progress { throw ValidationError("--quiet and --progress exclude each other") }
+    }
+
+    /// How it is shown; `wantsPreview` also where all else is silent.
+    func style(wantsPreview: Bool = false) -> DrawingDisplay.Style {
+        if Terminal.isCapable(), !self.quiet || wantsPreview { return .live(bar: !self.quiet) }
+        return self.progress ? .lines : .silent
+    }
+}
