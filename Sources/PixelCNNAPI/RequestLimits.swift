@@ -3,7 +3,7 @@
 
 /// Upper bounds on a single request.
 public struct RequestLimits: Sendable, Equatable, Codable {
-    /// The most images of one request.
+    /// The most images that one request draws; a stack is scored in batches of as many.
     public var maximumImages: Int
     /// The most rows, and the most columns, of an image.
     public var maximumSide: Int

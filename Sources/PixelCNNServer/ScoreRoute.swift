@@ -22,13 +22,13 @@ struct ScoreRoute {
         var job = try await self.job(request, isPNG: bodyType == MediaTypeName.png, context.memory)
         job.label = label
         job.started = context.record.started
-        let backend = self.state.backend
-        try backend.checkRoom(for: job.count)
+        let (backend, batch) = (self.state.backend, min(job.count, self.state.limits.maximumImages))
+        try backend.checkRoom(for: batch)
         context.record.note(job, of: self.state.model)
-        try context.memory.hold(MemoryNeed.scores(images: job.count, values: job.values.count))
+        try context.memory.hold(Self.memoryNeed(images: job.count, values: job.values.count, batch: batch))
         let scores = try await context.watch.cancellingOnClose { [job] in
             context.pass.giveBack()
-            return try await backend.score(job)
+            return try await Self.score(job, batch: batch, with: backend)
         }
         if type == MediaTypeName.npy {
             let shape = [job.count, self.state.model.channels, job.height, job.width]
@@ -38,6 +38,44 @@ struct ScoreRoute {
         }
         let answer = ScoreResponse(logProbabilities: scores, count: job.count)
         return Response(bytes: try JSONCoding.encode(answer), type: type)
+    }
+
+    /// Scores a stack `batch` images at a time: it never stands in line with more images than any request may.
+    private static func score(
+        _ job: ScoringJob, batch: Int, with backend: any ComputeBackend
+    ) async throws -> [Float] {
+        if job.count <= batch { return try await backend.score(job) }
+        let size = job.values.count / job.count
+        var scores: [Float] = []
+        scores.reserveCapacity(job.values.count)
+        for start in stride(from: 0, to: job.count, by: batch) {
+            var part = job
+            part.count = min(batch, job.count - start)
+            part.values = Array(job.values[start * size..<(start + part.count) * size])
+            if start > 0 { part.started = nil }
+            while scores.count == start * size {
+                do {
+                    scores += try await backend.score(part)
+                } catch SchedulerError.queueFull(let seconds) where start > 0 {
+                    // What is begun is not refused any more.
+                    try await Task.sleep(for: .seconds(seconds))
+                }
+            }
+        }
+        return scores
+    }
+
+    /// Of a job, and of a batch of it.
+    private static func memoryNeed(images: Int, values: Int, batch: Int) -> Int {
+        MemoryNeed.scores(images: images, values: values)
+            + (batch < images ? MemoryNeed.scores(images: batch, values: values / images * batch) : 0)
+    }
+
+    /// Refuses a stack that is too large: its images come in batches, so only their values count.
+    private func check(count: Int, height: Int, width: Int) throws(RequestError) {
+        var limits = self.state.limits
+        limits.maximumImages = max(limits.maximumImages, limits.maximumValues)
+        try limits.check(count: count, channels: self.state.model.channels, height: height, width: width)
     }
 
     /// What the body asks for; the body itself is gone then.
@@ -61,7 +99,7 @@ struct ScoreRoute {
                 field: "shape", found: "\(array.shape)",
                 allowed: "(n, \(model.channels), height, width) or (\(model.channels), height, width)")
         }
-        try self.state.limits.check(count: shape[0], channels: shape[1], height: shape[2], width: shape[3])
+        try self.check(count: shape[0], height: shape[2], width: shape[3])
         try memory.hold(max(memory.bytes, MemoryNeed.scores(images: shape[0], values: array.count)))
         do {
             let values = try array.integers(as: UInt16.self, in: 0...(model.colors - 1))
@@ -83,7 +121,7 @@ struct ScoreRoute {
         do {
             // A small file may hold very many pixels.
             let (width, height) = try PNG.size(of: body)
-            try self.state.limits.check(count: 1, channels: model.channels, height: height, width: width)
+            try self.check(count: 1, height: height, width: width)
             let need = MemoryNeed.scores(images: 1, values: model.channels * height * width)
             try memory.hold(memory.bytes + need)
             picture = try PNG.decode(body, limit: height * width)

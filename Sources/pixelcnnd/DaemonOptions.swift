@@ -46,7 +46,7 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The most images of one request; 4096 by default.", valueName: "images"))
+        help: ArgumentHelp("The most images that one request draws; 4096 by default.", valueName: "images"))
     var maxImages: Int?
 
     @Option(

@@ -11,6 +11,8 @@ final class FakeBackend: ComputeBackend {
         /// Waits until it is let go, or is cancelled.
         case waiting
         case full
+        /// Full when the second job comes, and not any more when it comes again.
+        case fullOnce
         /// Full, and says so before a job is made.
         case crowded
         case late
@@ -131,6 +133,8 @@ final class FakeBackend: ComputeBackend {
         // What a job that waited comes to in the end.
         switch self.behaviour {
         case .answering, .waiting: return
+        case .fullOnce:
+            if self.scoringJobs.count == 2 { throw SchedulerError.queueFull(retryAfterSeconds: 0) }
         case .full, .crowded: throw SchedulerError.queueFull(retryAfterSeconds: 9)
         case .late: throw SchedulerError.deadlineExceeded
         case .stopped: throw SchedulerError.stopped

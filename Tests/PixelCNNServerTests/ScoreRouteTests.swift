@@ -35,6 +35,27 @@ import Testing
         }
     }
 
+    /// More images than one may draw at once; the queue is full meanwhile.
+    @Test func aStackIsScoredInBatches() async throws {
+        try await TestServer.run(.fullOnce, limits: RequestLimits(maximumImages: 3)) { server in
+            let body = NPYArray.encode(self.values, shape: [8, 3, 1, 5])
+            let answer = try await self.send(server, body)
+            #expect(answer.status == 200, "\(answer.text)")
+            let scores = try JSONCoding.decode(ScoreResponse.self, from: answer.body)
+            #expect(scores == ScoreResponse(logProbabilities: self.values.map { -Float($0) / 16 }, count: 8))
+            #expect(server.backend.scoringJobs.map(\.count) == [3, 3, 3, 2])
+            #expect(await eventually { server.memory.bytesInUse == 0 })
+        }
+    }
+
+    @Test func onlyTheValuesOfAStackAreBounded() async throws {
+        try await TestServer.run(limits: RequestLimits(maximumImages: 3, maximumValues: 119)) { server in
+            let answer = try await self.send(server, NPYArray.encode(self.values, shape: [8, 3, 1, 5]))
+            #expect(answer.status == 422)
+            #expect(answer.text.contains("at most 119 values in one request"))
+        }
+    }
+
     @Test func threeDimensionsAreOneImageOfAnySize() async throws {
         try await TestServer.run { server in
             let answer = try await self.send(server, NPYArray.encode(self.values, shape: [3, 8, 5]))
