@@ -24,6 +24,13 @@ public struct AtomicFile: ~Copyable {
         (destination, temporary, descriptor) = try Self.open(path)
     }
 
+    /// Creates a file under the name that it keeps: one of a folder that is itself put in place.
+    init(creating location: String, reportedAs path: String) throws(AtomicFileError) {
+        let descriptor = systemOpen(location, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw AtomicFileError(path: path, step: .open, errno: errno) }
+        (self.path, destination, temporary, self.descriptor) = (path, location, nil, descriptor)
+    }
+
     deinit {
         close(descriptor)
         if let temporary { unlink(temporary) }  // gone already where it was renamed
@@ -53,12 +60,21 @@ public struct AtomicFile: ~Copyable {
     }
 
     /// Syncs the file and gives it its name; after a failure the destination is as it was.
+    ///
+    /// - Parameter replacing: whether a file of that name may be there; else it stays, and the error's number is `EEXIST`.
     /// - Throws: ``AtomicFileError``.
-    public consuming func commit() throws(AtomicFileError) {
+    public consuming func commit(replacing: Bool = true) throws(AtomicFileError) {
         guard let temporary else { return }
+        try synchronize()
+        guard (replacing ? rename(temporary, destination) : link(temporary, destination)) == 0 else {
+            throw failure(.rename)
+        }
+        try Self.synchronizeFolder(of: destination, reportedAs: path)
+    }
+
+    /// Makes the bytes durable.
+    func synchronize() throws(AtomicFileError) {
         guard fsync(descriptor) == 0 else { throw failure(.synchronize) }
-        guard rename(temporary, destination) == 0 else { throw failure(.rename) }
-        try synchronizeFolder()
     }
 
     /// Writes `bytes` to the file at `path`, which is replaced if it exists.
@@ -92,13 +108,16 @@ public struct AtomicFile: ~Copyable {
         return String(cString: resolved)
     }
 
+    static func temporaryName(beside destination: String) -> String {
+        folder(of: destination) + ".tmp-" + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+
     /// A new file under a name that owes nothing to the final one, which may be as long as the file system allows.
     private static func openTemporary(
         beside destination: String, reportedAs path: String
     ) throws(AtomicFileError) -> (String, Int32) {
         for _ in 0..<16 {
-            let name = ".tmp-" + String(UInt64.random(in: .min ... .max), radix: 36)
-            let temporary = folder(of: destination) + name
+            let temporary = temporaryName(beside: destination)
             let descriptor = systemOpen(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
             if descriptor >= 0 { return (temporary, descriptor) }
             if errno != EEXIST && errno != EINTR { break }
@@ -108,11 +127,13 @@ public struct AtomicFile: ~Copyable {
 
     /// Makes the new name durable, where the file system can: not all allow it, and a folder may be writable without
     /// being readable.
-    private func synchronizeFolder() throws(AtomicFileError) {
-        let folder = systemOpen(Self.folder(of: destination), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    static func synchronizeFolder(of path: String, reportedAs name: String? = nil) throws(AtomicFileError) {
+        let folder = systemOpen(Self.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         guard folder >= 0 else { return }
         defer { close(folder) }
-        guard fsync(folder) == 0 || errno == EINVAL else { throw failure(.synchronizeDirectory) }
+        guard fsync(folder) == 0 || errno == EINVAL else {
+            throw AtomicFileError(path: name ?? path, step: .synchronizeDirectory, errno: errno)
+        }
     }
 
     /// The folder of `path`, with its slash.

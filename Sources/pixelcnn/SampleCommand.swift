@@ -1,4 +1,4 @@
-// `pixelcnn sample`: draws images.
+// `pixelcnn sample`: draws images, into a file or into shards.
 
 import ArgumentParser
 
@@ -10,6 +10,12 @@ struct SampleCommand: AsyncParsableCommand {
             On a terminal a bar shows how far it is; --preview shows the pictures, too. What the daemon takes in one \
             request is no limit: more images are asked for in parts.
 
+            With --output-dir images go to shards of --shard-size images, named by the index of their first image: .npy \
+            files, or with --format png folders with a file an image; of classes, in a folder a class. The same \
+            command goes on where it was stopped. Several jobs may share a folder, each with its --first-index and -n: \
+            together they make the shards of one job. manifest.json there holds the model, the seed and the options, \
+            which must be the same.
+
             EXAMPLES
               pixelcnn sample -n 36 --seed 0 --columns 6 -o grid.png
               pixelcnn sample -n 1000 --seed 7 -o samples.npy
@@ -18,6 +24,7 @@ struct SampleCommand: AsyncParsableCommand {
               pixelcnn sample -n 6 --preview
               pixelcnn sample -n 4 --label flags -o flags.png
               pixelcnn sample -n 9 --label all -o grid.png
+              pixelcnn sample -n 100000 --seed 1 --output-dir samples
             """
     )
 
@@ -30,10 +37,29 @@ struct SampleCommand: AsyncParsableCommand {
     @OptionGroup
     var drawing: DrawingOptions
 
+    @OptionGroup
+    var shards: ShardOptions
+
+    func validate() throws { try self.shards.check(self.drawing) }
+
     func run() async throws {
+        if let folder = self.shards.outputDir { return try await self.drawShards(folder) }
         var command = ["sample"]
         if let height { command.append("--height \(height)") }
         if let width { command.append("--width \(width)") }
         try await self.drawing.draw(command, height: self.height, width: self.width)
+    }
+
+    private func drawShards(_ folder: String) async throws {
+        try await Failure.reporting {
+            var request = self.drawing.request(seed: self.drawing.seed)
+            (request.height, request.width) = (self.height, self.width)
+            let drawing = ShardedDrawing(
+                client: try self.drawing.connection.client(), request: request, labels: self.drawing.label,
+                folder: folder, shardSize: self.shards.shardSize ?? ShardOptions.defaultShardSize,
+                format: self.drawing.format ?? .npy, style: self.drawing.progress.style(),
+                isQuiet: self.drawing.progress.quiet, patience: self.drawing.patience)
+            try await Interruption.cancelling(drawing.run)
+        }
     }
 }

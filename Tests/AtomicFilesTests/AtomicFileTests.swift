@@ -118,4 +118,49 @@ import Testing
             #expect(try Self.names(in: folder) == [])
         }
     }
+
+    @Test func aFileThatIsThereStaysWhereItMayNotBeReplaced() throws {
+        try Self.withFolder { (folder) throws in
+            let path = folder.appending(path: "first").path
+            for (bytes, isFirst) in [([1], true), ([2], false)] as [([UInt8], Bool)] {
+                let file = try AtomicFile(path: path)
+                try file.write(bytes)
+                do {
+                    try file.commit(replacing: false)
+                    #expect(isFirst)
+                } catch let error as AtomicFileError {
+                    #expect(!isFirst && error == AtomicFileError(path: path, step: .rename, errno: EEXIST))
+                }
+            }
+            #expect(try [UInt8](Data(contentsOf: URL(filePath: path))) == [1])
+            #expect(try Self.names(in: folder) == ["first"])
+        }
+    }
+
+    @Test func foldersAppearWholeOrNotAtAll() throws {
+        try Self.withFolder { (folder) throws in
+            let path = folder.appending(path: "shard").path
+            for names in [["a", "b"], ["b", "c"]] {
+                do {
+                    let dropped = try AtomicFolder(path: path)
+                    try dropped.write([9], to: "z")
+                }
+                let new = try AtomicFolder(path: path)
+                for name in names { try new.write(Array(name.utf8), to: name) }
+                try new.commit()
+                #expect(try Self.names(in: folder) == ["shard"])
+                #expect(try Self.names(in: folder.appending(path: "shard")) == names)
+                #expect(try [UInt8](Data(contentsOf: URL(filePath: path + "/b"))) == Array("b".utf8))
+            }
+        }
+    }
+
+    @Test func aFolderThatCannotBeMadeIsNamed() throws {
+        try Self.withFolder { (folder) throws in
+            let path = folder.appending(path: "no/such").path
+            #expect(throws: AtomicFileError(path: path, step: .open, errno: ENOENT)) {
+                _ = try AtomicFolder(path: path)
+            }
+        }
+    }
 }
