@@ -98,7 +98,7 @@ import Testing
             #expect(try await answers(daemon, order: [0, 1, 2, 3]) == first)
             #expect(try #require(await daemon.status()).prefixCache.hits > cold.hits)
             daemon.command.signal(SIGHUP)
-            #expect(await eventually(seconds: 60) { daemon.command.errors.contains("Reloaded: ") })
+            #expect(await eventually { daemon.command.errors.contains("Reloaded: ") })
             #expect(try await answers(daemon, order: [3, 1, 0, 2]) == first)
         }
         for options in [["--threads", "1"], ["--cache-size", "0"]] {
@@ -160,9 +160,9 @@ import Testing
             let body = try self.write(Array(json.utf8), "body", daemon.directory)
             let curl = try Command(
                 "/usr/bin/curl", ["-s", "--unix-socket", daemon.socket, "-d", "@\(body)", "http://x/v1/samples"])
-            #expect(await eventually(seconds: 60) { await daemon.status()?.imagesInFlight == 64 })
+            #expect(await eventually { await daemon.status()?.imagesInFlight == 64 })
             curl.signal(SIGKILL)
-            #expect(await eventually(seconds: 60) { await daemon.status()?.imagesInFlight == 0 })
+            #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
             _ = try await curl.wait()
             #expect(try await self.draw(daemon, "{\"seed\":1}").count == 192)
         }

@@ -155,7 +155,7 @@ import Testing
         try self.write(self.images(60, side: 64).npy(), file)
         let command = try Command(
             Programs.client, ["score", file, "-o", output, "--json"], environment: ["PIXELCNN_SOCKET": daemon.socket])
-        #expect(await eventually(seconds: 60) { await daemon.status()?.imagesCompleted ?? 0 > 2 })
+        #expect(await eventually { await daemon.status()?.imagesCompleted ?? 0 > 2 })
         return command
     }
 
@@ -201,7 +201,7 @@ import Testing
         let scoring = try await self.start(first, output)
         first.command.signal(SIGKILL)
         _ = try await first.command.wait()
-        #expect(await eventually(seconds: 60) { scoring.errors.contains("trying again") })
+        #expect(await eventually { scoring.errors.contains("trying again") })
         let second = try await RunningDaemon.start(in: first.directory, arguments)
         let result = try await scoring.wait()
         #expect(result.status == 0, "\(result.errors)")

@@ -119,7 +119,7 @@ import Testing
         let command = try Command(
             Programs.client, arguments + ["--output-dir", folder], environment: ["PIXELCNN_SOCKET": daemon.socket])
         #expect(
-            await eventually(seconds: 60) { ((try? self.shards(folder))?.count ?? 0) > 1 }, "\(command.errors)")
+            await eventually { ((try? self.shards(folder))?.count ?? 0) > 1 }, "\(command.errors)")
         return command
     }
 
@@ -165,7 +165,7 @@ import Testing
         let job = try await self.start(first, self.slow, folder)
         first.command.signal(SIGKILL)
         _ = try await first.command.wait()
-        #expect(await eventually(seconds: 60) { job.errors.contains("trying again") })
+        #expect(await eventually { job.errors.contains("trying again") })
         let second = try await RunningDaemon.start(in: first.directory, options)
         let result = try await job.wait()
         #expect(result.status == 0, "\(result.errors)")
