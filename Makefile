@@ -9,52 +9,86 @@ DESTDIR :=
 BINDIR := $(PREFIX)/bin
 UNITDIR := $(PREFIX)/lib/systemd/system
 
+# More for `swift build`.
+SWIFT_FLAGS :=
+
 # How long `make load` soaks.
 LOAD_MINUTES := 10
 
 PROGRAMS := pixelcnnd pixelcnn pixelcnn-train
 SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
 SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
+MODELS := Models/emoji32.safetensors Models/digits.safetensors
+MANUALS := man/man8/pixelcnnd.8 man/man1/pixelcnn.1 man/man1/pixelcnn-train.1
+COMPLETIONS := $(foreach program,$(PROGRAMS),bash-completion/completions/$(program) \
+	zsh/site-functions/_$(program) fish/vendor_completions.d/$(program).fish)
+# What the programs say of themselves, written to $(BUILD)/share and installed as it lies there.
+DOCUMENTS := $(MANUALS) $(COMPLETIONS)
 
 # What the build needs of Debian, and what the tests call besides.
-BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config zlib1g-dev
-TEST_PACKAGES := curl python3
+BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config python3 zlib1g-dev
+TEST_PACKAGES := curl fish man-db mandoc python3 zsh
 OPENAPI_PACKAGES := curl python3 socat
 SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client slurmctld slurmd
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build install uninstall demo test openapi load scale-test neon sanitize fuzz lint format bench bench-train emoji \
-	dependencies test-dependencies clean
+.PHONY: help build programs documents install uninstall demo test openapi load scale-test neon sanitize fuzz lint \
+	format bench bench-train emoji dependencies test-dependencies clean
+.DELETE_ON_ERROR:
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: dependencies  ## pixelcnnd, pixelcnn and pixelcnn-train, in $(BUILD)
-	swift build -c release --product pixelcnnd
-	swift build -c release --product pixelcnn
-	swift build -c release --product pixelcnn-train
+build: dependencies programs  ## pixelcnnd, pixelcnn and pixelcnn-train, in $(BUILD), manual pages and completions
+
+programs:
+	swift build -c release $(SWIFT_FLAGS) --product pixelcnnd
+	swift build -c release $(SWIFT_FLAGS) --product pixelcnn
+	swift build -c release $(SWIFT_FLAGS) --product pixelcnn-train
+	@$(MAKE) --no-print-directory documents
+
+# Of the programs as they are in $(BUILD).
+documents: $(addprefix $(BUILD)/share/,$(DOCUMENTS))
+
+MANUAL = @mkdir -p $(@D) && scripts/manual-page $< $(BUILD)/$* > $@
+COMPLETION = @mkdir -p $(@D) && $< --generate-completion-script
+
+$(BUILD)/share/man/man1/%.1: docs/man/%.1.in $(BUILD)/% scripts/manual-page
+	$(MANUAL)
+$(BUILD)/share/man/man8/%.8: docs/man/%.8.in $(BUILD)/% scripts/manual-page docs/METRICS.md
+	$(MANUAL)
+$(BUILD)/share/bash-completion/completions/%: $(BUILD)/%
+	$(COMPLETION) bash > $@
+$(BUILD)/share/zsh/site-functions/_%: $(BUILD)/%
+	$(COMPLETION) zsh > $@
+$(BUILD)/share/fish/vendor_completions.d/%.fish: $(BUILD)/%
+	$(COMPLETION) fish > $@
 
 # Builds nothing, so that `sudo make install` leaves no files of root's in the build folder.
-install:  ## what `make build` built: programs, model and systemd units, below $(DESTDIR)$(PREFIX)
-	@for program in $(PROGRAMS); do \
-		[[ -x $(BUILD)/$$program ]] || { echo "$(BUILD)/$$program is missing; run make build first" >&2; exit 1; }; \
+install:  ## what `make build` built: programs, documents, models and systemd units, below $(DESTDIR)$(PREFIX)
+	@for file in $(PROGRAMS) $(addprefix share/,$(DOCUMENTS)); do \
+		[[ -e $(BUILD)/$$file ]] || { echo "$(BUILD)/$$file is missing; run make build first" >&2; exit 1; }; \
 	done
 	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(UNITDIR)"
 	install $(addprefix $(BUILD)/,$(PROGRAMS)) "$(DESTDIR)$(BINDIR)"
-	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/pixelcnn" Models/emoji32.safetensors
+	for file in $(DOCUMENTS); do \
+		install -D -m 644 "$(BUILD)/share/$$file" "$(DESTDIR)$(PREFIX)/share/$$file" || exit; \
+	done
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/pixelcnn" $(MODELS)
 	install -m 644 -t "$(DESTDIR)$(UNITDIR)" $(SOCKETS)
 	for unit in $(SERVICES); do \
-		sed 's|^ExecStart=/usr/local/bin/|ExecStart=$(BINDIR)/|' "$$unit" > "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
-		chmod 644 "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
+		sed 's|^ExecStart=/usr/local/bin/|ExecStart=$(BINDIR)/|' "$$unit" > "$(DESTDIR)$(UNITDIR)/$${unit##*/}" && \
+		chmod 644 "$(DESTDIR)$(UNITDIR)/$${unit##*/}" || exit; \
 	done
 	install -D -m 644 systemd/pixelcnn.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pixelcnn.conf"
 
 uninstall:  ## what `make install` installed
 	rm -f $(foreach program,$(PROGRAMS),"$(DESTDIR)$(BINDIR)/$(program)")
+	rm -f $(foreach file,$(DOCUMENTS),"$(DESTDIR)$(PREFIX)/share/$(file)")
 	rm -f $(foreach unit,$(SERVICES) $(SOCKETS),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))")
 	rm -f "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pixelcnn.conf"
-	rm -f "$(DESTDIR)$(PREFIX)/share/pixelcnn/emoji32.safetensors"
+	rm -f $(foreach model,$(MODELS),"$(DESTDIR)$(PREFIX)/share/pixelcnn/$(notdir $(model))")
 	-rmdir "$(DESTDIR)$(PREFIX)/share/pixelcnn"
 
 demo: dependencies  ## build, start the daemon on the bundled model, draw a grid of pictures, stop it
@@ -106,9 +140,11 @@ scale-test: dependencies  ## nginx before several daemons, GNU parallel, Slurm, 
 
 lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
-	bash -n scripts/* .ci/run Benchmarks/run Tests/Fuzz/run Tests/Kernels/neon Tests/OpenAPI/run \
-		Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd Tests/Systemd/scenario \
-		docs/examples/slurm-array.sh
+	for script in scripts/demo scripts/install-packages .ci/run Benchmarks/run Tests/Fuzz/run Tests/Kernels/neon \
+		Tests/OpenAPI/run Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd Tests/Systemd/scenario \
+		docs/examples/slurm-array.sh; do \
+		bash -n $$script || exit; \
+	done
 
 format:  ## let the formatter have its way
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

@@ -100,8 +100,8 @@ let package = Package(
         .executableTarget(
             name: "pixelcnn-train",
             dependencies: [
-                "AtomicFiles", "ImageFormats", "PixelCNNEngine", "PixelCNNModel", "PixelCNNTraining", "Plots",
-                argumentParser,
+                "AtomicFiles", "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNModel", "PixelCNNTraining",
+                "Plots", argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-bench",

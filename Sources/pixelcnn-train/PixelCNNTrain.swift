@@ -1,6 +1,7 @@
 // The companion program: everything about models that the daemon has no business with. `main` only names the commands.
 
 import ArgumentParser
+import PixelCNNAPI
 
 @main
 struct PixelCNNTrain: ParsableCommand {
@@ -11,10 +12,14 @@ struct PixelCNNTrain: ParsableCommand {
             Model files are whole modules, state_dicts or checkpoints written by torch.save, or safetensors. Nothing in \
             them is ever executed.
 
-            Exit codes: 64 wrong usage, 65 bad model file or data, 66 no such file, 73 the output cannot be written, 130 \
-            training was interrupted and saved.
+            EXIT STATUS
+              64  wrong usage
+              65  bad model file or data
+              66  no such file
+              73  the output cannot be written
+              130 training was interrupted and saved
             """,
-        version: "0.1.0",
+        version: "pixelcnn-train \(Version.current)",
         subcommands: [Train.self, Evaluate.self, ReceptiveFieldCommand.self, Inspect.self, Convert.self],
         defaultSubcommand: Train.self)
 }

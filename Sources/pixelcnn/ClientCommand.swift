@@ -24,8 +24,10 @@ struct ClientCommand: AsyncParsableCommand {
               65  the input is not what it must be
               66  no such file
               69  the daemon is not reachable
+              70  the daemon has failed
               73  the output cannot be written
               75  the daemon is busy, or the deadline has passed: try later
+              76  what answers is no pixelcnnd that this version knows
               130 ended by Ctrl-C
             """,
         version: "pixelcnn \(Version.current)",

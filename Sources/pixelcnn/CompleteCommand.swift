@@ -20,13 +20,15 @@ struct CompleteCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "The picture, PNG or NPY.")
+    @Argument(help: "The picture, PNG or NPY.", completion: .file(extensions: ["png", "npy"]))
     var file: String
 
     @Option(help: ArgumentHelp("Keep as many rows, from the top.", valueName: "n"))
     var rows: Int?
 
-    @Option(help: ArgumentHelp("Keep the pixels that are not 0 there, PNG or NPY.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Keep the pixels that are not 0 there, PNG or NPY.", valueName: "file"),
+        completion: .file(extensions: ["png", "npy"]))
     var mask: String?
 
     @OptionGroup

@@ -5,7 +5,7 @@ import Foundation
 import PixelCNNAPI
 
 struct ConnectionOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"))
+    @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"), completion: .file())
     var socket: String?
 
     /// A client that tries each place where the daemon may listen.

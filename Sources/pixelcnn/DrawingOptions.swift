@@ -25,7 +25,8 @@ struct DrawingOptions: ParsableArguments {
             """
             The class, where the model has classes: its number, its name, or how the name begins. Several times for n \
             images each, a row a class; all for all classes.
-            """, valueName: "class"))
+            """, valueName: "class"),
+        completion: .classes(and: [ModelDescription.allClasses]))
     var label: [String] = []
 
     @Option(parsing: .unconditional, help: ArgumentHelp("0 (most probable values), or 0.01…100.", valueName: "t"))
@@ -44,7 +45,8 @@ struct DrawingOptions: ParsableArguments {
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("Where to write, - for standard output; samples.png or .npy by default.", valueName: "file"))
+        help: ArgumentHelp("Where to write, - for standard output; samples.png or .npy by default.", valueName: "file"),
+        completion: .file(extensions: ["png", "npy"]))
     var output: String?
 
     @OptionGroup

@@ -21,18 +21,22 @@ struct ScoreCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The images, NPY or PNG, or folders of them.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("The images, NPY or PNG, or folders of them.", valueName: "file"),
+        completion: .file(extensions: ["npy", "png"]))
     var files: [String]
 
     @Option(
         help: ArgumentHelp(
             "The images' class, where the model has classes: its number, its name, or how the name begins.",
-            valueName: "class"))
+            valueName: "class"),
+        completion: .classes())
     var label: String?
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("Write the log-probabilities (NPY, float32, nats) there.", valueName: "file"))
+        help: ArgumentHelp("Write the log-probabilities (NPY, float32, nats) there.", valueName: "file"),
+        completion: .file(extensions: ["npy"]))
     var output: String?
 
     @Flag(help: "Print JSON.")

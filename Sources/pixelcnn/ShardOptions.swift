@@ -9,7 +9,7 @@ struct ShardOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             Write shards into this folder, .npy files or folders of PNG files, and go on where they were stopped.
-            """, valueName: "folder"))
+            """, valueName: "folder"), completion: .directory)
     var outputDir: String?
 
     @Option(

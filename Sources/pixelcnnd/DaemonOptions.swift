@@ -4,7 +4,9 @@
 import ArgumentParser
 
 struct DaemonOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The model file; the bundled one by default.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The model file; the bundled one by default.", valueName: "file"),
+        completion: .file(extensions: ["pt", "pth", "safetensors"]))
     var model: String?
 
     @Option(
@@ -13,7 +15,8 @@ struct DaemonOptions: ParsableArguments {
             Where to listen, unless systemd passes a socket; $XDG_RUNTIME_DIR/pixelcnn.sock by default, else \
             /run/pixelcnn/pixelcnn.sock.
             """,
-            valueName: "path"))
+            valueName: "path"),
+        completion: .file())
     var socket: String?
 
     @Option(
@@ -27,7 +30,8 @@ struct DaemonOptions: ParsableArguments {
             f32 (the default), or bf16: weights that every pixel reads are rounded, single images are faster, and values \
             are those of bf16 daemons alone.
             """,
-            valueName: "precision"))
+            valueName: "precision"),
+        completion: .list(["f32", "bf16"]))
     var precision: String?
 
     @Option(
@@ -111,11 +115,13 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A file of settings, YAML or JSON, named as here without the dashes: max_queue: 64.", valueName: "file"))
+            "A file of settings, YAML or JSON, named as here without the dashes: max_queue: 64.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
     var config: String?
 
     @Option(
         help: ArgumentHelp(
-            "trace, debug, info (the default), notice, warning, error or critical.", valueName: "level"))
+            "trace, debug, info (the default), notice, warning, error or critical.", valueName: "level"),
+        completion: .list(["trace", "debug", "info", "notice", "warning", "error", "critical"]))
     var logLevel: String?
 }

@@ -6,11 +6,7 @@ import ServerTestSupport
 import Testing
 
 enum Systemd {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    private static let source = folder.appendingPathComponent("../..").standardized.path
-    private static let build = URL(
-        fileURLWithPath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "/"
-    ).deletingLastPathComponent().path
+    private static let folder = "\(Installation.source)/Tests/Systemd"
 
     static let absence: Comment = "a systemd of its own can only be booted by root, with overlayfs (see with-systemd)"
 
@@ -23,12 +19,12 @@ enum Systemd {
 
     /// Runs the scenario inside.
     static func scenario() async throws -> CommandResult {
-        try await self.boot(["\(self.folder.path)/scenario", self.source, self.build])
+        try await self.boot(["\(self.folder)/scenario", Installation.source, Installation.build])
     }
 
     private static func boot(_ command: [String]) async throws -> CommandResult {
         try await Command.run(
-            self.folder.appendingPathComponent("with-systemd").path, ["--limits", "--timeout", "1800", "--"] + command)
+            "\(self.folder)/with-systemd", ["--limits", "--timeout", "1800", "--"] + command)
     }
 }
 

@@ -1,0 +1,19 @@
+// What a shell offers where a class is to be named: the classes of the model that is served now.
+
+import ArgumentParser
+import PixelCNNAPI
+
+extension CompletionKind {
+    /// The classes, by name where they have names, of the daemon that the command line so far leads to; and `words`
+    /// besides. Nothing where it is not reachable: a shell has no place for errors.
+    static func classes(and words: [String] = []) -> CompletionKind {
+        .custom { line, _, _ in
+            var connection = ConnectionOptions()
+            connection.socket = line.firstIndex(of: "--socket").flatMap { line.dropFirst($0 + 1).first }
+            guard let model = try? await connection.client().describeModel(patience: .none, notify: { _ in }),
+                model.labels > 0
+            else { return [] }
+            return words + (model.labelNames.isEmpty ? (0..<model.labels).map(String.init) : model.labelNames)
+        }
+    }
+}
