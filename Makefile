@@ -28,12 +28,14 @@ DOCUMENTS := $(MANUALS) $(COMPLETIONS)
 # What the build needs of Debian, and what the tests call besides.
 BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config python3 zlib1g-dev
 TEST_PACKAGES := curl fish man-db mandoc python3 zsh
+DEB_PACKAGES := debhelper dpkg-dev fakeroot lintian
+DEB_TEST_PACKAGES := dbus libnss-systemd systemd
 OPENAPI_PACKAGES := curl python3 socat
 SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client slurmctld slurmd
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall demo test openapi load scale-test neon sanitize fuzz lint \
+.PHONY: help build programs documents install uninstall deb deb-test demo test openapi load scale-test neon sanitize fuzz lint \
 	format bench bench-train emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
@@ -96,6 +98,20 @@ demo: dependencies  ## build, start the daemon on the bundled model, draw a grid
 	swift build -c release --product pixelcnn
 	scripts/demo $(BUILD) samples.png
 
+deb:  ## a Debian package with Swift's libraries linked statically, in .build-static
+	@scripts/install-packages $(BUILD_PACKAGES) $(DEB_PACKAGES)
+	mkdir -p .build-static
+	rm -f .build-static/*.deb
+	DEB_FOLDER=.build-static DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage --build=binary --no-sign \
+		--buildinfo-file=.build-static/pixelcnnd.buildinfo --buildinfo-option=-u.build-static \
+		--changes-file=.build-static/pixelcnnd.changes --changes-option=-u.build-static
+	@ls -sh .build-static/*.deb
+
+deb-test: deb test-dependencies  ## lintian's opinion of the package, and its life under a systemd of its own, as root
+	@scripts/install-packages $(DEB_TEST_PACKAGES)
+	lintian --fail-on error,warning .build-static/pixelcnnd_*.deb
+	Tests/Systemd/with-systemd --timeout 1200 -- Tests/Systemd/package "$(CURDIR)" "$(CURDIR)"/.build-static/pixelcnnd_*.deb
+
 # Tests start daemons and compute: more of them at once than a few a core only slows each other down.
 test: dependencies test-dependencies  ## all tests, as CI runs them
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test -c release -Xswiftc -enable-testing
@@ -142,7 +158,7 @@ lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
 	for script in scripts/demo scripts/install-packages .ci/run Benchmarks/run Tests/Fuzz/run Tests/Kernels/neon \
 		Tests/OpenAPI/run Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd Tests/Systemd/scenario \
-		docs/examples/slurm-array.sh; do \
+		Tests/Systemd/package docs/examples/slurm-array.sh; do \
 		bash -n $$script || exit; \
 	done
 

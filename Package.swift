@@ -166,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "SystemdTests", dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train"],
             path: "Tests/Systemd",
-            exclude: ["scenario", "steady.py", "with-systemd"], swiftSettings: settings),
+            exclude: ["package", "scenario", "steady.py", "with-systemd"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

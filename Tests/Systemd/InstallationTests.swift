@@ -38,7 +38,7 @@ import Testing
             #expect(try await Installation.text(program, "--version") == "\(program) \(number)\n")
         }
         for (file, beginning) in [
-            ("CHANGELOG.md", "# Changelog\n\n## \(number),")
+            ("debian/changelog", "pixelcnnd (\(number)) "), ("CHANGELOG.md", "# Changelog\n\n## \(number),"),
         ] {
             let text = try String(contentsOfFile: "\(Installation.source)/\(file)", encoding: .utf8)
             #expect(text.hasPrefix(beginning), "\(file)")
