@@ -61,7 +61,7 @@ $(BUILD)/share/man/man1/%.1: docs/man/%.1.in $(BUILD)/% scripts/manual-page
 $(BUILD)/share/man/man8/%.8: docs/man/%.8.in $(BUILD)/% scripts/manual-page docs/METRICS.md
 	$(MANUAL)
 $(BUILD)/share/bash-completion/completions/%: $(BUILD)/%
-	$(COMPLETION) bash > $@
+	$(COMPLETION) bash > $@ && sed --in-place '1{/^#!/d}' $@  # it is sourced, not run
 $(BUILD)/share/zsh/site-functions/_%: $(BUILD)/%
 	$(COMPLETION) zsh > $@
 $(BUILD)/share/fish/vendor_completions.d/%.fish: $(BUILD)/%
