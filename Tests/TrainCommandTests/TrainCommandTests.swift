@@ -83,6 +83,6 @@ import Testing
     @Test func helpHasExamplesAndVersionIsPrinted() throws {
         #expect(try run("inspect", "--help").output.contains("pixelcnn-train inspect pixelcnn.pt"))
         #expect(try run("convert", "--help").output.contains("pixelcnn-train convert pixelcnn.pt"))
-        #expect(try run("--version").output == "0.1.0\n")
+        #expect(try run("--version").output == "pixelcnn-train 0.1.0\n")
     }
 }
