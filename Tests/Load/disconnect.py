@@ -43,7 +43,7 @@ async def leave(daemon, watcher, kind, generator):
 
 async def main(options):
     generator = random.Random(options.seed)
-    with Daemon(options.daemon) as daemon:
+    with Daemon(options.daemon, "--cache-size", "0") as daemon:  # remembered rows are no leak
         async with Client(daemon.socket) as watcher:
             await harness.request(daemon.socket, "GET", "/healthz")
             # What is made once, and the allocator's own caches, are there after a first round.

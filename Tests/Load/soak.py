@@ -110,7 +110,7 @@ async def watch(daemon, load, start, minutes):
 
 async def main(options):
     minutes = 0.1 if options.quick else options.minutes
-    with Daemon(options.daemon, "--max-queue", "200") as daemon:
+    with Daemon(options.daemon, "--max-queue", "200", "--cache-size", str(16 << 20)) as daemon:  # soon full
         await daemon.idle()
         descriptors = daemon.descriptors
         start = time.monotonic()
