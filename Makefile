@@ -35,8 +35,8 @@ SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client s
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test demo test openapi load scale-test neon sanitize fuzz lint \
-	format bench bench-train emoji dependencies test-dependencies clean
+.PHONY: help build programs documents install uninstall deb deb-test demo test openapi load scale-test neon sanitize fuzz \
+	lint format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
 help:  ## what can be made
@@ -93,10 +93,10 @@ uninstall:  ## what `make install` installed
 	rm -f $(foreach model,$(MODELS),"$(DESTDIR)$(PREFIX)/share/pixelcnn/$(notdir $(model))")
 	-rmdir "$(DESTDIR)$(PREFIX)/share/pixelcnn"
 
-demo: dependencies  ## build, start the daemon on the bundled model, draw a grid of pictures, stop it
+demo: dependencies  ## build, start the daemon on the bundled model, draw pictures of each class, stop it
 	swift build -c release --product pixelcnnd
 	swift build -c release --product pixelcnn
-	scripts/demo $(BUILD) samples.png
+	scripts/with-daemon $(BUILD) scripts/demo $(BUILD) samples.png
 
 deb:  ## a Debian package with Swift's libraries linked statically, in .build-static
 	@scripts/install-packages $(BUILD_PACKAGES) $(DEB_PACKAGES)
@@ -156,9 +156,9 @@ scale-test: dependencies  ## nginx before several daemons, GNU parallel, Slurm, 
 
 lint:  ## the formatter has nothing to say, the scripts parse
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
-	for script in scripts/demo scripts/install-packages .ci/run Benchmarks/run Tests/Fuzz/run Tests/Kernels/neon \
-		Tests/OpenAPI/run Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd Tests/Systemd/scenario \
-		Tests/Systemd/package docs/examples/slurm-array.sh; do \
+	for script in scripts/demo scripts/install-packages scripts/with-daemon .ci/run Benchmarks/run Tests/Fuzz/run \
+		Tests/Kernels/neon Tests/OpenAPI/run Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd \
+		Tests/Systemd/scenario Tests/Systemd/package docs/examples/slurm-array.sh; do \
 		bash -n $$script || exit; \
 	done
 
@@ -172,6 +172,9 @@ bench: dependencies  ## speed beside PyTorch's on this machine, in one run: docs
 bench-train: dependencies  ## a training step beside PyTorch's, in one run; fails where PyTorch is faster
 	swift build -c release --product pixelcnn-bench
 	$${PIXELCNN_PYTHON:-python3} Benchmarks/training.py $(BUILD)/pixelcnn-bench
+
+pictures: build emoji  ## the pictures of README.md and docs/, drawn by the bundled model through the daemon
+	scripts/with-daemon $(BUILD) scripts/pictures $(BUILD) datasets
 
 emoji:  ## the images that the bundled model is trained on, in datasets/
 	@scripts/install-packages $(EMOJI_PACKAGES)

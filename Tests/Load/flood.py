@@ -59,13 +59,14 @@ def header(head, name):
 
 
 async def many_clients(program, clients, is_timed):
+    one = harness.sample(n=1, label=0)
     with Daemon(program, "--max-queue", "32", model=harness.BUNDLED_MODEL) as daemon:
         await daemon.idle()
-        flood(daemon, 20, harness.sample(n=1))  # what is made once is made by now
+        flood(daemon, 20, one)  # what is made once is made by now
         await daemon.idle()
         await asyncio.sleep(0.2)
         descriptors, threads = daemon.descriptors, daemon.threads
-        answers = flood(daemon, clients, harness.sample(n=1))
+        answers = flood(daemon, clients, one)
         served, refused = [], []
         for answer, seconds in answers:
             head, _, body = answer.partition(b"\r\n\r\n")

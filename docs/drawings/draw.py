@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Draws docs/drawings/*.svg, the figures of docs/HOW-IT-WORKS.md. Standard library; the bars of the time come from
-Benchmarks/results.json. Colours are middling ones on no background, so that a light and a dark page both show them.
+"""Draws docs/drawings/*.svg, the figures of docs/HOW-IT-WORKS.md and of the bundled model's card. Standard library; the
+bars of the time come from Benchmarks/results.json, the losses from Models/emoji32.log.jsonl. Colours are middling ones on
+no background, so that a light and a dark page both show them.
 
-    docs/drawings/draw.py [FOLDER]
+    docs/drawings/draw.py [NAME…]    # all by default
 """
 import html
 import json
@@ -239,10 +240,41 @@ def time():
     return drawing
 
 
+def loss():
+    lines = [json.loads(line) for line in (HERE / "../../Models/emoji32.log.jsonl").read_text().splitlines()]
+    drawing = Drawing("loss", 760, 300, "Losses of the bundled model over its training, in bits a value")
+    left, top, width, height = 60, 24, 560, 230
+    curves = (("test_bits_per_dim", PIXEL, "emoji that it has not seen"), ("epoch_bits_per_dim", BLUE, "those it learns from"))
+    least, most = 2.0, 4.0  # of the first epochs only the end is of interest
+    last = max(line["epoch"] for line in lines)
+
+    def at(epoch, bits):
+        return round(left + width * epoch / last, 1), round(top + height * (most - min(bits, most)) / (most - least), 1)
+
+    for tick in (2.0, 2.5, 3.0, 3.5, 4.0):
+        y = at(0, tick)[1]
+        drawing.add("path", d=f"M{left} {y} H{left + width}", stroke=LINE, stroke_width=0.5, stroke_opacity=0.5)
+        drawing.text(left - 8, y + 4, f"{tick:.1f}", 12, "end")
+    for epoch in range(0, last + 1, 5):
+        drawing.text(at(epoch, least)[0], top + height + 18, str(epoch), 12, "middle")
+    drawing.text(left + width / 2, top + height + 38, "epochs", 12, "middle")
+    drawing.text(left, 14, "bits/dim", 12)
+    for key, color, words in curves:
+        points = [at(line["epoch"], line[key]) for line in lines if line[key] <= most]
+        drawing.add("path", d="M" + " L".join(f"{x} {y}" for x, y in points), fill="none", stroke=color, stroke_width=2)
+        for x, y in points:
+            drawing.add("circle", cx=x, cy=y, r=2.5, fill=color)
+        drawing.text(points[-1][0] + 8, points[-1][1] + 4, f"{lines[-1][key]:.2f}", 12, color=color)
+    for i, (_, color, words) in enumerate(curves):
+        drawing.box(left + 330, top + 14 + i * 22, 13, 13, fill=color)
+        drawing.text(left + 350, top + 25 + i * 22, words, 12)
+    return drawing
+
+
 def main():
-    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
-    for make in (masks, stacks, block, cache, passes, time):
-        make().write(folder)
+    drawings = {make.__name__: make for make in (masks, stacks, block, cache, passes, time, loss)}
+    for name in sys.argv[1:] or drawings:
+        drawings[name]().write(HERE)
 
 
 if __name__ == "__main__":
