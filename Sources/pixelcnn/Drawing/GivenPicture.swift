@@ -34,7 +34,8 @@ struct GivenPicture {
     }
 
     private static func read(_ path: String) throws(Failure) -> ImageFile {
-        let bytes = try InputFile.read(path)
+        let file = try OpenFile(path)
+        let bytes = try file.bytes(0..<file.byteCount)
         return try Self.naming(path) { () throws(ImageFileError) in try ImageFile(bytes) }
     }
 
