@@ -12,6 +12,13 @@ UNITDIR := $(PREFIX)/lib/systemd/system
 # More for `swift build`.
 SWIFT_FLAGS :=
 
+# The same for `swift build` and `swift test`, so that neither builds again what the other has built: `swift test` would say
+# -enable-testing once more.
+TESTING := -c release -Xswiftc -enable-testing
+
+# The tests of `make test`, a regular expression; all by default.
+FILTER :=
+
 # How long `make load` soaks.
 LOAD_MINUTES := 10
 
@@ -114,7 +121,7 @@ deb-test: deb test-dependencies  ## lintian's opinion of the package, and its li
 
 # Tests start daemons and compute: more of them at once than a few a core only slows each other down.
 test: dependencies test-dependencies  ## all tests, as CI runs them
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test -c release -Xswiftc -enable-testing
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test $(TESTING) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)')
 
 neon:  ## the kernels' bits on aarch64, under qemu, beside this processor's
 	@scripts/install-packages $(NEON_PACKAGES)
@@ -125,7 +132,7 @@ sanitize: export ASAN_OPTIONS := detect_leaks=0
 sanitize: export TSAN_OPTIONS := suppressions=$(CURDIR)/Tests/thread-suppressions
 sanitize: dependencies  ## the engine's, the scheduler's and training's tests under ThreadSanitizer, then under AddressSanitizer
 	for sanitizer in thread address; do \
-		swift test -c release -Xswiftc -enable-testing --sanitize $$sanitizer --scratch-path .build-$$sanitizer \
+		swift test $(TESTING) --disable-testable-imports --sanitize $$sanitizer --scratch-path .build-$$sanitizer \
 			--filter 'PixelCNNEngineTests|PixelCNNSchedulerTests|PixelCNNTrainingTests' || exit; \
 	done
 
@@ -134,7 +141,7 @@ fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: d
 
 openapi: dependencies  ## answers are as docs/openapi.yaml says: Schemathesis against a real daemon
 	@scripts/install-packages $(OPENAPI_PACKAGES)
-	swift build -c release -Xswiftc -enable-testing --product pixelcnnd  # with the tests' flags
+	swift build $(TESTING) --product pixelcnnd
 	Tests/OpenAPI/run
 
 load: dependencies test-dependencies  ## flood, disconnects, a soak of LOAD_MINUTES (10): docs/PERFORMANCE.md
@@ -147,8 +154,8 @@ load: dependencies test-dependencies  ## flood, disconnects, a soak of LOAD_MINU
 # NumPy and kubernetes-validate are those of PIXELCNN_PYTHON.
 scale-test: dependencies  ## nginx before several daemons, GNU parallel, Slurm, Kubernetes' files: docs/SCALE.md
 	@scripts/install-packages $(SCALE_PACKAGES)
-	swift build -c release -Xswiftc -enable-testing --product pixelcnnd  # with the tests' flags
-	swift build -c release -Xswiftc -enable-testing --product pixelcnn
+	swift build $(TESTING) --product pixelcnnd
+	swift build $(TESTING) --product pixelcnn
 	$${PIXELCNN_PYTHON:-python3} Tests/Scale/nginx
 	Tests/Scale/parallel
 	Tests/Scale/slurm
