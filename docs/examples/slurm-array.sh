@@ -1,7 +1,8 @@
 #!/bin/bash
 # A Slurm job array that draws images in shares: sbatch --array=0-9 slurm-array.sh MODEL SEED IMAGES_A_TASK FOLDER
-# Each task has a daemon of its own, on its cores, and writes FOLDER/samples-INDEX.npy, where INDEX is its first image's.
-# A task that is run again writes the same bytes.
+# Each task has a daemon of its own, on its cores, and writes its shards, FOLDER/samples-INDEX.npy of 1,000 images from
+# INDEX on; IMAGES_A_TASK is a multiple of that. A task that is run again draws the shards that are missing, to the same
+# bytes.
 #SBATCH --job-name=pixelcnn
 #SBATCH --requeue
 set -euo pipefail
@@ -19,5 +20,4 @@ until pixelcnn status >/dev/null 2>&1; do
     sleep 0.1
 done
 
-mkdir -p "$output"
-pixelcnn sample -n "$images" --seed "$seed" --first-index "$first" -o "$output/$(printf 'samples-%012d.npy' "$first")"
+pixelcnn sample -n "$images" --seed "$seed" --first-index "$first" --output-dir "$output"
