@@ -36,8 +36,15 @@ public struct AtomicFileError: Error, Sendable, Equatable {
 }
 
 extension AtomicFileError: CustomStringConvertible {
-    /// One line with the path, the step and the system's reason.
-    public var description: String {
-        "cannot \(step.rawValue) \(path): \(String(cString: strerror(errno)))"
+    /// The system's reason; where it says less than is known, what to do.
+    public var reason: String {
+        switch (step, errno) {
+        case (.open, ENOENT): "its folder does not exist; make it first"
+        case (.open, EISDIR): "it is a folder; name a file"
+        default: String(cString: strerror(errno))
+        }
     }
+
+    /// One line with the path, the step and the reason.
+    public var description: String { "cannot \(step.rawValue) \(path): \(reason)" }
 }

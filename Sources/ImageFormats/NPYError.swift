@@ -47,7 +47,7 @@ extension NPYError: CustomStringConvertible {
         case .unsupportedVersion(let major, let minor):
             "NPY format version \(major).\(minor); supported are 1.0, 2.0 and 3.0"
         case .truncatedHeader(let expected, let found):
-            "NPY file ends inside its header: \(expected) bytes expected, \(found) found"
+            "NPY file ends inside its header: \(expected) bytes expected, \(found) found\(cure(expected, found))"
         case .headerTooLong(let length, let limit):
             "NPY header of \(length) bytes; at most \(limit) are allowed"
         case .malformedHeader(let reason, let offset):
@@ -71,11 +71,15 @@ extension NPYError: CustomStringConvertible {
         case .shapeTooLarge(let shape):
             "NPY shape \(shape) is too large to address"
         case .lengthMismatch(let shape, let elementType, let expected, let found):
-            "NPY data of shape \(shape) and dtype \(elementType.rawValue) takes \(expected) bytes; the file has \(found)"
+            "NPY data of shape \(shape) and dtype \(elementType.rawValue) takes \(expected) bytes; the file has \(found)\(cure(expected, found))"
         case .notIntegers(let elementType):
             "NPY array of \(elementType.rawValue); an integer dtype is needed, such as uint8"
         case .valueOutOfRange(let value, let index, let allowed):
             "NPY value \(value) at \(index); allowed \(allowed.lowerBound) … \(allowed.upperBound)"
         }
+    }
+    /// What to do about a file of `found` bytes that should have `expected`.
+    private func cure(_ expected: Int, _ found: Int) -> String {
+        found < expected ? "; it is cut short: copy or download it again" : ""
     }
 }

@@ -39,7 +39,7 @@ extension PNGError: CustomStringConvertible {
         case .notPNG:
             "not a PNG file: it does not begin with the PNG signature"
         case .truncated(let place):
-            "PNG file ends \(place)"
+            "PNG file ends \(place): it is cut short; copy or download it again"
         case .damagedChunk(let name):
             "damaged PNG: the checksum of its \(name) chunk does not match"
         case .missingChunk(let name):

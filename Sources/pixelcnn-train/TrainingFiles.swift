@@ -24,7 +24,7 @@ struct TrainingFiles {
         do throws(AtomicFileError) {
             _ = try AtomicFile(path: output)  // dropped uncommitted: leaves no trace
         } catch {
-            throw ModelFileError(file: output, .cannotWrite(reason: String(cString: strerror(error.errno))))
+            throw ModelFileError(file: output, .cannotWrite(reason: error.reason))
         }
     }
 
@@ -33,7 +33,7 @@ struct TrainingFiles {
         do throws(AtomicFileError) {
             try AtomicFile.write(bytes, to: path)
         } catch {
-            throw ModelFileError(file: path, .cannotWrite(reason: String(cString: strerror(error.errno))))
+            throw ModelFileError(file: path, .cannotWrite(reason: error.reason))
         }
     }
 

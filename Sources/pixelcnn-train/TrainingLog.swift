@@ -58,7 +58,7 @@ final class TrainingLog {
         do throws(AtomicFileError) {
             try AtomicFile.write(Array(kept.map { $0.text + "\n" }.joined().utf8), to: path)
         } catch {
-            throw .log(path, reason: "cannot be written: \(String(cString: strerror(error.errno)))")
+            throw .log(path, reason: "cannot be written: \(error.reason)")
         }
         guard let file = FileHandle(forWritingAtPath: path) else { throw .log(path, reason: "cannot be opened") }
         self.file = file

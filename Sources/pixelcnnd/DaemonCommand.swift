@@ -50,6 +50,7 @@ struct DaemonCommand: AsyncParsableCommand {
         do {
             let settings = try Settings(options: self.options, environment: environment)
             if self.check {
+                _ = try ModelLoader.kernels(environment)
                 let model = try Daemon.loadModel(settings)
                 try settings.check(model)
                 return print(model.summary)

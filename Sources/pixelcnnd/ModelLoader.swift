@@ -52,11 +52,12 @@ struct ModelLoader: Sendable {
     private typealias Loaded = (engine: Engine, description: ModelDescription, words: String)
 
     private func engine(_ settings: Settings) throws -> Loaded {
+        let kernels = try Self.kernels(self.environment)
         let model = try Daemon.loadModel(settings)
         for warning in model.source.warnings { self.logger.warning("\(warning)") }
         self.logger.info("Loaded \(model.summary)")
         try settings.check(model)
-        let engine = Engine(model: model, kernels: try self.kernels(), precision: settings.precision)
+        let engine = Engine(model: model, kernels: kernels, precision: settings.precision)
         let file = URL(fileURLWithPath: model.source.path).lastPathComponent
         return (
             engine, model.description(of: engine, threads: settings.threads),
@@ -66,9 +67,9 @@ struct ModelLoader: Sendable {
     }
 
     /// `PIXELCNN_ISA` picks an instruction set; all give the same bits, so this is for measuring and testing.
-    private func kernels() throws(Failure) -> Kernels {
+    static func kernels(_ environment: [String: String]) throws(Failure) -> Kernels {
         do {
-            return try Kernels.named(self.environment["PIXELCNN_ISA"])
+            return try Kernels.named(environment["PIXELCNN_ISA"])
         } catch {
             throw Failure(.usage, "PIXELCNN_ISA: \(error)")
         }

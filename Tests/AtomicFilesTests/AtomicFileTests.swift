@@ -105,7 +105,7 @@ import Testing
             let missing = folder.path + "/missing/image.png"
             let error = AtomicFileError(path: missing, step: .open, errno: ENOENT)
             #expect(throws: error) { try AtomicFile.write([1], to: missing) }
-            #expect(error.description == "cannot open \(missing): No such file or directory")
+            #expect(error.description == "cannot open \(missing): its folder does not exist; make it first")
             #expect(throws: AtomicFileError(path: folder.path, step: .open, errno: EISDIR)) {
                 try AtomicFile.write([1], to: folder.path)
             }

@@ -152,14 +152,14 @@ import Testing
     @Test func refusedRequestsAre64WithTheDaemonsWords() async throws {
         try await RunningDaemon.run { daemon in
             let output = daemon.directory.file("none.png")
-            let result = try await daemon.client(["sample", "-n", "0", "-o", output])
+            let result = try await daemon.client(["sample", "--top-k", "0", "-o", output])
             #expect(result.status == SystemExit.usage.rawValue)
-            #expect(result.errors == "pixelcnn: n is 0; allowed is 1…4096\n")
+            #expect(result.errors == "pixelcnn: top_k is 0; allowed is 1…256\n")
             #expect(!FileManager.default.fileExists(atPath: output))
         }
     }
 
-    @Test(arguments: [["-n=-1"], ["--height", "9223372036854775807"], ["--height=-5", "--width", "3"]])
+    @Test(arguments: [["-n=-1"], ["-n", "0"], ["--height", "9223372036854775807"], ["--height=-5", "--width", "3"]])
     func sizesThatCannotBeAre64(_ options: [String]) async throws {
         try await RunningDaemon.run { daemon in
             for more in [[], ["--progress"]] {
@@ -225,7 +225,7 @@ import Testing
         try Data("hello".utf8).write(to: URL(fileURLWithPath: directory.file("x.txt")))
         let bad = try await Programs.client(["score", directory.file("x.txt")])
         #expect(bad.status == SystemExit.dataError.rawValue)
-        #expect(bad.errors.contains("neither NPY nor PNG"))
+        #expect(bad.errors.contains("neither a PNG nor an NPY file"))
         let folder = try await Programs.client(["score", directory.path])
         #expect(folder.status == SystemExit.dataError.rawValue)
     }

@@ -138,6 +138,9 @@ import Testing
     @Test func wrongOptionsAre64AndNamed() async throws {
         try await self.run(["--nonsense"], expecting: .usage, mentions: "--nonsense")
         try await self.run(["--threads", "0"], expecting: .usage, mentions: "--threads", "1…1024")
+        try await self.run(
+            ["--check", "--model", "/no/such/file"], environment: ["PIXELCNN_ISA": "mmx"], expecting: .usage,
+            mentions: "PIXELCNN_ISA", "mmx")
         try await self.run(["--threads", "x"], expecting: .usage, mentions: "--threads")
         try await self.run(["--precision", "f16"], expecting: .usage, mentions: "--precision", "\"f16\"", "f32, bf16")
         try await self.run(["--log-level", "loud"], expecting: .usage, mentions: "loud", "info")

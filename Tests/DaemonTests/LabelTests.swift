@@ -101,7 +101,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ([], "label is missing; allowed is 0…4, or \"circle\", \"square\", \"cross\", \"star\", \"stripes\""),
+        (
+            [],
+            "label is missing; allowed is 0…4, or \"circle\", \"square\", \"cross\", \"star\", \"stripes\"; "
+                + "name one with --label, or --label all"
+        ),
         (["--label", "st"], "\"st\", with which several names begin"), (["--label", "5"], "label is 5"),
         (["--label", "all", "--label", "1"], "label is \"all\""),
     ])

@@ -124,7 +124,7 @@ import Testing
                     "floats.npy", NPYArray.encode([Float](repeating: 0, count: 64), shape: [1, 1, 8, 8]),
                     "integer dtype"
                 ),
-                ("words.txt", Array("hello".utf8), "neither NPY nor PNG"),
+                ("words.txt", Array("hello".utf8), "neither a PNG nor an NPY file"),
             ]
             let output = daemon.directory.file("lp.npy")
             try self.write(good, daemon.directory.file("good.npy"))

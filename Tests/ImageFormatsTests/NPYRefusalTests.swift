@@ -152,6 +152,7 @@ import Testing
         }
         #expect(
             NPYError.lengthMismatch(shape: [2, 3], elementType: .uint16, expected: 12, found: 5).description
-                == "NPY data of shape [2, 3] and dtype uint16 takes 12 bytes; the file has 5")
+                == "NPY data of shape [2, 3] and dtype uint16 takes 12 bytes; the file has 5; "
+                + "it is cut short: copy or download it again")
     }
 }

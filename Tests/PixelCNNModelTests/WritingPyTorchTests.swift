@@ -38,7 +38,8 @@ import Testing
         let model = Model.random(try Fixture.hyperparameters(), seed: 3)
         try Fixture.withFolder { folder in
             let path = folder.path + "/none/state.pt"
-            #expect(throws: ModelFileError(file: path, .cannotWrite(reason: "No such file or directory"))) {
+            let reason = "its folder does not exist; make it first"
+            #expect(throws: ModelFileError(file: path, .cannotWrite(reason: reason))) {
                 try model.writePyTorch(to: path)
             }
         }

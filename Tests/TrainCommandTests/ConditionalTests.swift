@@ -174,7 +174,7 @@ import Testing
             ("images.npy", ["--label-names", "two.txt"], 65, ["images-labels.npy", "record 1 has label 2"]),
             ("images.npy", ["--label-names", "same.txt"], 65, ["same.txt", "names"]),
             ("images.npy", ["--label-names", "none.txt"], 66, ["none.txt"]),
-            ("images.idx", [], 65, ["images.idx", "no file of them is named"]),
+            ("images.idx", [], 65, ["images.idx", "name a file of them with --labels"]),
             ("bare", [], 65, ["bare/1.png", "no subfolder"]),
             ("bare", ["--labels", "few.npy"], 65, ["its own classes"]),
             ("images.npy", ["--balance", "2"], 64, ["--balance is 2"]),

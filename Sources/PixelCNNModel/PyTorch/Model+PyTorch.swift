@@ -18,7 +18,7 @@ extension Model {
             try writePyTorch(to: file)
             try file.commit()
         } catch {
-            throw ModelFileError(file: path, .cannotWrite(reason: SystemError.text(error.errno)))
+            throw ModelFileError(file: path, .cannotWrite(reason: error.reason))
         }
     }
 

@@ -26,7 +26,7 @@ extension Model {
             try writeSafetensors(to: file, extra, metadata)
             try file.commit()
         } catch {
-            throw ModelFileError(file: path, .cannotWrite(reason: SystemError.text(error.errno)))
+            throw ModelFileError(file: path, .cannotWrite(reason: error.reason))
         }
     }
 

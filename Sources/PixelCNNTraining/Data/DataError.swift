@@ -89,8 +89,8 @@ extension DataError.Problem: CustomStringConvertible {
         case .wrongLength(let found, let expected): "\(found) bytes; expected \(expected)"
         case .labelOutOfRange(let record, let label, let limit):
             "record \(record) has label \(label); labels are 0 to \(limit)"
-        case .noLabels(let expected?): "has no classes: \(expected) is missing, and no other file is named"
-        case .noLabels(nil): "has no classes, and no file of them is named"
+        case .noLabels(let expected?): "has no classes: \(expected) is missing; \(Self.labelsOption)"
+        case .noLabels(nil): "has no classes; \(Self.labelsOption)"
         case .labelCount(let found, let images): "holds \(found) labels for \(images) images"
         case .notLabels: "holds no labels; a .npy file of integers of shape (N), or an IDX file of them, does"
         case .notNames: "is neither a JSON array of different names, nor one name a line"
@@ -112,9 +112,12 @@ extension DataError.Problem: CustomStringConvertible {
             "holds images of \(found), and the training images are \(expected); --size brings all to one size"
         case .notResizable(let shape): "is \(shape), too large to be resized; sides may be 32767"
         case .noImages: "holds no images"
-        case .download(let url, let reason): "cannot be downloaded from \(url): \(reason)"
+        case .download(let url, let reason):
+            "cannot be downloaded from \(url): \(reason); put the file there yourself, or name other images with --data"
         case .wrongDigest(let found, let expected): "has MD5 \(found); expected \(expected)"
         case .archive(let reason): "cannot be unpacked: \(reason)"
         }
     }
+
+    private static let labelsOption = "name a file of them with --labels, or --test-labels for --test-data"
 }

@@ -65,6 +65,7 @@ struct DrawingOptions: ParsableArguments {
     var connection: ConnectionOptions
 
     func validate() throws {
+        guard self.n >= 1 else { throw ValidationError("-n is \(self.n); allowed is 1 or more") }
         if let deadline, !(0.001...86_400 ~= deadline) {
             throw ValidationError("--deadline is \(deadline); allowed is 0.001…86400")
         }
@@ -149,7 +150,7 @@ struct DrawingOptions: ParsableArguments {
             !text.isEmpty
             && text.utf8.allSatisfy { byte in
                 UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
-                    || byte >= 0x80 || "._/".utf8.contains(byte)
+                    || byte >= 0x80 || "._/-".utf8.contains(byte)
             }
         return isPlain ? text : "'\(text.unicodeScalars.map { $0 == "'" ? #"'\''"# : String($0) }.joined())'"
     }
@@ -164,7 +165,7 @@ struct DrawingOptions: ParsableArguments {
         if let topK { words.append("--top-k \(topK)") }
         if let topP { words.append("--top-p \(topP)") }
         if let format { words.append("--format \(format.rawValue)") }
-        if let output { words.append("-o \(output)") }
+        if let output { words.append("-o \(Self.word(output))") }
         return words
     }
 }

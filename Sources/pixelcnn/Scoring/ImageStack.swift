@@ -82,7 +82,7 @@ struct ImageStack {
             }
         }
         guard start.starts(with: [0x93] + Array("NUMPY".utf8)) else {
-            throw Failure(.dataError, "\(path) is neither NPY nor PNG")
+            throw Self.failure(path, ImageFileError.neither)
         }
         let layout: NPYLayout
         do {
