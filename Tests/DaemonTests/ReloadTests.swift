@@ -8,25 +8,6 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(30))) struct ReloadTests {
-    private static let fixtures = URL(fileURLWithPath: Programs.model).deletingLastPathComponent().path
-    /// One channel of 17 values.
-    private static let gray = "\(fixtures)/gray.safetensors"
-
-    /// A model file that tests may replace.
-    private func replace(_ path: String, with source: String) throws {
-        try Data(contentsOf: URL(fileURLWithPath: source)).write(to: URL(fileURLWithPath: path), options: .atomic)
-    }
-
-    private func run(
-        _ arguments: [String] = [], _ body: (RunningDaemon, _ model: String) async throws -> Void
-    ) async throws {
-        let directory = try TemporaryDirectory()
-        let model = directory.file("model")
-        try self.replace(model, with: Programs.model)
-        try await RunningDaemon.run(["--model", model, "--threads", "1"] + arguments) { try await body($0, model) }
-        withExtendedLifetime(directory) {}
-    }
-
     /// Waits until a line like this has been logged as often.
     private func logged(_ text: String, _ count: Int = 1, by daemon: RunningDaemon) async -> Bool {
         await eventually { daemon.command.errors.ranges(of: text).count >= count }
@@ -38,7 +19,7 @@ import Testing
     }
 
     @Test func theSameFileGivesTheSameBytes() async throws {
-        try await self.run { daemon, _ in
+        try await ReplaceableModel.serve { daemon, _ in
             let before = try await self.draw(daemon, "{\"seed\":7,\"n\":3}")
             for reload in 1...3 {
                 daemon.command.signal(SIGHUP)
@@ -50,13 +31,13 @@ import Testing
     }
 
     @Test func aRequestEndsOnTheOldModelWhileOthersUseTheNew() async throws {
-        try await self.run { daemon, model in
+        try await ReplaceableModel.serve { daemon, model in
             // Some seconds' work, where a reload takes a tenth of one.
             let size = "\"seed\":1,\"height\":50,\"width\":50"
             let last = try await self.draw(daemon, "{\(size),\"first_index\":63}")
             async let running = self.draw(daemon, "{\(size),\"n\":64}")
             #expect(await eventually { await daemon.status()?.imagesInFlight ?? 0 > 0 })
-            try self.replace(model, with: Self.gray)
+            try model.replace(with: ReplaceableModel.gray)
             daemon.command.signal(SIGHUP)
             #expect(await self.logged("Reloaded: ", by: daemon))
             #expect(await daemon.status()?.imagesInFlight == 64)
@@ -71,12 +52,12 @@ import Testing
     }
 
     @Test func aBrokenOrMissingFileChangesNothingAndIsNamed() async throws {
-        try await self.run { daemon, model in
+        try await ReplaceableModel.serve { daemon, model in
             let before = try await self.draw(daemon, "{\"seed\":7}")
-            try Data("broken".utf8).write(to: URL(fileURLWithPath: model), options: .atomic)
+            try Data("broken".utf8).write(to: URL(fileURLWithPath: model.path), options: .atomic)
             daemon.command.signal(SIGHUP)
-            #expect(await self.logged("The reload failed, and nothing has changed: \(model): unknown", by: daemon))
-            try FileManager.default.removeItem(atPath: model)
+            #expect(await self.logged("The reload failed, and nothing has changed: \(model.path): unknown", by: daemon))
+            try FileManager.default.removeItem(atPath: model.path)
             daemon.command.signal(SIGHUP)
             #expect(await self.logged("The reload failed, and nothing has changed: ", 2, by: daemon))
             #expect(try await self.draw(daemon, "{\"seed\":7}").body == before.body)
@@ -130,7 +111,7 @@ import Testing
     }
 
     @Test func signalsDuringAReloadMakeOneMore() async throws {
-        try await self.run { daemon, _ in
+        try await ReplaceableModel.serve { daemon, _ in
             for _ in 0..<50 { daemon.command.signal(SIGHUP) }
             #expect(await self.logged("Reloaded: ", by: daemon))
             let answer = try await self.draw(daemon, "{}")
@@ -169,7 +150,7 @@ import Testing
 
     @Test(.enabled(if: PrometheusClient.isAvailable, Comment(rawValue: PrometheusClient.absence)))
     func countersGrowOverReloadsAndTheModelIsShown() async throws {
-        try await self.run { daemon, model in
+        try await ReplaceableModel.serve { daemon, model in
             func counters() async throws -> [String: Double] {
                 let text = try await Curl.send(Endpoint.metrics, socket: daemon.socket).text
                 return Dictionary(
@@ -181,8 +162,8 @@ import Testing
             }
             _ = try await self.draw(daemon, "{\"n\":9}")
             var before = try await counters()
-            for (reload, file) in [Self.gray, Programs.model, Self.gray].enumerated() {
-                try self.replace(model, with: file)
+            for (reload, file) in [ReplaceableModel.gray, Programs.model, ReplaceableModel.gray].enumerated() {
+                try model.replace(with: file)
                 daemon.command.signal(SIGHUP)
                 #expect(await self.logged("Reloaded: ", reload + 1, by: daemon))
                 let after = try await counters()

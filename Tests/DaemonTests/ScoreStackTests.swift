@@ -8,7 +8,6 @@ import ServerTestSupport
 import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ScoreStackTests {
-    private static let fixtures = URL(fileURLWithPath: Programs.model).deletingLastPathComponent().path
 
     /// Images of the tiny model's 3 channels of 256 values.
     private func images(_ count: Int, side: Int = 8) -> DrawnImages {
@@ -105,7 +104,7 @@ import Testing
     }
 
     @Test func whatIsWrongIsToldWithItsFileAndImageBeforeThereIsAnOutput() async throws {
-        let gray = "\(Self.fixtures)/gray.safetensors"  // 1 channel of 17 values
+        let gray = ReplaceableModel.gray
         try await RunningDaemon.run(["--model", gray, "--max-images", "2"]) { daemon in
             var values = [UInt8](repeating: 16, count: 7 * 64)
             values[5 * 64 + 9] = 17
@@ -116,7 +115,7 @@ import Testing
                     "value.npy", NPYArray.encode(values, shape: [7, 1, 8, 8]),
                     "value 17 at [5, 0, 1, 1]; allowed 0 … 16"
                 ),
-                ("colours.npy", NPYArray.encode(values, shape: [7, 8, 8]), "images of 7 channels; the model's have 1"),
+                ("colours.npy", NPYArray.encode(values, shape: [7, 8, 8]), "channels is 7; the model's is 1"),
                 ("flat.npy", NPYArray.encode(values, shape: [448]), "allowed is (n, channels, height, width)"),
                 ("none.npy", NPYArray.encode([UInt8](), shape: [0, 1, 8, 8]), "no images"),
                 ("size.npy", NPYArray.encode(values, shape: [7, 1, 4, 16]), "images of 4 × 16"),
@@ -164,14 +163,10 @@ import Testing
     }
 
     @Test func anotherModelMeanwhileIs75AndLeavesNoFile() async throws {
-        let directory = try TemporaryDirectory()
-        let model = directory.file("model")
-        try FileManager.default.copyItem(atPath: Programs.model, toPath: model)
-        try await RunningDaemon.run(["--model", model, "--threads", "1", "--max-images", "1"]) { daemon in
+        try await ReplaceableModel.serve(["--max-images", "1"]) { daemon, model in
             let output = daemon.directory.file("lp.npy")
             let scoring = try await self.start(daemon, output)
-            try Data(contentsOf: URL(fileURLWithPath: "\(Self.fixtures)/gray.safetensors"))
-                .write(to: URL(fileURLWithPath: model), options: .atomic)
+            try model.replace(with: ReplaceableModel.gray)
             daemon.command.signal(SIGHUP)
             let result = try await scoring.wait()
             #expect(result.status == SystemExit.temporaryFailure.rawValue, "\(result.errors)")
@@ -179,7 +174,6 @@ import Testing
             #expect(result.output.isEmpty && !FileManager.default.fileExists(atPath: output))
             #expect(try self.leavings(daemon.directory).isEmpty)
         }
-        withExtendedLifetime(directory) {}
     }
 
     @Test func ctrlCFreesTheDaemonAndLeavesNoFile() async throws {

@@ -8,7 +8,6 @@ import ServerTestSupport
 import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ShardTests {
-    private static let fixtures = URL(fileURLWithPath: Programs.model).deletingLastPathComponent().path
 
     /// All files of a folder, by their paths in it.
     private func files(_ folder: String) throws -> [String: [UInt8]] {
@@ -175,14 +174,10 @@ import Testing
     }
 
     @Test func anotherModelMeanwhileIs75AndNoShardIsMixed() async throws {
-        let directory = try TemporaryDirectory()
-        let model = directory.file("model")
-        try FileManager.default.copyItem(atPath: Programs.model, toPath: model)
-        try await RunningDaemon.run(["--model", model, "--threads", "1", "--max-images", "2"]) { daemon in
+        try await ReplaceableModel.serve(["--max-images", "2"]) { daemon, model in
             let folder = daemon.directory.file("shards")
             let job = try await self.start(daemon, self.slow, folder)
-            try Data(contentsOf: URL(fileURLWithPath: "\(Self.fixtures)/gray.safetensors"))
-                .write(to: URL(fileURLWithPath: model), options: .atomic)
+            try model.replace(with: ReplaceableModel.gray)
             daemon.command.signal(SIGHUP)
             let result = try await job.wait()
             #expect(result.status == SystemExit.temporaryFailure.rawValue, "\(result.errors)")
@@ -191,7 +186,6 @@ import Testing
                 #expect(try NPYArray(parsing: bytes).shape == [3, 3, 64, 64], "\(name)")
             }
         }
-        withExtendedLifetime(directory) {}
     }
 
     // MARK: Refusals
@@ -213,7 +207,7 @@ import Testing
                 #expect(result.status == SystemExit.usage.rawValue, "\(options): \(result.errors)")
                 #expect(result.errors.contains("\(folder)/manifest.json") && result.errors.contains(message))
             }
-            try await RunningDaemon.run(["--model", "\(Self.fixtures)/gray.safetensors"]) { other in
+            try await RunningDaemon.run(["--model", ReplaceableModel.gray]) { other in
                 let result = try await other.client(arguments)
                 #expect(result.status == SystemExit.usage.rawValue && result.errors.contains("its model is"))
             }

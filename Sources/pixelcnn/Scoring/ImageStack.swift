@@ -117,7 +117,7 @@ struct ImageStack {
             guard source.channels ?? model.channels == model.channels else {
                 throw Failure(
                     .dataError,
-                    "\(source.path): images of \(source.channels ?? 0) channels; the model's have \(model.channels)")
+                    "\(source.path): channels is \(source.channels ?? 0); the model's is \(model.channels)")
             }
             guard source.channels != nil || model.isShownAsPNG else {
                 throw Failure(
