@@ -12,6 +12,14 @@ enum Console {
         FileHandle.standardError.write(Data("pixelcnn-train: warning: \(text)\n".utf8))
     }
 
+    /// Warns of an array that holds a model's own values, where levels are read.
+    static func warnOfValues(_ images: ImageSet, colors: Int, in data: String) {
+        guard images.looksLikeValues(of: colors) else { return }
+        warn(
+            "\(data): no level is above \(colors - 1), of 255: are these the \(colors) values that pixelcnn sample writes? "
+                + "pixelcnn score takes those; here a value v is the level 255 v / \(colors - 1)")
+    }
+
     /// Prints a line for a person to standard error.
     static func say(_ text: String) {
         FileHandle.standardError.write(Data("\(text)\n".utf8))

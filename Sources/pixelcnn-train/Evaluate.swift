@@ -59,6 +59,7 @@ struct Evaluate: ParsableCommand {
                 images = train ? sets.train : sets.test ?? sets.train
                 try images.number(as: loaded)
             }
+            Console.warnOfValues(images, colors: size.colors, in: data)
             let evaluator = Evaluator(model: loaded, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
             show(evaluator.evaluate(images.quantised(to: size.colors)), of: images, classes: loaded.labelNames)
         }

@@ -9,8 +9,16 @@ struct PixelCNNTrain: ParsableCommand {
         commandName: "pixelcnn-train",
         abstract: "Train, evaluate, plot, inspect and convert gated PixelCNN models.",
         discussion: """
+            The first command, train, need not be named; pixelcnn-train train --help has its options.
+
             Model files are whole modules, state_dicts or checkpoints written by torch.save, or safetensors. Nothing in \
             them is ever executed.
+
+            EXAMPLES
+              pixelcnn-train --data images/ --output mine.safetensors
+              pixelcnn-train evaluate mine.safetensors images/
+              pixelcnn-train inspect pixelcnn.pt
+              pixelcnn-train convert pixelcnn.pt pixelcnn.safetensors
 
             EXIT STATUS
               64  wrong usage

@@ -97,6 +97,7 @@ struct Train: ParsableCommand {
                 try images.test?.number(as: model)
             }
             let colors = model.hyperparameters.colors
+            Console.warnOfValues(images.train, colors: colors, in: data.name)
             let trainer = try Trainer(
                 model: model, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
                 memory: memory.map { $0 << 20 } ?? .max)

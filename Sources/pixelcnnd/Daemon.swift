@@ -15,7 +15,9 @@ enum Daemon {
     static func loadModel(_ settings: Settings) throws(Failure) -> Model {
         guard let path = settings.model ?? BundledModel.find() else {
             throw Failure(
-                .noInput, "no bundled model (\(BundledModel.fileName)) is installed; name a file with --model")
+                .noInput,
+                "no bundled model: \(BundledModel.fileName) is neither in ../share/pixelcnn beside this program's "
+                    + "folder nor in Models of a source tree around it; name a file with --model")
         }
         do {
             return try Model.load(path: path, height: settings.height, width: settings.width)
@@ -32,6 +34,7 @@ enum Daemon {
     ) async throws {
         var logger = Logger(label: "pixelcnnd")
         logger.logLevel = settings.logLevel
+        for warning in SettingSource.warnings(environment) { logger.warning("\(warning)") }
         // Before anything takes time: untrapped, the signal would end the daemon.
         let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let source = try SocketSource.find(settings, environment: environment, logger: logger)

@@ -53,6 +53,8 @@ struct DaemonCommand: AsyncParsableCommand {
                 _ = try ModelLoader.kernels(environment)
                 let model = try Daemon.loadModel(settings)
                 try settings.check(model)
+                let warnings = SettingSource.warnings(environment) + model.source.warnings
+                for warning in warnings { Self.say("warning: \(warning)") }
                 return print(model.summary)
             }
             if isJournal {
@@ -65,9 +67,12 @@ struct DaemonCommand: AsyncParsableCommand {
             }
         } catch let failure as Failure {
             // The journal takes the priority of a line, here "error", from its beginning.
-            let prefix = isJournal ? "<3>" : "pixelcnnd: "
-            FileHandle.standardError.write(Data("\(prefix)\(failure.message)\n".utf8))
+            Self.say(failure.message, prefix: isJournal ? "<3>" : "pixelcnnd: ")
             throw ExitCode(failure.status.rawValue)
         }
+    }
+
+    private static func say(_ line: String, prefix: String = "pixelcnnd: ") {
+        FileHandle.standardError.write(Data("\(prefix)\(line)\n".utf8))
     }
 }

@@ -11,6 +11,18 @@ struct SettingSource {
         "drain_timeout", "exit_when_idle", "log_level",
     ]
 
+    /// What to say of variables that look like settings and are none. A service of Kubernetes that is called pixelcnnd brings some of its
+    /// own (PIXELCNND_SERVICE_HOST, PIXELCNND_PORT_80_TCP), so they are no error.
+    static func warnings(_ environment: [String: String]) -> [String] {
+        let known = self.keys.map { self.variable($0) } + ["PIXELCNND_CONFIG", "PIXELCNND_DEBUG_FAULTS"]
+        return environment.keys.filter { name in
+            name.hasPrefix("PIXELCNND_") && !known.contains(name)
+                && !["PIXELCNND_SERVICE_", "PIXELCNND_PORT"].contains(where: name.hasPrefix)
+        }.sorted().map { "\($0) is no setting and is ignored; pixelcnnd --help has the settings" }
+    }
+
+    private static func variable(_ key: String) -> String { "PIXELCNND_" + key.uppercased() }
+
     private struct Found {
         let text: String
         /// The place, for messages.
@@ -58,7 +70,7 @@ struct SettingSource {
             let name = "--" + String(key.map { $0 == "_" ? "-" : $0 })
             return Found(text: option, place: name, status: .usage)
         }
-        let variable = "PIXELCNND_" + key.uppercased()
+        let variable = Self.variable(key)
         if let text = self.environment[variable], !text.isEmpty {
             return Found(text: text, place: variable, status: .usage)
         }

@@ -48,7 +48,9 @@ import Testing
             let drawn = try bytes(ofFile: output)
             let line = try #require(first.errors.split(separator: "\n").last { $0.contains("draw again with: ") })
             let words = line.split(separator: ": ").last?.split(separator: " ").dropFirst().map(String.init) ?? []
-            #expect(words.contains("--seed") && words.contains("--height"))
+            #expect(words.contains("--seed") && words.contains("--height") && !words.contains("--socket"))
+            let named = try await Programs.client(["sample", "-o", output, "--socket", daemon.socket] + self.size)
+            #expect(named.errors.hasSuffix(" --socket \(daemon.socket)\n"), "\(named.errors)")
             let second = try await daemon.client(words)
             #expect(second.status == 0, "\(second.errors)")
             #expect(try bytes(ofFile: output) == drawn)

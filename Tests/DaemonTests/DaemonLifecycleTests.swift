@@ -88,6 +88,19 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.text.split(separator: "\n").count == 1)
         #expect(result.text.contains("parameters") && result.text.contains("sha256"))
+        #expect(result.errors.isEmpty)
+    }
+
+    @Test func checkWarnsOfWhatMayNotBeMeant() async throws {
+        let fixtures = URL(fileURLWithPath: Programs.model).deletingLastPathComponent().path
+        let result = try await Command.run(
+            Programs.daemon, ["--check", "--model", "\(fixtures)/wide-kernel-state.pt"],
+            environment: ["PIXELCNND_MAX_QEUE": "4", "PIXELCNND_SERVICE_HOST": "10.0.0.1"])
+        #expect(result.status == 0, "\(result.errors)")
+        let warnings = result.errors.split(separator: "\n")
+        #expect(warnings.count == 2, "\(result.errors)")
+        #expect(warnings[0].contains("PIXELCNND_MAX_QEUE is no setting"))
+        #expect(warnings[1].contains("does not say its image size; taking 32 × 32"))
     }
 
     @Test func optionsComeFromTheEnvironmentToo() async throws {

@@ -107,7 +107,7 @@ import Testing
                 + "name one with --label, or --label all"
         ),
         (["--label", "st"], "\"st\", with which several names begin"), (["--label", "5"], "label is 5"),
-        (["--label", "all", "--label", "1"], "label is \"all\""),
+        (["--label", "all", "--label", "1"], "--label all stands alone"),
     ])
     func whatIsNoClassIs64AndTheClassesAreNamed(options: [String], message: String) async throws {
         try await self.run { daemon in

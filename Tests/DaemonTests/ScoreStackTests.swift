@@ -113,7 +113,7 @@ import Testing
                 ("short.npy", Array(good.dropLast()), "takes 128 bytes; the file has 127"),
                 (
                     "value.npy", NPYArray.encode(values, shape: [7, 1, 8, 8]),
-                    "value 17 at [5, 0, 1, 1]; allowed 0 … 16"
+                    "value 17 at [5, 0, 1, 1]; allowed 0 … 16; an NPY file holds the model's values"
                 ),
                 ("colours.npy", NPYArray.encode(values, shape: [7, 8, 8]), "channels is 7; the model's is 1"),
                 ("flat.npy", NPYArray.encode(values, shape: [448]), "allowed is (n, channels, height, width)"),
@@ -136,6 +136,20 @@ import Testing
                 #expect(!FileManager.default.fileExists(atPath: output))
             }
             #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
+        }
+    }
+
+    /// A grid, say, that is taken for one image.
+    @Test func anotherSizeThanTheModelsIsTold() async throws {
+        try await RunningDaemon.run { daemon in
+            for (side, isTold) in [(8, false), (9, true)] {
+                let file = daemon.directory.file("\(side).npy")
+                try self.write(self.images(1, side: side).npy(), file)
+                let result = try await daemon.client(["score", file])
+                #expect(result.status == 0)
+                let note = "\(file): \(side) × \(side), and the model's images are 8 × 8"
+                #expect(result.errors.contains(note) == isTold, "\(result.errors)")
+            }
         }
     }
 

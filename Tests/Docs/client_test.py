@@ -93,6 +93,7 @@ class ClientTests(unittest.TestCase):
             model = Model(daemon.socket)
             star = model.sample(2, seed=3, label="star")
             np.testing.assert_array_equal(star, model.sample(2, seed=3, label=3))
+            np.testing.assert_array_equal(star, model.sample(np.int64(2), seed=3, label=np.uint8(3)))
             self.assertFalse(np.array_equal(model.score(star, label="star"), model.score(star, label="cross")))
 
     def test_refusals_name_the_field(self):

@@ -20,7 +20,8 @@ import Testing
 
     @Test(arguments: [
         "state.pt", "state-protocol4.pt", "checkpoint-state_dict.pt", "checkpoint-model_state_dict.pt",
-        "prefix-module.pt", "prefix-_orig_mod.pt", "prefix-module._orig_mod.pt", "strided.pt", "shared.pt", "gaps.pt",
+        "prefix-module.pt", "prefix-_orig_mod.pt", "prefix-module._orig_mod.pt", "prefix-model.pt", "strided.pt",
+        "shared.pt", "gaps.pt",
         "cuda.pt", "f64.pt", "legacy.pt", "legacy-protocol4.pt", "legacy-checkpoint.pt", "legacy-shared.pt",
     ])
     func stateDictionariesLoadExactly(file: String) throws {

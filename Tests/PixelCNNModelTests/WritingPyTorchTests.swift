@@ -11,7 +11,7 @@ import Testing
         try Fixture.withFolder { folder in
             let path = folder.appending(path: "state.pt").path
             try model.writePyTorch(to: path)
-            let read = try Model.load(path: path, height: 5, width: 4)
+            let read = try Model.load(path: path)
             #expect(read.hyperparameters == model.hyperparameters)
             #expect(read.source.warnings.isEmpty)
             for spec in model.hyperparameters.parameters {

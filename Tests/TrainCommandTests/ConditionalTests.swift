@@ -78,8 +78,17 @@ import Testing
         // The one that comes with the project was made so; other processors' libm may differ in a cosine's last bit.
         let bundled = try TrainProgram.run(
             ["evaluate", Self.digits + ".safetensors", Self.digits + "/digits-test.npy"], in: folder.url)
+        #expect(bundled.errors.isEmpty)
         let line = try #require(bundled.output.split(separator: "\n").first { $0.hasPrefix("mean") })
         #expect(abs(number(line, 1) - tested) < 0.01)
+    }
+
+    @Test func aModelsOwnValuesInThePlaceOfLevelsAreWarnedOf() throws {
+        let folder = try TemporaryFolder()
+        let fixtures = Self.digits + "/../../Tests/Fixtures"
+        let outcome = try TrainProgram.run(
+            ["evaluate", fixtures + "/gray.safetensors", fixtures + "/gray-images.npy"], in: folder.url)
+        #expect(outcome.code == 0 && outcome.errors.contains("no level is above 16, of 255"), "\(outcome.errors)")
     }
 
     @Test func aWrongClassIsScoredAsOne() throws {
@@ -237,7 +246,7 @@ import Testing
         // Other classes are another run.
         try writeImages(to: cut, labels: [1, 2, 1, 0, 2, 0, 2, 0, 2, 0, 2, 0])
         let other = try train("images.npy", whole + ["--resume"], in: cut)
-        #expect(other.code == 65 && other.errors.contains("another labels"), "\(other.errors)")
+        #expect(other.code == 65 && other.errors.contains("labels was"), "\(other.errors)")
     }
 
     @Test(.enabled(if: PyTorch.isAvailable, "\(PyTorch.absence)"))

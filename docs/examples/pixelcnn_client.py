@@ -17,6 +17,7 @@ import base64
 import http.client
 import io
 import json
+import operator
 import os
 import random
 import socket
@@ -101,6 +102,7 @@ class Model:
 
     def _parts(self, n, seed, first_index, parameters):
         """The requests that together are this one: what the daemon takes in one is no limit."""
+        n = operator.index(n)
         seed = random.SystemRandom().randrange(1 << 53) if seed is None else seed
         channels, height, width = self.in_shape
         values = channels * parameters.get("height", height) * parameters.get("width", width)
@@ -238,7 +240,7 @@ def default_sockets():
 
 
 def encode(value):
-    return json.dumps(value).encode()
+    return json.dumps(value, default=lambda number: number.item()).encode()  # NumPy's numbers
 
 
 def load(npy):

@@ -14,9 +14,9 @@ export PIXELCNN_SOCKET=$folder/pixelcnn.sock
 
 pixelcnnd --model "$model" --socket "$PIXELCNN_SOCKET" --threads "${SLURM_CPUS_PER_TASK:-1}" &
 daemon=$!
-trap 'kill $daemon; wait $daemon || true; rm -rf "$folder"' EXIT
+trap 'kill $daemon 2>/dev/null; wait $daemon || true; rm -rf "$folder"' EXIT
 until pixelcnn status >/dev/null 2>&1; do
-    kill -0 $daemon  # ends the task where the daemon has ended
+    kill -0 $daemon 2>/dev/null  # ends the task where the daemon has ended
     sleep 0.1
 done
 

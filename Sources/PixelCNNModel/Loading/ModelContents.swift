@@ -11,7 +11,7 @@ public struct ModelContents: Sendable {
     public let byteCount: Int
     /// Form of the file.
     public let format: ModelFormat
-    /// All tensors, in the file's order, prefixes such as `module.` removed.
+    /// All tensors, in the file's order, a prefix such as `module.` removed.
     public let tensors: [Tensor]
     /// What the file declares of its network.
     public let declared: DeclaredHyperparameters

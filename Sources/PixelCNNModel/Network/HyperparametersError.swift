@@ -15,7 +15,7 @@ public enum HyperparametersError: Error, Sendable, Equatable, CustomStringConver
         case .outOfRange(let field, let found, let allowed):
             "\(field) is \(found); allowed are \(allowed.lowerBound) to \(allowed.upperBound)"
         case .evenKernel(let found):
-            "kernelSize is \(found); it must be odd, so that the kernel has a centre"
+            "kernel_size is \(found); it must be odd, so that the kernel has a centre"
         case .notDivisible(let field, let found, let channels):
             "\(field) is \(found); it must be a multiple of \(channels), a group for each image channel"
         }

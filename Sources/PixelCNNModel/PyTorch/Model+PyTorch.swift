@@ -4,8 +4,9 @@
 import AtomicFiles
 
 extension Model {
-    /// Writes the file whole or not at all: beside `path`, synced, then renamed over it. A state_dict does not say the
-    /// image size. Names of classes are its attribute, `label_names`: an entry, a strict load_state_dict would refuse.
+    /// Writes the file whole or not at all: beside `path`, synced, then renamed over it. What no tensor says are
+    /// attributes of the dictionary, `in_shape` (C, H, W) and `label_names`: entries, a strict load_state_dict would
+    /// refuse.
     ///
     /// - Throws: `ModelFileError` where the file cannot be created, written or renamed, or would be larger than 4 GB.
     public func writePyTorch(to path: String) throws(ModelFileError) {
@@ -64,14 +65,20 @@ extension Model {
             pickle.call()
         }
         pickle.setItems()
+        pickle.emptyDictionary()
+        pickle.mark()
+        pickle.text(PyTorchFile.shapeKey)
+        pickle.tuple {
+            for extent in [hyperparameters.channels, hyperparameters.height, hyperparameters.width] {
+                $0.integer(extent)
+            }
+        }
         if !labelNames.isEmpty {
-            pickle.emptyDictionary()
-            pickle.mark()
             pickle.text(PyTorchFile.labelNamesKey)
             pickle.list(labelNames)
-            pickle.setItems()
-            pickle.build()
         }
+        pickle.setItems()
+        pickle.build()
         return pickle.end()
     }
 }

@@ -32,7 +32,8 @@ public enum PickleError: Error, Sendable, Equatable, CustomStringConvertible {
         case .refusedGlobal(let name) where name.hasPrefix("numpy"):
             return "refuses \(quoted(name)): NumPy values are not read; \(remedy)"
         case .refusedGlobal(let name) where name.hasSuffix("PixelCNN"):
-            return "refuses class \(quoted(name)): it is another network; only pixelcnn.PixelCNN is read"
+            return "refuses class \(quoted(name)): of whole modules only \(PickleGlobal.network) is read; if it is the "
+                + "same network, \(remedy)"
         case .refusedGlobal(let name):
             return "refuses global \(quoted(name)): a model file holds only tensors, plain values and the network's "
                 + "modules, and nothing in it is executed; if the file is yours, \(remedy)"

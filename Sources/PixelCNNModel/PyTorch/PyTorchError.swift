@@ -56,10 +56,12 @@ public enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
             "the file holds \(found), neither a module nor a state_dict; "
                 + "save torch.save(model.state_dict(), path)"
         case .unexpectedClass(let name):
-            "the file holds a module of class \(quoted(name)); only \(PickleGlobal.network) is read"
+            "the file holds a module of class \(quoted(name)); of whole modules only \(PickleGlobal.network) is read; if the "
+                + "network is in it, save its weights alone: torch.save(model.state_dict(), path)"
         case .noTensors(let keys):
             "the file's dictionary holds no tensors and none of state_dict, model_state_dict, model; its keys are "
                 + (keys.isEmpty ? "none" : keys.prefix(8).joined(separator: ", "))
+                + "; save the model's state_dict alone, or under one of those keys"
         case .malformedModule(let path, let expected):
             "module \(quoted(path)) is damaged: it should have \(expected)"
         case .tooDeep(let path, let limit):

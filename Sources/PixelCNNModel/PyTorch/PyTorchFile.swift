@@ -70,7 +70,7 @@ struct PyTorchFile {
     /// Fills `tensors`, `declared` and `warnings`.
     private mutating func collect() throws(PyTorchError) -> ModelFormat {
         let format = try collect(graph.root, checkpoint: true)
-        removePrefixes()
+        removePrefix()
         return format
     }
 
@@ -82,12 +82,12 @@ struct PyTorchFile {
             try collectModule(value, path: "")
             if let attributes = graph.dictionary(state) {
                 declare(attributes)
-                takeLabelNames(attributes)
+                takeDescription(attributes)
             }
             return .pyTorchModule
         case .dictionary(let items):
-            takeLabelNames(items)
-            if let attributes = graph.attributes(value) { takeLabelNames(attributes) }
+            takeDescription(items)
+            if let attributes = graph.attributes(value) { takeDescription(attributes) }
             // The keys first: a checkpoint may hold a stray tensor, such as a loss, beside its model.
             let keys = ["state_dict", "model_state_dict", "model"]
             for key in keys where checkpoint {
@@ -109,7 +109,7 @@ struct PyTorchFile {
         for (key, value) in items {
             if case .string(let name) = key, isTensor(value) {
                 try add(value, name: name)
-            } else if key != .string(Self.labelNamesKey), others.count < 8 {
+            } else if ![.string(Self.labelNamesKey), .string(Self.shapeKey)].contains(key), others.count < 8 {
                 others.append(graph.summary(key))
             }
         }
@@ -120,25 +120,26 @@ struct PyTorchFile {
         return true
     }
 
-    /// Removes what DataParallel and torch.compile put before every name.
-    private mutating func removePrefixes() {
-        var length = 0
-        search: while let first = tensors.first?.name.dropFirst(length) {
-            for prefix in ["module.", "_orig_mod."] where first.hasPrefix(prefix) {
-                guard tensors.allSatisfy({ $0.name.dropFirst(length).hasPrefix(prefix) }) else { break search }
-                length += prefix.count
-                continue search
-            }
-            break
-        }
-        if length > 0 { tensors = tensors.map { $0.renamed(String($0.name.dropFirst(length))) } }
+    /// Removes what DataParallel, torch.compile or a module around the network puts before its names.
+    private mutating func removePrefix() {
+        let name = "in_conv.0.weight"
+        guard !tensors.contains(where: { $0.name == name }),
+            let prefix = tensors.first(where: { $0.name.hasSuffix("." + name) })?.name.dropLast(name.count)
+        else { return }
+        tensors = tensors.map { $0.name.hasPrefix(prefix) ? $0.renamed(String($0.name.dropFirst(prefix.count))) : $0 }
     }
 
-    /// What a module, a checkpoint or a state_dict calls the names of its classes.
+    /// What a module, a checkpoint or a state_dict calls its images' shape, (C, H, W), and the names of its classes.
+    static let shapeKey = "in_shape"
     static let labelNamesKey = "label_names"
 
-    /// Takes the names of the classes, where these pairs have them.
-    private mutating func takeLabelNames(_ items: [(key: PickleValue, value: PickleValue)]) {
+    /// Takes what no tensor says, where these pairs have it.
+    private mutating func takeDescription(_ items: [(key: PickleValue, value: PickleValue)]) {
+        if let shape = graph.integers(graph.value(Self.shapeKey, in: items)), shape.count == 3 {
+            declared.values[.channels] = shape[0]
+            declared.values[.height] = shape[1]
+            declared.values[.width] = shape[2]
+        }
         guard let value = graph.value(Self.labelNamesKey, in: items), value != .none else { return }
         if let names = graph.texts(value) {
             declared.labelNames = names
@@ -157,10 +158,5 @@ struct PyTorchFile {
         declared.values[.filters] = integer("filters")
         declared.values[.kernelSize] = integer("kernel_size")
         declared.values[.labels] = integer("n_labels")
-        if let shape = graph.integers(graph.value("in_shape", in: attributes)), shape.count == 3 {
-            declared.values[.channels] = shape[0]
-            declared.values[.height] = shape[1]
-            declared.values[.width] = shape[2]
-        }
     }
 }

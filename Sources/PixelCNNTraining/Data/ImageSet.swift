@@ -39,6 +39,13 @@ public struct ImageSet: Sendable, Equatable {
         return set
     }
 
+    /// Whether the levels are rather a model's own values 0 … `colors` − 1, as `pixelcnn sample` writes them: read as
+    /// levels 0 … 255 they are a picture that is all but black.
+    public func looksLikeValues(of colors: Int) -> Bool {
+        guard colors < 256, let most = values.max() else { return false }
+        return 0 < most && most < colors
+    }
+
     /// SHA-256 of the values: what a run is on.
     func sha256() -> String { values.withUnsafeBytes { SHA256.hexadecimal(of: $0) } }
 

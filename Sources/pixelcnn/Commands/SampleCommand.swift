@@ -19,7 +19,7 @@ struct SampleCommand: AsyncParsableCommand {
             EXAMPLES
               pixelcnn sample -n 36 --seed 0 --columns 6 -o grid.png
               pixelcnn sample -n 1000 --seed 7 -o samples.npy
-              pixelcnn sample --seed 0 --first-index 17 -o seventeenth.png
+              pixelcnn sample --seed 0 --first-index 17 -o eighteenth.png
               pixelcnn sample --temperature 0.9 --top-k 64 -o - | display
               pixelcnn sample -n 6 --preview
               pixelcnn sample -n 4 --label flags -o flags.png

@@ -15,11 +15,19 @@ extension ModelDescription {
     /// Stands for all classes, but where one has that name.
     static let allClasses = "all"
 
+    /// What to do where a class is missing.
+    static func labelHint(_ error: RequestError, _ label: ClassLabel?, _ hint: String) -> String {
+        error.field == "label" && label == nil ? "\(error); \(hint)" : "\(error)"
+    }
+
     /// The numbers of the classes that words stand for; a single nil for the images of a model that has none.
     func classes(_ words: [String]) throws(Failure) -> [Int?] {
         if words.isEmpty { return [nil] }
         let isAll = words == [Self.allClasses] && !self.labelNames.contains { $0.lowercased() == Self.allClasses }
         if isAll, self.labels > 0 { return Array(0..<self.labels) }
+        if words.count > 1, words.contains(Self.allClasses), !self.labelNames.contains(Self.allClasses) {
+            throw Failure(.usage, "--label \(Self.allClasses) stands alone: all classes are drawn then")
+        }
         var classes: [Int?] = []
         for word in words { classes.append(try self.class(word)) }
         return classes

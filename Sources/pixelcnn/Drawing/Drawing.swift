@@ -213,8 +213,8 @@ extension SampleRequest {
                 count: overflow ? .max : count, channels: model.channels, height: self.height ?? model.height,
                 width: self.width ?? model.width)
         } catch {
-            let isUnnamed = error.field == "label" && request.label == nil
-            throw Failure(.usage, "\(error)\(isUnnamed ? "; name one with --label, or --label all" : "")")
+            let hint = "name one with --label, or --label \(ModelDescription.allClasses)"
+            throw Failure(.usage, ModelDescription.labelHint(error, request.label, hint))
         }
     }
 }

@@ -40,7 +40,7 @@ struct DrawingOptions: ParsableArguments {
         help: ArgumentHelp("Draw from the most probable values that sum to p only.", valueName: "p"))
     var topP: Double?
 
-    @Option(help: "png or npy; by the ending of the output by default, else png.")
+    @Option(help: "png or npy; by the ending of the output by default, else png, or npy with --output-dir.")
     var format: Format?
 
     @Option(
@@ -166,6 +166,7 @@ struct DrawingOptions: ParsableArguments {
         if let topP { words.append("--top-p \(topP)") }
         if let format { words.append("--format \(format.rawValue)") }
         if let output { words.append("-o \(Self.word(output))") }
+        if let socket = self.connection.socket { words.append("--socket \(Self.word(socket))") }
         return words
     }
 }

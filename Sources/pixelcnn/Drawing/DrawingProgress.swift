@@ -28,13 +28,14 @@ struct DrawingProgress {
     /// `12/64 images`
     private var count: String { "\(self.imagesDone)/\(self.images) images" }
 
-    /// `18%  41.2 images/s  ETA 0:03`, or that nothing is done yet.
+    /// `18%  41.2 images/s  ETA 0:03`, or that nothing is done yet; in the first second a rate would mean nothing.
     private var speed: String {
         guard self.valuesDone > 0 else { return "waiting" }
         let seconds = (ContinuousClock.now - self.start) / .seconds(1)
         let rate = Double(self.valuesDone) / Double(self.imageValues) / max(seconds, 1e-3)
         let rest = Double(self.images) * (1 - self.fraction) / rate
         let percent = Int(100 * self.fraction)
+        guard seconds >= 1 else { return "\(percent)%" }
         return "\(percent)%  \(Self.format(rate)) images/s  ETA \(Self.clock(rest))"
     }
 

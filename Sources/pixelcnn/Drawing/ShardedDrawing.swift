@@ -39,7 +39,13 @@ struct ShardedDrawing: Sendable {
         if missing.count < all.count {
             self.tell("\(all.count - missing.count) of \(all.count) shards are there already")
         }
-        try await self.draw(missing, seed: seed, model, shape)
+        do {
+            try await self.draw(missing, seed: seed, model, shape)
+        } catch {
+            let there = all.count { $0.isThere(shape) }
+            self.tell("stopped: \(there) of \(all.count) shards are in \(self.folder); the same command goes on")
+            throw error
+        }
         let what = "\(DrawingOptions.count(self.request.n))\(classes.count > 1 ? " a class" : "") of seed \(seed)"
         self.tell("\(what): \(all.count == 1 ? "1 shard" : "\(all.count) shards") in \(self.folder)")
     }

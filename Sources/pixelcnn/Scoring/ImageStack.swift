@@ -201,7 +201,10 @@ struct ImageStack {
         } catch {
             guard case .valueOutOfRange(let value, var index, let allowed) = error else { throw error }
             index[0] += rows.lowerBound
-            throw NPYError.valueOutOfRange(value: value, index: index, allowed: allowed)
+            let error = NPYError.valueOutOfRange(value: value, index: index, allowed: allowed)
+            throw Failure(
+                .dataError,
+                "\(source.path): \(error); an NPY file holds the model's values, a PNG levels 0 … 255 that show them")
         }
     }
 }

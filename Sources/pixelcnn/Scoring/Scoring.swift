@@ -24,6 +24,9 @@ struct Scoring: Sendable {
         var stack = try ImageStack(self.files)
         let model = try await self.client.describeModel(patience: self.patience.patience(), notify: self.tell)
         let shape = try stack.shape(for: model)
+        if let note = model.sizeNote(height: shape.height, width: shape.width) {
+            self.tell("\(self.files[0]): \(note): scored as they are")
+        }
         let path = try self.path(model)
         let output = try self.output.map { path throws(Failure) in try Output(path) }
         try output?.write(
@@ -60,12 +63,12 @@ struct Scoring: Sendable {
     private func tell(_ line: String) { if !self.isQuiet { say(line) } }
 
     private func path(_ model: ModelDescription) throws(Failure) -> String {
+        let label = try self.label.map { label throws(Failure) in ClassLabel.number(try model.class(label)) }
         do {
-            let label = try self.label.map { label throws(Failure) in try model.class(label) }
-            return try model.number(ofAny: label.map(ClassLabel.number)).map { "\(Endpoint.score)?label=\($0)" }
-                ?? Endpoint.score
+            return try model.number(ofAny: label).map { "\(Endpoint.score)?label=\($0)" } ?? Endpoint.score
         } catch {
-            throw error as? Failure ?? Failure(.usage, "\(error)")
+            let hint = "name the images' class with --label"
+            throw Failure(.usage, ModelDescription.labelHint(error, label, hint))
         }
     }
 

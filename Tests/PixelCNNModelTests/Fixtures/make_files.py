@@ -138,7 +138,7 @@ def main():
     save("checkpoint-state_dict.pt", {**extras, "state_dict": state})
     save("checkpoint-model_state_dict.pt", {"model_state_dict": state, **extras})
     save("checkpoint-model.pt", {"model": model, "epoch": 3})
-    for prefix in ("module.", "_orig_mod.", "module._orig_mod."):
+    for prefix in ("module.", "_orig_mod.", "module._orig_mod.", "model."):
         save(f"prefix-{prefix.strip('.')}.pt", {prefix + k: v for k, v in state.items()})
 
     # Other element types, and the float32 numbers they stand for.
