@@ -46,7 +46,7 @@ struct TrainingSession {
             if run.isAtEpochEnd { try endEpoch(log, &display, interruption) }
         }
         try files.write(run.model())
-        print("\(files.output): trained for \(run.settings.epochs) epochs")
+        print("\(files.output): trained for \(run.settings.epochs == 1 ? "1 epoch" : "\(run.settings.epochs) epochs")")
     }
 
     /// The test loss, the model as it is, and what there is to look at.
@@ -106,7 +106,7 @@ struct TrainingSession {
         Console.say(
             "\(Console.grouped(size.parameterCount)) parameters, \(Console.grouped(run.imagesPerEpoch)) images of "
                 + "\(size.channels) × \(size.height) × \(size.width), \(Console.grouped(run.totalSteps)) steps of "
-                + "\(run.settings.batchSize), \(trainer.threads) threads, \(trainer.byteCount >> 20) MB"
+                + "\(run.settings.batchSize), \(trainer.threads == 1 ? "1 thread" : "\(trainer.threads) threads"), \(trainer.byteCount >> 20) MB"
                 + (trainer.recomputes ? ", activations computed twice" : "")
                 + (trainer.steps > 0 ? "; going on after step \(Console.grouped(trainer.steps))" : ""))
     }

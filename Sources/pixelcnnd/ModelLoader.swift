@@ -59,9 +59,10 @@ struct ModelLoader: Sendable {
         try settings.check(model)
         let engine = Engine(model: model, kernels: kernels, precision: settings.precision)
         let file = URL(fileURLWithPath: model.source.path).lastPathComponent
+        let threads = settings.threads == 1 ? "1 thread" : "\(settings.threads) threads"
         return (
             engine, model.description(of: engine, threads: settings.threads),
-            "\(settings.threads) threads (\(engine.instructionSet), \(engine.precision.rawValue)), "
+            "\(threads) (\(engine.instructionSet), \(engine.precision.rawValue)), "
                 + "model \(file) \(model.source.sha256.prefix(12))"
         )
     }
