@@ -40,7 +40,11 @@ public struct AtomicFolder: ~Copyable {
         defer { for folder in aside { Self.remove(folder) } }
         while rename(temporary, path) != 0 {
             // A folder replaces an empty one only: what is there is put aside. Others may put theirs there meanwhile.
-            guard errno == ENOTEMPTY || errno == EEXIST, aside.count < 16 else { throw failure(.rename) }
+            guard errno == ENOTEMPTY || errno == EEXIST, aside.count < 16 else {
+                let error = failure(.rename)
+                if let last = aside.last, rename(last, path) == 0 { aside.removeLast() }  // it was there, and stays
+                throw error
+            }
             let name = AtomicFile.temporaryName(beside: path)
             guard rename(path, name) == 0 || errno == ENOENT else { throw failure(.rename) }
             aside.append(name)

@@ -35,12 +35,6 @@ public struct RequestLimits: Sendable, Equatable, Codable {
         max(1, min(self.maximumImages, self.maximumValues / max(1, values)))
     }
 
-    /// The most pixels of an image of `channels` channels.
-    public func maximumPixels(channels: Int) -> Int {
-        let (area, overflow) = self.maximumSide.multipliedReportingOverflow(by: self.maximumSide)
-        return min(overflow ? .max : area, self.maximumValues / max(1, channels))
-    }
-
     /// Checks the shape of a batch of images.
     ///
     /// - Throws: ``RequestError/outOfRange(field:found:allowed:)`` naming `n`, `height` or `width`.

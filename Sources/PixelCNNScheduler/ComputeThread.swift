@@ -24,4 +24,15 @@ struct ComputeThread: Sendable {
         isDone.wait()
         isDone.signal()
     }
+
+    /// Waits for the ends of all, on a thread of its own: Swift's pool must not wait for them, of lower priority and perhaps
+    /// stuck.
+    static func join(_ threads: [ComputeThread]) async {
+        await withCheckedContinuation { waiter in
+            Thread.detachNewThread {
+                for thread in threads { thread.join() }
+                waiter.resume()
+            }
+        }
+    }
 }

@@ -33,13 +33,14 @@ final class Job: Sendable {
 
     /// `makeTask(i)` is image i's task; it is made when a worker takes the image up.
     init(
-        count: Int, cacheBytesAnImage: Int, deadline: ContinuousClock.Instant? = nil, progress: JobProgress? = nil,
-        started: (@Sendable (Double) -> Void)? = nil, makeTask: @escaping @Sendable (Int) -> ImageTask
+        count: Int, size: JobSize, cacheBytesAnImage: Int, deadline: ContinuousClock.Instant? = nil,
+        progress: JobProgress? = nil, started: (@Sendable (Double) -> Void)? = nil,
+        makeTask: @escaping @Sendable (Int) -> ImageTask
     ) {
         precondition(count > 0)
-        (self.count, self.cacheBytesAnImage, self.deadline) = (count, cacheBytesAnImage, deadline)
+        (self.count, self.size) = (count, size)
+        (self.cacheBytesAnImage, self.deadline) = (cacheBytesAnImage, deadline)
         (self.progress, self.started, self.makeTask) = (progress, started, makeTask)
-        size = JobSize(images: count)
         state = Mutex(.created)
     }
 

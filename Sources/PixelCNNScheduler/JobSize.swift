@@ -1,6 +1,6 @@
 // Small and large jobs are stepped apart: a step of 64 images takes many times as long as one of a single image, so an
 // image that joined them would take as long as they do. A worker has a session for each size and gives each its share of
-// the time.
+// the time. And an image of many pixels holds its place for long, which small jobs must not find taken.
 
 /// Which session a job's images go to.
 enum JobSize: CaseIterable {
@@ -9,7 +9,14 @@ enum JobSize: CaseIterable {
     /// So few images are stepped at close to one image's speed.
     private static let mostImagesOfSmall = 4
 
-    init(images: Int) { self = images <= Self.mostImagesOfSmall ? .small : .large }
+    /// - Parameters:
+    ///   - images: of the job.
+    ///   - pixels: of an image.
+    ///   - modelPixels: of an image of the model's own size.
+    init(images: Int, pixels: Int, modelPixels: Int) {
+        let most = Self.mostImagesOfSmall
+        self = images <= most && images * pixels <= most * modelPixels ? .small : .large
+    }
 }
 
 /// A value for each size.

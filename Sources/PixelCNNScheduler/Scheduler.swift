@@ -86,8 +86,9 @@ public final class Scheduler: Sendable {
 
     private func makeJob(_ job: SamplingJob, progress: JobProgress?) -> Job {
         Job(
-            count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width), deadline: job.deadline,
-            progress: progress, started: job.started
+            count: job.count, size: self.size(job.count, job.height, job.width),
+            cacheBytesAnImage: engine.cacheBytes(width: job.width), deadline: job.deadline, progress: progress,
+            started: job.started
         ) { i in
             ImageTask(
                 height: job.height, width: job.width, label: job.label,
@@ -96,13 +97,19 @@ public final class Scheduler: Sendable {
         }
     }
 
+    private func size(_ images: Int, _ height: Int, _ width: Int) -> JobSize {
+        let model = engine.hyperparameters
+        return JobSize(images: images, pixels: height * width, modelPixels: model.height * model.width)
+    }
+
     /// Scores images: log-probabilities in nats, (count, C, H, W).
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
     public func score(_ job: ScoringJob) async throws -> [Float] {
         let size = job.values.count / job.count
         let results = try await run(
             Job(
-                count: job.count, cacheBytesAnImage: engine.cacheBytes(width: job.width), started: job.started
+                count: job.count, size: self.size(job.count, job.height, job.width),
+                cacheBytesAnImage: engine.cacheBytes(width: job.width), started: job.started
             ) { i in
                 ImageTask(
                     height: job.height, width: job.width, label: job.label,
@@ -123,7 +130,7 @@ public final class Scheduler: Sendable {
     /// Ends the workers within a piece of a step; jobs that have not ended throw ``SchedulerError/stopped``.
     public func stop() async {
         for job in queue.stop() { job.fail(SchedulerError.stopped) }
-        for thread in threads { thread.join() }
+        await ComputeThread.join(threads)
     }
 
     private func run(_ job: Job) async throws -> [ImageResult] {

@@ -9,7 +9,7 @@ import Plots
 enum Console {
     /// Prints a warning to standard error.
     static func warn(_ text: String) {
-        FileHandle.standardError.write(Data("pixelcnn-train: warning: \(text)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("pixelcnn-train: warning: \(text)\n".utf8))
     }
 
     /// Warns of an array that holds a model's own values, where levels are read.
@@ -22,7 +22,7 @@ enum Console {
 
     /// Prints a line for a person to standard error.
     static func say(_ text: String) {
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
     }
 
     /// Prints the error as one line to standard error; the exit code that goes with it.
@@ -38,6 +38,9 @@ enum Console {
     static func reporting(_ body: () throws -> Void) throws {
         do {
             try body()
+            guard fflush(nil) == 0 else {  // nil: all streams
+                throw failure("cannot write to standard output: \(String(cString: strerror(errno)))", code: 73)
+            }
         } catch let error as ModelFileError {
             throw failure(error)
         } catch let error as DataError {

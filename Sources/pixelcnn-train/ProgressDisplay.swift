@@ -31,13 +31,13 @@ struct ProgressDisplay {
         let line = String(
             format: "epoch %d, step %d of %d: %.4f nats, %.4f bits/dim, %.1f images/s, %@ left", progress.epoch,
             progress.step, run.totalSteps, loss, bits(loss), Double(images) / seconds, duration(left))
-        FileHandle.standardError.write(Data((isTerminal ? "\r\(line)\u{1b}[K" : line + "\n").utf8))
+        try? FileHandle.standardError.write(contentsOf: Data((isTerminal ? "\r\(line)\u{1b}[K" : line + "\n").utf8))
     }
 
     /// Makes room for other lines.
     mutating func clear() {
         guard isShown, isTerminal, shown != nil else { return }
-        FileHandle.standardError.write(Data("\r\u{1b}[K".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\r\u{1b}[K".utf8))
     }
 
     private func duration(_ seconds: Double) -> String {

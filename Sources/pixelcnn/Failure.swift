@@ -24,7 +24,7 @@ struct Failure: Error, Equatable {
     }
 }
 
-/// Writes a line to standard error, under the program's name.
+/// Writes a line to standard error, under the program's name; where that cannot be written to, nobody reads it.
 func say(_ line: String) {
-    FileHandle.standardError.write(Data("pixelcnn: \(line)\n".utf8))
+    try? FileHandle.standardError.write(contentsOf: Data("pixelcnn: \(line)\n".utf8))
 }

@@ -55,7 +55,11 @@ struct DaemonCommand: AsyncParsableCommand {
                 try settings.check(model)
                 let warnings = SettingSource.warnings(environment) + model.source.warnings
                 for warning in warnings { Self.say("warning: \(warning)") }
-                return print(model.summary)
+                print(model.summary)
+                guard fflush(nil) == 0 else {  // nil: all streams
+                    throw Failure(.cannotCreate, "cannot write to standard output: \(String(cString: strerror(errno)))")
+                }
+                return
             }
             if isJournal {
                 LoggingSystem.bootstrap { JournalLogHandler(label: $0) }
@@ -73,6 +77,6 @@ struct DaemonCommand: AsyncParsableCommand {
     }
 
     private static func say(_ line: String, prefix: String = "pixelcnnd: ") {
-        FileHandle.standardError.write(Data("\(prefix)\(line)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\(prefix)\(line)\n".utf8))
     }
 }

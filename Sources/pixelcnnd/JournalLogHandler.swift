@@ -27,7 +27,7 @@ struct JournalLogHandler: LogHandler {
         if Self.send(entry) < 0 {
             // What cannot go to the journal one way goes there the other; it reads the priority from the prefix.
             let line = "<\(JournalEntry.priority(of: event.level))>\(event.message)\n"
-            FileHandle.standardError.write(Data(line.utf8))
+            try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
         }
     }
 

@@ -9,9 +9,17 @@ import Testing
     }
 
     private func job(_ count: Int, bytes: Int = 1) -> Job {
-        Job(count: count, cacheBytesAnImage: bytes) { _ in
+        Job(
+            count: count, size: JobSize(images: count, pixels: 1, modelPixels: 1), cacheBytesAnImage: bytes
+        ) { _ in
             ImageTask(height: 1, width: 1, source: .score(values: []))
         }
+    }
+
+    @Test(arguments: [(1, 1, true), (4, 1, true), (5, 1, false), (1, 4, true), (1, 5, false), (2, 3, false)])
+    func fewImagesOfFewPixelsAreSmall(images: Int, times: Int, isSmall: Bool) {
+        let size = JobSize(images: images, pixels: times * 1024, modelPixels: 1024)
+        #expect((size == .small) == isSmall)
     }
 
     @Test(arguments: [1, 2, 5, 64, 127, 200])

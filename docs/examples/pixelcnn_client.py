@@ -47,7 +47,7 @@ class Model:
 
     address: the path of a Unix socket, or the URL of a proxy (https://host); by default $PIXELCNN_SOCKET, else
         $XDG_RUNTIME_DIR/pixelcnn.sock, else /run/pixelcnn/pixelcnn.sock.
-    patience: seconds for which a daemon that is busy, or gone after it had answered once, is asked again.
+    patience: seconds for which a daemon that is busy, or gone after it had answered once, is asked again, each time.
     headers: sent with every request, such as {"Authorization": "Bearer …"}.
     context: an ssl.SSLContext, for certificates that are not publicly signed.
     """
@@ -155,14 +155,17 @@ class Model:
         return Answer(connection, method, path, body, headers)
 
     def _attempts(self):
-        """Attempts, until one succeeds or patience is at its end."""
-        end = time.monotonic() + self.patience
+        """Attempts, until one succeeds or patience is at its end: it begins with the first failure."""
+        end = time.monotonic() if self.patience == 0 else None
         pause = 0.1
         while True:
-            attempt = Attempt(is_last=time.monotonic() >= end)
+            begin = time.monotonic()
+            attempt = Attempt(is_last=end is not None and begin >= end)
             yield attempt
             if attempt.succeeded:
                 return
+            if end is None or time.monotonic() - begin > self.patience:  # all went well for as long
+                end = time.monotonic() + self.patience
             # A little longer by chance, so that clients that were refused together do not come back together.
             seconds = (attempt.retry_after or pause) * random.uniform(1, 1.25)
             time.sleep(max(0, min(seconds, end - time.monotonic())))

@@ -38,9 +38,9 @@ final class Refusals: Sendable {
         let served = self.state.served
         // Whoever wants the connection closed, or is to close it for a drain, has it closed behind the router, and a body
         // too large is told so there.
-        guard Self.concerns(request), let path = request.path,
+        guard Self.concerns(request), let path = request.path?.prefix(while: { $0 != "?" }).description,
             request.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= served.limits.maximumBodyBytes,
-            request.headerFields[.connection] == nil,
+            request.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true,
             self.state.currentPhase != .draining, let seconds = self.secondsUntilRoom(served.backend)
         else { return nil }
         let start = self.state.metrics.requestBegan()
@@ -57,10 +57,11 @@ final class Refusals: Sendable {
 
     /// Whether a request is for images.
     static func concerns(_ request: HTTPRequest) -> Bool {
-        request.method == .post && request.path.map(Self.paths.contains) == true
+        guard request.method == .post, let path = request.path?.prefix(while: { $0 != "?" }) else { return false }
+        return Self.paths.contains(path)
     }
 
-    private static let paths = [Endpoint.samples, Endpoint.score]
+    private static let paths: Set<Substring> = [Endpoint.samples[...], Endpoint.score[...]]
 
     /// When to try again, nil where there is room.
     private func secondsUntilRoom(_ backend: any ComputeBackend) -> Int? {

@@ -17,12 +17,16 @@ extension Request {
             .contentTooLarge, "the body is too large; allowed are \(limit) bytes", headers: [.connection: "close"])
         let announced = self.headers[.contentLength].flatMap { Int($0) } ?? 0
         guard announced <= limit else { throw refusal }
-        try memory.hold(MemoryNeed.body(announced))
         var bytes: [UInt8] = []
+        var held = 0
         for try await piece in self.body {
             let count = bytes.count + piece.readableBytes
             guard count <= limit else { throw refusal }
-            if count > announced { try memory.hold(MemoryNeed.body(count)) }
+            if count > held {
+                // What has come counts, not what is announced: who sends nothing must not keep others out.
+                held = max(count, min(2 * held, announced))
+                try memory.hold(MemoryNeed.body(held))
+            }
             bytes.append(contentsOf: piece.readableBytesView)
         }
         return bytes

@@ -89,6 +89,7 @@ enum MemoryNeed {
         images * self.array + values * 2 + (rows > 0 ? rows * self.array + values * 2 : 0)
     }
 
-    /// Values to score, their four-byte log-probabilities, and these put together or encoded.
-    static func scores(images: Int, values: Int) -> Int { images * self.array + values * 10 }
+    /// Values to score, their four-byte log-probabilities, and these put together or encoded; or a number an image as JSON,
+    /// twice.
+    static func scores(images: Int, values: Int) -> Int { images * (self.array + 160) + values * 10 }
 }

@@ -25,7 +25,8 @@ struct ModelCommand: AsyncParsableCommand {
             let client = try self.connection.client()
             let answer = try await client.send(.init(path: Endpoint.model, accept: MediaTypeName.json))
             if self.json { return try Output.write(answer.body, to: "-") }
-            print(Self.table(try client.decode(ModelDescription.self, answer)))
+            let table = Self.table(try client.decode(ModelDescription.self, answer))
+            try Output.write(Array((table + "\n").utf8), to: "-")
         }
     }
 

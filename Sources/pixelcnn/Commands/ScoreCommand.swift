@@ -66,9 +66,9 @@ struct ScoreCommand: AsyncParsableCommand {
         try Output.write(JSONCoding.encode(scores), to: "-")
     }
 
-    @Sendable private static func printTable(_ scores: ScoreResponse, _ names: [String]) {
+    @Sendable private static func printTable(_ scores: ScoreResponse, _ names: [String]) throws {
         var rows = zip(names, scores.bitsPerDimension).map { ($0, String(format: "%.6f", $1)) }
         rows.append(("mean", String(format: "%.6f", scores.meanBitsPerDimension) + " bits/dim"))
-        print(Table.format(rows))
+        try Output.write(Array((Table.format(rows) + "\n").utf8), to: "-")
     }
 }

@@ -9,7 +9,10 @@ extension CompletionKind {
     static func classes(and words: [String] = []) -> CompletionKind {
         .custom { line, _, _ in
             var connection = ConnectionOptions()
-            connection.socket = line.firstIndex(of: "--socket").flatMap { line.dropFirst($0 + 1).first }
+            let (option, joined) = ("--socket", "--socket=")
+            connection.socket =
+                line.last { $0.hasPrefix(joined) }.map { String($0.dropFirst(joined.count)) }
+                ?? line.firstIndex(of: option).flatMap { line.dropFirst($0 + 1).first }
             guard let model = try? await connection.client().describeModel(patience: .none, notify: { _ in }),
                 model.labels > 0
             else { return [] }

@@ -43,6 +43,7 @@ struct DaemonClient: Sendable {
         makeConsumer: (() -> HTTPExchange.Consumer)? = nil
     ) async throws -> HTTPAnswer {
         var lost = 0
+        var waiting = Patience.Waiting(patience)
         while true {
             let body = try question.body()  // before a connection is made, which must not be dropped unused
             let exchange = try await self.connect()
@@ -51,10 +52,10 @@ struct DaemonClient: Sendable {
                     question.method, question.path, headers: question.headers, body: body, check: question.check,
                     consume: makeConsumer?())
                 if answer.isSuccess { return answer }
-                try await self.wait(for: answer, patience, notify)
+                try await self.wait(for: answer, &waiting, notify)
             } catch let problem as Problem {
                 let answer = HTTPAnswer(status: problem.status, headers: [:], body: try JSONCoding.encode(problem))
-                try await self.wait(for: answer, patience, notify)
+                try await self.wait(for: answer, &waiting, notify)
             } catch let failure as Failure {
                 throw failure
             } catch HTTPExchange.Failure.answerTooLarge {
@@ -91,10 +92,12 @@ struct DaemonClient: Sendable {
     }
 
     /// Waits where the daemon is busy, and throws where it refuses or patience is at its end.
-    private func wait(for answer: HTTPAnswer, _ patience: Patience, _ notify: (String) -> Void) async throws {
+    private func wait(
+        for answer: HTTPAnswer, _ waiting: inout Patience.Waiting, _ notify: (String) -> Void
+    ) async throws {
         guard [429, 503].contains(answer.status) else { throw Self.failure(for: answer) }
         let seconds = answer.headers.first(name: "Retry-After").flatMap { Double($0) } ?? 1
-        guard let pause = patience.pause(atLeast: seconds) else { throw Self.failure(for: answer) }
+        guard let pause = waiting.pause(atLeast: seconds) else { throw Self.failure(for: answer) }
         let rounded = Int((pause / .seconds(1)).rounded(.up))
         notify("busy, trying again in \(rounded) s")
         try await Task.sleep(for: pause)

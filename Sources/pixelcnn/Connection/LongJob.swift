@@ -27,13 +27,14 @@ struct LongJob: Sendable {
     /// - Throws: ``Failure``, also where another model, or another precision, has answered than was described.
     func ask(_ question: DaemonClient.Question) async throws -> HTTPAnswer {
         let patience = self.patience.patience()
+        var waiting = Patience.Waiting(patience)
         var question = question
         question.check = self.model.checkAnswered
         while true {
             do {
                 return try await self.client.send(question, patience: patience, notify: self.display.note)
             } catch let failure as Failure where failure.status == .unavailable {
-                guard let pause = patience.pause(atLeast: 1) else { throw failure }
+                guard let pause = waiting.pause(atLeast: 1) else { throw failure }
                 self.display.note("\(failure.message); trying again")
                 try await Task.sleep(for: pause)
             }

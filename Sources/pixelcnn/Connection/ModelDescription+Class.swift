@@ -23,9 +23,9 @@ extension ModelDescription {
     /// The numbers of the classes that words stand for; a single nil for the images of a model that has none.
     func classes(_ words: [String]) throws(Failure) -> [Int?] {
         if words.isEmpty { return [nil] }
-        let isAll = words == [Self.allClasses] && !self.labelNames.contains { $0.lowercased() == Self.allClasses }
-        if isAll, self.labels > 0 { return Array(0..<self.labels) }
-        if words.count > 1, words.contains(Self.allClasses), !self.labelNames.contains(Self.allClasses) {
+        let isName = self.labelNames.contains { $0.lowercased() == Self.allClasses }
+        if words == [Self.allClasses], !isName, self.labels > 0 { return Array(0..<self.labels) }
+        if words.count > 1, words.contains(Self.allClasses), !isName {
             throw Failure(.usage, "--label \(Self.allClasses) stands alone: all classes are drawn then")
         }
         var classes: [Int?] = []

@@ -1,30 +1,36 @@
-// How long a busy daemon is waited for: until an instant, in pauses as long as the daemon says and a little longer, by
-// chance, so that clients that were refused together do not come back together.
+// How long a busy daemon is waited for, in pauses as long as the daemon says and a little longer, by chance, so that clients
+// that were refused together do not come back together.
 
 import ArgumentParser
 
 struct Patience: Sendable {
-    private let end: ContinuousClock.Instant?
+    /// For each answer, from the first refusal on: however long a job is, it waits as long for a daemon that is busy.
+    private let duration: Duration
+    private let deadline: ContinuousClock.Instant?
 
     /// None at all.
-    static let none = Patience(end: nil)
+    static let none = Patience(for: .zero)
 
-    private init(end: ContinuousClock.Instant?) {
-        self.end = end
-    }
-
-    /// For `duration` from now, and not past `deadline`.
+    /// For `duration` from the first refusal on, and not past `deadline`.
     init(for duration: Duration, until deadline: ContinuousClock.Instant? = nil) {
-        let end = ContinuousClock.now + duration
-        self.end = deadline.map { min($0, end) } ?? end
+        (self.duration, self.deadline) = (duration, deadline)
     }
 
-    /// The next pause, nil where patience is at its end. The last one ends with it.
-    func pause(atLeast seconds: Double) -> Duration? {
-        guard let end else { return nil }
-        let rest = end - .now
-        guard rest > .zero, seconds.isFinite else { return nil }
-        return min(.seconds(min(max(seconds, 0.1), 86_400) * Double.random(in: 1...1.25)), rest)
+    /// The waiting for one answer.
+    struct Waiting {
+        private let patience: Patience
+        private var end: ContinuousClock.Instant?
+
+        init(_ patience: Patience) { self.patience = patience }
+
+        /// The next pause, nil where patience is at its end. The last one ends with it.
+        mutating func pause(atLeast seconds: Double) -> Duration? {
+            let end = self.end ?? .now + self.patience.duration
+            self.end = end
+            let rest = min(end, self.patience.deadline ?? end) - .now
+            guard rest > .zero, seconds.isFinite else { return nil }
+            return min(.seconds(min(max(seconds, 0.1), 86_400) * Double.random(in: 1...1.25)), rest)
+        }
     }
 }
 

@@ -59,6 +59,6 @@ final class LiveLines {
     }
 
     private func write(_ text: String) {
-        self.terminal.write(Data(text.utf8))
+        try? self.terminal.write(contentsOf: Data(text.utf8))
     }
 }
