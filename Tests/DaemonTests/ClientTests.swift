@@ -171,6 +171,27 @@ import Testing
         }
     }
 
+    @Test func aStandardErrorOrOutputWithoutRoomLosesNoFileAndIsTold() async throws {
+        try await RunningDaemon.run { daemon in
+            let output = daemon.directory.file("a.npy")
+            func run(_ words: String) async throws -> CommandResult {
+                try await Command.run(
+                    "/usr/bin/env", ["sh", "-c", "\(Programs.client) \(words)"],
+                    environment: ["PIXELCNN_SOCKET": daemon.socket])
+            }
+            #expect(try await run("sample --progress -o \(output) 2>/dev/full").status == 0)
+            #expect(try NPYArray(parsing: bytes(ofFile: output)).shape == [1, 3, 8, 8])
+            for words in ["score \(output)", "score --json \(output)", "model", "status", "sample -o -"] {
+                let result = try await run("\(words) >/dev/full")
+                #expect(result.status == SystemExit.cannotCreate.rawValue, "\(words): \(result.errors)")
+                #expect(result.errors.contains("standard output"), "\(words): \(result.errors)")
+            }
+            let check = try await Command.run(
+                "/usr/bin/env", ["sh", "-c", "\(Programs.daemon) --check --model \(Programs.model) >/dev/full"])
+            #expect(check.status == SystemExit.cannotCreate.rawValue, "\(check.errors)")
+        }
+    }
+
     @Test func anOutputThatCannotBeWrittenIs73() async throws {
         try await RunningDaemon.run { daemon in
             let result = try await daemon.client(["sample", "-o", daemon.directory.file("no/such/x.png")] + self.size)

@@ -8,9 +8,11 @@ import Testing
 
 @Suite(.timeLimit(.minutes(30))) struct MemoryTests {
     /// Bytes that requests have claimed.
-    private static func claimed(_ daemon: RunningDaemon) -> Double {
+    private static func claimed(_ daemon: RunningDaemon) -> Double { self.metric("request_memory_bytes", daemon) }
+
+    private static func metric(_ name: String, _ daemon: RunningDaemon) -> Double {
         let text = PlainRequest.get(Endpoint.metrics, socket: daemon.socket).map { String(decoding: $0, as: UTF8.self) }
-        let line = text?.split(separator: "\n").first { $0.hasPrefix("pixelcnnd_request_memory_bytes ") }
+        let line = text?.split(separator: "\n").first { $0.hasPrefix("pixelcnnd_\(name) ") }
         return line?.split(separator: " ").last.flatMap { Double($0) } ?? .nan
     }
 
@@ -46,6 +48,20 @@ import Testing
             }
             #expect(answers.allSatisfy { $0.hasPrefix("HTTP/1.1 429") && $0.lowercased().contains("retry-after: ") })
             try await Self.expectBounded(daemon, limit: limit, before: before, &streams)
+        }
+    }
+
+    /// What is announced and never comes keeps nobody out.
+    @Test func bodiesThatDoNotBeginTakeNoMemory() async throws {
+        try await RunningDaemon.run(["--max-request-memory", "\(64 << 20)"]) { daemon in
+            let head = "POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\n"
+            let clients = try (0..<8).map { _ in
+                try SilentClient(daemon.socket, sending: head + "Content-Length: 16000000\r\n\r\n")
+            }
+            #expect(await eventually { Self.metric("http_requests_in_flight", daemon) == 9 })
+            let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{}")
+            #expect(answer.status == 200, "\(answer.text)")
+            withExtendedLifetime(clients) {}
         }
     }
 

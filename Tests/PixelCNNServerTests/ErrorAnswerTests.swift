@@ -141,6 +141,13 @@ import Testing
                 #expect(answer.headers["retry-after"] == "7" && answer.headers["x-request-id"] == "mine")
             }
             #expect(server.backend.samplingJobs.isEmpty)
+            // A body that has been announced, and never comes.
+            for (path, more) in [(Endpoint.samples, "Connection: keep-alive\r\n"), ("\(Endpoint.score)?label=1", "")] {
+                try await RawConnection.open(server.socket) { session in
+                    try await session.send("POST \(path) HTTP/1.1\r\nHost: x\r\n\(more)Content-Length: 9\r\n\r\n")
+                    #expect(try await session.answers(1).hasPrefix("HTTP/1.1 429"))
+                }
+            }
             #expect(try await Curl.send(Endpoint.samples, socket: server.socket, ["-X", "GET"]).status == 405)
             try await RawConnection.open(server.socket) { session in
                 let request = EventStreamTests.request("{}")
