@@ -35,7 +35,7 @@ DOCUMENTS := $(MANUALS) $(COMPLETIONS)
 # What the build needs of Debian, and what the tests call besides.
 BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config python3 zlib1g-dev
 TEST_PACKAGES := curl fish man-db mandoc python3 zsh
-DEB_PACKAGES := debhelper dpkg-dev fakeroot lintian
+DEB_PACKAGES := build-essential debhelper dpkg-dev fakeroot lintian
 DEB_TEST_PACKAGES := dbus libnss-systemd systemd
 OPENAPI_PACKAGES := curl python3 socat
 SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client slurmctld slurmd

@@ -33,6 +33,7 @@ struct DaemonCommand: AsyncParsableCommand {
               66  no such file
               69  another daemon serves the socket
               71  the socket cannot be made
+              73  standard output cannot be written to
               78  the file of settings is wrong
             """,
         version: "pixelcnnd \(Version.current)"

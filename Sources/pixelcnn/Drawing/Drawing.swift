@@ -34,6 +34,9 @@ struct Drawing: Sendable {
         let shape = DrawnImages.Shape(
             channels: model.channels, height: self.request.height ?? model.height,
             width: self.request.width ?? model.width, colors: model.colors)
+        if self.given != nil, let note = model.sizeNote(height: shape.height, width: shape.width) {
+            self.tell("the picture is \(note): completed as it is")
+        }
         let parts = self.parts(model, shape, classes)
         let output = try Output(self.output)
         let display = DrawingDisplay(
