@@ -71,13 +71,15 @@ extension NPYError: CustomStringConvertible {
         case .shapeTooLarge(let shape):
             "NPY shape \(shape) is too large to address"
         case .lengthMismatch(let shape, let elementType, let expected, let found):
-            "NPY data of shape \(shape) and dtype \(elementType.rawValue) takes \(expected) bytes; the file has \(found)\(cure(expected, found))"
+            "NPY data of shape \(shape) and dtype \(elementType.rawValue) takes \(expected) bytes; the file has "
+                + "\(found)\(cure(expected, found))"
         case .notIntegers(let elementType):
             "NPY array of \(elementType.rawValue); an integer dtype is needed, such as uint8"
         case .valueOutOfRange(let value, let index, let allowed):
             "NPY value \(value) at \(index); allowed \(allowed.lowerBound) … \(allowed.upperBound)"
         }
     }
+
     /// What to do about a file of `found` bytes that should have `expected`.
     private func cure(_ expected: Int, _ found: Int) -> String {
         found < expected ? "; it is cut short: copy or download it again" : ""

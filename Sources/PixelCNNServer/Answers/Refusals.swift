@@ -38,7 +38,7 @@ final class Refusals: Sendable {
         let served = self.state.served
         // Whoever wants the connection closed, or is to close it for a drain, has it closed behind the router, and a body
         // too large is told so there.
-        guard Self.concerns(request), let path = request.path?.prefix(while: { $0 != "?" }).description,
+        guard let path = Self.path(of: request),
             request.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= served.limits.maximumBodyBytes,
             request.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true,
             self.state.currentPhase != .draining, let seconds = self.secondsUntilRoom(served.backend)
@@ -57,11 +57,16 @@ final class Refusals: Sendable {
 
     /// Whether a request is for images.
     static func concerns(_ request: HTTPRequest) -> Bool {
-        guard request.method == .post, let path = request.path?.prefix(while: { $0 != "?" }) else { return false }
-        return Self.paths.contains(path)
+        Self.path(of: request) != nil
     }
 
-    private static let paths: Set<Substring> = [Endpoint.samples[...], Endpoint.score[...]]
+    /// The path of a request for images, without its query.
+    private static func path(of request: HTTPRequest) -> String? {
+        guard request.method == .post, let path = request.path else { return nil }
+        return Self.paths.first { path == $0.path || path.hasPrefix($0.withQuery) }?.path
+    }
+
+    private static let paths = [Endpoint.samples, Endpoint.score].map { (path: $0, withQuery: $0 + "?") }
 
     /// When to try again, nil where there is room.
     private func secondsUntilRoom(_ backend: any ComputeBackend) -> Int? {
