@@ -11,7 +11,7 @@
 ///
 /// A symbolic link is followed. Where the path is a device, a pipe or a socket (`/dev/stdout`), it is written to
 /// directly: it cannot be replaced. The permissions are those of a new file.
-public struct AtomicFile: ~Copyable {
+package struct AtomicFile: ~Copyable {
     private let path: String  // as given, for messages
     private let destination: String
     private let temporary: String?  // nil where the destination is written to directly
@@ -19,7 +19,7 @@ public struct AtomicFile: ~Copyable {
 
     /// Creates the temporary file; the destination stays as it is until ``commit()``.
     /// - Throws: ``AtomicFileError``.
-    public init(path: String) throws(AtomicFileError) {
+    package init(path: String) throws(AtomicFileError) {
         self.path = path
         (destination, temporary, descriptor) = try Self.open(path)
     }
@@ -38,7 +38,7 @@ public struct AtomicFile: ~Copyable {
 
     /// Appends all bytes.
     /// - Throws: ``AtomicFileError``.
-    public func write(_ bytes: UnsafeRawBufferPointer) throws(AtomicFileError) {
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(AtomicFileError) {
         var rest = bytes
         while !rest.isEmpty {
             let written = systemWrite(descriptor, rest)
@@ -52,7 +52,7 @@ public struct AtomicFile: ~Copyable {
 
     /// Appends all bytes.
     /// - Throws: ``AtomicFileError``.
-    public func write(_ bytes: [UInt8]) throws(AtomicFileError) {
+    package func write(_ bytes: [UInt8]) throws(AtomicFileError) {
         let result = bytes.withUnsafeBytes { buffer in
             Result { () throws(AtomicFileError) in try write(buffer) }
         }
@@ -63,7 +63,7 @@ public struct AtomicFile: ~Copyable {
     ///
     /// - Parameter replacing: whether a file of that name may be there; else it stays, and the error's number is `EEXIST`.
     /// - Throws: ``AtomicFileError``.
-    public consuming func commit(replacing: Bool = true) throws(AtomicFileError) {
+    package consuming func commit(replacing: Bool = true) throws(AtomicFileError) {
         guard let temporary else { return }
         try synchronize()
         guard (replacing ? rename(temporary, destination) : link(temporary, destination)) == 0 else {
@@ -79,7 +79,7 @@ public struct AtomicFile: ~Copyable {
 
     /// Writes `bytes` to the file at `path`, which is replaced if it exists.
     /// - Throws: ``AtomicFileError``. No temporary file is left behind.
-    public static func write(_ bytes: [UInt8], to path: String) throws(AtomicFileError) {
+    package static func write(_ bytes: [UInt8], to path: String) throws(AtomicFileError) {
         let file = try AtomicFile(path: path)
         try file.write(bytes)
         try file.commit()

@@ -7,9 +7,9 @@
 #endif
 
 /// Why `AtomicFile` could not write a file. Unless the step says otherwise, what was there before is untouched.
-public struct AtomicFileError: Error, Sendable, Equatable {
+package struct AtomicFileError: Error, Sendable, Equatable {
     /// What failed.
-    public enum Step: String, Sendable {
+    package enum Step: String, Sendable {
         /// Opening the file, or a temporary one beside it.
         case open
         /// Writing the bytes.
@@ -23,21 +23,21 @@ public struct AtomicFileError: Error, Sendable, Equatable {
     }
 
     /// The file that was to be written.
-    public let path: String
+    package let path: String
     /// What failed.
-    public let step: Step
+    package let step: Step
     /// The system's error number.
-    public let errno: Int32
+    package let errno: Int32
 
     /// An error as given.
-    public init(path: String, step: Step, errno: Int32) {
+    package init(path: String, step: Step, errno: Int32) {
         (self.path, self.step, self.errno) = (path, step, errno)
     }
 }
 
 extension AtomicFileError: CustomStringConvertible {
     /// The system's reason; where it says less than is known, what to do.
-    public var reason: String {
+    package var reason: String {
         switch (step, errno) {
         case (.open, ENOENT): "its folder does not exist; make it first"
         case (.open, EISDIR): "it is a folder; name a file"
@@ -46,5 +46,5 @@ extension AtomicFileError: CustomStringConvertible {
     }
 
     /// One line with the path, the step and the reason.
-    public var description: String { "cannot \(step.rawValue) \(path): \(reason)" }
+    package var description: String { "cannot \(step.rawValue) \(path): \(reason)" }
 }

@@ -8,7 +8,7 @@
 #endif
 
 /// A folder being filled under a temporary name beside its destination. Dropped uncommitted, it leaves no trace.
-public struct AtomicFolder: ~Copyable {
+package struct AtomicFolder: ~Copyable {
     private let path: String
     private let temporary: String
 
@@ -16,7 +16,7 @@ public struct AtomicFolder: ~Copyable {
     ///
     /// - Parameter path: the destination, without a slash at its end.
     /// - Throws: ``AtomicFileError``.
-    public init(path: String) throws(AtomicFileError) {
+    package init(path: String) throws(AtomicFileError) {
         let temporary = AtomicFile.temporaryName(beside: path)
         guard mkdir(temporary, 0o777) == 0 else { throw AtomicFileError(path: path, step: .open, errno: errno) }
         (self.path, self.temporary) = (path, temporary)
@@ -26,7 +26,7 @@ public struct AtomicFolder: ~Copyable {
 
     /// Adds a file.
     /// - Throws: ``AtomicFileError``.
-    public func write(_ bytes: [UInt8], to name: String) throws(AtomicFileError) {
+    package func write(_ bytes: [UInt8], to name: String) throws(AtomicFileError) {
         let file = try AtomicFile(creating: "\(temporary)/\(name)", reportedAs: "\(path)/\(name)")
         try file.write(bytes)
         try file.synchronize()
@@ -34,7 +34,7 @@ public struct AtomicFolder: ~Copyable {
 
     /// Gives the folder its name; one of that name that is there goes, with its files.
     /// - Throws: ``AtomicFileError``.
-    public consuming func commit() throws(AtomicFileError) {
+    package consuming func commit() throws(AtomicFileError) {
         try AtomicFile.synchronizeFolder(of: "\(temporary)/", reportedAs: path)
         var aside: [String] = []
         defer { for folder in aside { Self.remove(folder) } }

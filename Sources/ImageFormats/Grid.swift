@@ -2,14 +2,14 @@
 // The network's order is planar, (channel, row, column); a picture's is interleaved. One pass over the values.
 
 /// Conversion between images of the network and pictures.
-public enum Grid {
+package enum Grid {
     /// Shows `count` images in a grid, in reading order. Cells left over in the last row are black.
     ///
     /// - Parameters:
     ///   - values: 0 … `colors` − 1, in order (count, channels, height, width).
     ///   - columns: images in a row, at least 1 and in effect at most `count`; ⌈√count⌉ where nil.
     /// - Throws: `GridError` where a PNG cannot show such images (use NPY), or the numbers do not fit together.
-    public static func picture(
+    package static func picture(
         values: [UInt16], count: Int, channels: Int, height: Int, width: Int, colors: Int, columns: Int? = nil
     ) throws(GridError) -> Picture {
         guard channels == 1 || channels == 3 else { throw .channels(channels) }
@@ -52,7 +52,7 @@ public enum Grid {
     /// A level between those of two values becomes the nearer. An RGB picture without colour is accepted as gray.
     ///
     /// - Throws: `GridError` where the picture's channels are not `channels`, or a PNG cannot show such images.
-    public static func values(of picture: Picture, channels: Int, colors: Int) throws(GridError) -> [UInt16] {
+    package static func values(of picture: Picture, channels: Int, colors: Int) throws(GridError) -> [UInt16] {
         guard channels == 1 || channels == 3 else { throw .channels(channels) }
         guard Levels.range.contains(colors) else { throw .colors(colors) }
         guard picture.channels == channels || (picture.channels == 3 && channels == 1) else {

@@ -1,7 +1,7 @@
 // Why images cannot be shown as a picture, or a picture cannot be taken as an image of the network.
 
 /// Why values and a picture could not be converted into one another.
-public enum GridError: Error, Sendable, Equatable {
+package enum GridError: Error, Sendable, Equatable {
     /// A picture has 1 or 3 channels.
     case channels(Int)
     /// A picture shows 2 to 256 values of a channel.
@@ -26,7 +26,7 @@ public enum GridError: Error, Sendable, Equatable {
 
 extension GridError: CustomStringConvertible {
     /// One line that says what was found, what is allowed and, where it is not plain, what to do.
-    public var description: String {
+    package var description: String {
         switch self {
         case .channels(let channels):
             "a PNG holds 1 or 3 channels, the images have \(channels): use NPY"

@@ -2,13 +2,13 @@
 // that it can be judged before anything of that size is allocated.
 
 /// A PNG or NPY file of one image, or of a mask.
-public struct ImageFile: Sendable, Equatable {
+package struct ImageFile: Sendable, Equatable {
     /// The file.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
     /// Rows.
-    public let height: Int
+    package let height: Int
     /// Columns.
-    public let width: Int
+    package let width: Int
 
     /// Of an array; nil of a PNG.
     private let shape: [Int]?
@@ -16,7 +16,7 @@ public struct ImageFile: Sendable, Equatable {
     /// Reads the head of a file.
     ///
     /// - Throws: ``ImageFileError`` for what is neither PNG nor NPY, is damaged there, or has no rows and columns.
-    public init(_ bytes: [UInt8]) throws(ImageFileError) {
+    package init(_ bytes: [UInt8]) throws(ImageFileError) {
         self.bytes = bytes
         if bytes.starts(with: NPYHeader.magic) {
             let shape: [Int]
@@ -38,7 +38,7 @@ public struct ImageFile: Sendable, Equatable {
     /// nearest to it.
     ///
     /// - Throws: ``ImageFileError`` where the file is no such image.
-    public func values(channels: Int, colors: Int) throws(ImageFileError) -> [UInt16] {
+    package func values(channels: Int, colors: Int) throws(ImageFileError) -> [UInt16] {
         guard let shape else {
             let picture = try picture()
             do { return try Grid.values(of: picture, channels: channels, colors: colors) } catch { throw .grid(error) }
@@ -54,7 +54,7 @@ public struct ImageFile: Sendable, Equatable {
     /// Which pixels of a mask are not 0, (height, width); of a coloured picture, in any channel.
     ///
     /// - Throws: ``ImageFileError`` where the file is no mask.
-    public func mask() throws(ImageFileError) -> [Bool] {
+    package func mask() throws(ImageFileError) -> [Bool] {
         guard let shape else {
             let picture = try picture()
             return stride(from: 0, to: picture.pixels.count, by: picture.channels)
@@ -71,7 +71,7 @@ public struct ImageFile: Sendable, Equatable {
 }
 
 /// Why a file is no image, or no mask.
-public enum ImageFileError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum ImageFileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The first bytes are of neither format.
     case neither
     /// A PNG that cannot be read.
@@ -84,7 +84,7 @@ public enum ImageFileError: Error, Sendable, Equatable, CustomStringConvertible 
     case shape([Int], allowed: String)
 
     /// Whether the file itself is at fault; else it is sound, and is not what is asked for.
-    public var isMalformed: Bool {
+    package var isMalformed: Bool {
         switch self {
         case .npy(.notIntegers), .npy(.valueOutOfRange), .grid, .shape: false
         case .neither, .png, .npy: true
@@ -92,7 +92,7 @@ public enum ImageFileError: Error, Sendable, Equatable, CustomStringConvertible 
     }
 
     /// One line for a person.
-    public var description: String {
+    package var description: String {
         switch self {
         case .neither: "neither a PNG nor an NPY file"
         case .png(let error): "\(error)"

@@ -3,19 +3,19 @@
 
 extension NPYArray {
     /// A `.npy` file of dtype uint8. `values` are in C order, as many as `shape` holds.
-    public static func encode(_ values: [UInt8], shape: [Int]) -> [UInt8] {
+    package static func encode(_ values: [UInt8], shape: [Int]) -> [UInt8] {
         var file = header(.uint8, shape: shape, count: values.count)
         file.append(contentsOf: values)
         return file
     }
 
     /// A `.npy` file of dtype uint16, little-endian. `values` are in C order, as many as `shape` holds.
-    public static func encode(_ values: [UInt16], shape: [Int]) -> [UInt8] {
+    package static func encode(_ values: [UInt16], shape: [Int]) -> [UInt8] {
         header(.uint16, shape: shape, count: values.count) + bytes(of: values, type: .uint16)
     }
 
     /// The data of a file, for files that are written in pieces. `type` is uint8, for values below 256, or uint16.
-    public static func bytes(of values: [UInt16], type: ElementType) -> [UInt8] {
+    package static func bytes(of values: [UInt16], type: ElementType) -> [UInt8] {
         if type == .uint8 { return values.map { UInt8($0) } }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(2 * values.count)
@@ -24,7 +24,7 @@ extension NPYArray {
     }
 
     /// A `.npy` file of dtype float32, little-endian. `values` are in C order, as many as `shape` holds.
-    public static func encode(_ values: [Float], shape: [Int]) -> [UInt8] {
+    package static func encode(_ values: [Float], shape: [Int]) -> [UInt8] {
         var file = header(.float32, shape: shape, count: values.count)
         for value in values { append(value.bitPattern, to: &file) }
         return file
@@ -45,7 +45,7 @@ extension NPYArray {
     }
 
     /// The file up to its data: for files that are written in pieces. Multi-byte elements are little-endian.
-    public static func header(_ type: ElementType, shape: [Int]) -> [UInt8] {
+    package static func header(_ type: ElementType, shape: [Int]) -> [UInt8] {
         let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
         var text = "{'descr': '\(type.descr)', 'fortran_order': False, 'shape': (\(extents)), }"
         // NumPy leaves room for the first dimension to grow to 21 digits, so that rows can be appended in place …

@@ -6,7 +6,7 @@ extension NPYArray {
     ///
     /// - Throws: `NPYError.notIntegers` for floating-point arrays, even of whole numbers, and `.valueOutOfRange` for a
     ///   uint64 that exceeds `Int.max`.
-    public func integers() throws(NPYError) -> [Int] {
+    package func integers() throws(NPYError) -> [Int] {
         try integers(as: Int.self, in: Int.min...Int.max)
     }
 
@@ -20,7 +20,7 @@ extension NPYArray {
     @specialized(where T == UInt8)
     @specialized(where T == UInt16)
     @specialized(where T == Int)
-    public func integers<T: FixedWidthInteger>(
+    package func integers<T: FixedWidthInteger>(
         as type: T.Type, in range: ClosedRange<Int>
     ) throws(NPYError) -> [T] {
         precondition(
@@ -42,7 +42,7 @@ extension NPYArray {
     /// Which elements are not 0, in C order.
     ///
     /// - Throws: `NPYError.notIntegers` for floating-point arrays, even of whole numbers.
-    public func nonzero() throws(NPYError) -> [Bool] {
+    package func nonzero() throws(NPYError) -> [Bool] {
         switch elementType {
         case .float16, .float32, .float64: throw .notIntegers(elementType)
         default: break
@@ -52,7 +52,7 @@ extension NPYArray {
     }
 
     /// The elements in C order, rounded to the nearest `Float`. Booleans are 0 and 1.
-    public func floats() -> [Float] {
+    package func floats() -> [Float] {
         switch elementType {
         case .bool, .uint8: elements(UInt8.self).map { Float($0) }
         case .uint16: elements(UInt16.self).map { Float($0) }

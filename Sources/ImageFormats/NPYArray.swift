@@ -3,38 +3,38 @@
 // for Fortran order. Nothing is allocated before the file's length is known to match its header.
 
 /// An n-dimensional array of numbers read from a NumPy `.npy` file.
-public struct NPYArray: Sendable {
+package struct NPYArray: Sendable {
     /// The extent of each dimension, outermost first. Empty for a single number.
-    public let shape: [Int]
+    package let shape: [Int]
 
     /// What each element is.
-    public let elementType: ElementType
+    package let elementType: ElementType
 
     /// The elements in C order, little-endian, without gaps: (product of `shape`, `elementType.size`).
     let bytes: [UInt8]
 
     /// The number of elements: the product of `shape`.
-    public var count: Int { bytes.count / elementType.size }
+    package var count: Int { bytes.count / elementType.size }
 
     /// Reads a whole `.npy` file.
     ///
     /// - Throws: `NPYError` saying what is wrong: not an NPY file, a version, type or shape that is not supported, or a
     ///   length that differs from what the header promises. Bytes after the data are an error, too.
-    public init(parsing bytes: [UInt8]) throws(NPYError) {
+    package init(parsing bytes: [UInt8]) throws(NPYError) {
         try self.init(parsing: bytes.span.bytes)
     }
 
     /// Reads a whole `.npy` file that lies in memory owned by the caller, which is not used after the call.
     ///
     /// - Throws: `NPYError`, as `init(parsing:)` of an array of bytes does.
-    public init(parsing bytes: UnsafeRawBufferPointer) throws(NPYError) {
+    package init(parsing bytes: UnsafeRawBufferPointer) throws(NPYError) {
         try self.init(parsing: bytes.bytes)
     }
 
     /// Reads a whole `.npy` file from a span of memory.
     ///
     /// - Throws: `NPYError`, as `init(parsing:)` of an array of bytes does.
-    public init(parsing file: RawSpan) throws(NPYError) {
+    package init(parsing file: RawSpan) throws(NPYError) {
         let header = try NPYHeader(parsing: file)
         let size = header.elementType.size
         let expected = try Self.byteCount(shape: header.shape, elementSize: size)
@@ -56,8 +56,8 @@ public struct NPYArray: Sendable {
             for index in bytes.indices where bytes[index] > 1 { bytes[index] = 1 }
         }
         if header.isFortranOrder { bytes = Self.reordered(bytes, fromFortranOrder: header.shape, size: size) }
-        self.shape = header.shape
-        self.elementType = header.elementType
+        shape = header.shape
+        elementType = header.elementType
         self.bytes = bytes
     }
 

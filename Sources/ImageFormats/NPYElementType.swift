@@ -3,7 +3,7 @@
 
 extension NPYArray {
     /// What an array's elements are, named as NumPy names them.
-    public enum ElementType: String, Sendable, CaseIterable {
+    package enum ElementType: String, Sendable, CaseIterable {
         /// One byte, 0 for false.
         case bool
         /// An unsigned integer of 8 bits.
@@ -30,7 +30,7 @@ extension NPYArray {
         case float64
 
         /// Bytes of one element.
-        public var size: Int {
+        package var size: Int {
             switch self {
             case .bool, .uint8, .int8: 1
             case .uint16, .int16, .float16: 2
@@ -40,7 +40,7 @@ extension NPYArray {
         }
 
         /// NumPy's `descr` of the type, little-endian: `|u1`, `<u2`.
-        public var descr: String { (size == 1 ? "|" : "<") + code }
+        package var descr: String { (size == 1 ? "|" : "<") + code }
 
         /// NumPy's code without the byte order: a letter for the kind, a digit for the size.
         var code: String {

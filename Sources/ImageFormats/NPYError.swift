@@ -1,7 +1,7 @@
 // Every way in which a .npy file can be wrong or of no use here, one case each.
 
 /// Why a `.npy` file was refused.
-public enum NPYError: Error, Sendable, Equatable {
+package enum NPYError: Error, Sendable, Equatable {
     /// The first bytes are not those of an NPY file.
     case notNPY
     /// A format version other than 1.0, 2.0 and 3.0.
@@ -40,7 +40,7 @@ public enum NPYError: Error, Sendable, Equatable {
 
 extension NPYError: CustomStringConvertible {
     /// One line that says what was found, what is allowed and, where it is not plain, what to do.
-    public var description: String {
+    package var description: String {
         switch self {
         case .notNPY:
             "not an NPY file: it does not begin with \\x93NUMPY"

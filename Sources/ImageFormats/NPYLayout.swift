@@ -2,17 +2,17 @@
 // dimension. Whoever has the file reads the bytes.
 
 /// What the header of a `.npy` file says of its data.
-public struct NPYLayout: Sendable {
+package struct NPYLayout: Sendable {
     /// Stretches of a file of equal length, at equal distances.
-    public struct Stretches: Sendable, Equatable {
+    package struct Stretches: Sendable, Equatable {
         /// Where the first begins, in bytes from the start of the file.
-        public var start: Int
+        package var start: Int
         /// Bytes of each.
-        public var length: Int
+        package var length: Int
         /// Bytes from the start of one to the start of the next.
-        public var stride: Int
+        package var stride: Int
         /// How many there are.
-        public var count: Int
+        package var count: Int
     }
 
     private let header: NPYHeader
@@ -23,7 +23,7 @@ public struct NPYLayout: Sendable {
     ///
     /// - Parameter read: gives the bytes of the file in a range, fewer where it ends.
     /// - Throws: ``NPYError`` where it is no header; what `read` throws.
-    public init(read: (Range<Int>) throws -> [UInt8]) throws {
+    package init(read: (Range<Int>) throws -> [UInt8]) throws {
         header = try Self.header(read)
         dataBytes = try NPYArray.byteCount(shape: header.shape, elementSize: header.elementType.size)
     }
@@ -45,14 +45,14 @@ public struct NPYLayout: Sendable {
     }
 
     /// The extent of each dimension, outermost first.
-    public var shape: [Int] { header.shape }
+    package var shape: [Int] { header.shape }
     /// What each element is.
-    public var elementType: NPYArray.ElementType { header.elementType }
+    package var elementType: NPYArray.ElementType { header.elementType }
 
     /// Refuses a file that is not as long as it must be.
     ///
     /// - Throws: `NPYError.lengthMismatch`.
-    public func check(fileBytes: Int) throws(NPYError) {
+    package func check(fileBytes: Int) throws(NPYError) {
         guard fileBytes - header.dataOffset == dataBytes else {
             throw .lengthMismatch(
                 shape: shape, elementType: elementType, expected: dataBytes, found: fileBytes - header.dataOffset)
@@ -61,7 +61,7 @@ public struct NPYLayout: Sendable {
 
     /// Where the elements lie whose first index is in `rows`: in Fortran order, one stretch for each combination of the
     /// other indices. The array has at least one dimension and no empty one.
-    public func stretches(ofRows rows: Range<Int>) -> Stretches {
+    package func stretches(ofRows rows: Range<Int>) -> Stretches {
         let (size, others) = (elementType.size, dataBytes / shape[0])  // of an element; of a row
         return header.isFortranOrder
             ? Stretches(
@@ -73,7 +73,7 @@ public struct NPYLayout: Sendable {
     }
 
     /// The array of `rows` rows, from the bytes of their stretches, one after the other.
-    public func array(rows: Int, bytes: [UInt8]) -> NPYArray {
+    package func array(rows: Int, bytes: [UInt8]) -> NPYArray {
         var header = self.header
         header.shape[0] = rows
         return NPYArray(header, data: bytes)

@@ -6,7 +6,7 @@ import CPNG
 
 extension PNG {
     /// The most pixels that `decode` accepts unless told otherwise: 67 million.
-    public static let defaultLimit = 1 << 26
+    package static let defaultLimit = 1 << 26
 
     /// Decodes a PNG file.
     ///
@@ -15,7 +15,7 @@ extension PNG {
     ///
     /// - Parameter limit: the most pixels, width × height, that are accepted. Checked before anything is allocated.
     /// - Throws: `PNGError` for files that are damaged, larger than `limit`, of 16 bits, or not fully opaque.
-    public static func decode(_ bytes: [UInt8], limit: Int = defaultLimit) throws(PNGError) -> Picture {
+    package static func decode(_ bytes: [UInt8], limit: Int = defaultLimit) throws(PNGError) -> Picture {
         let chunks = try PNGChunks(parsing: bytes)
         let header = chunks.header
         try check(header, limit: limit, compressedBytes: chunks.compressedBytes)
@@ -45,7 +45,7 @@ extension PNG {
     /// The width and height that a PNG file says it has; nothing is decoded.
     ///
     /// - Throws: `PNGError` for files that are damaged.
-    public static func size(of bytes: [UInt8]) throws(PNGError) -> (width: Int, height: Int) {
+    package static func size(of bytes: [UInt8]) throws(PNGError) -> (width: Int, height: Int) {
         let header = try PNGChunks(parsing: bytes).header
         return (header.width, header.height)
     }

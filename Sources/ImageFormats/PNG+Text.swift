@@ -4,7 +4,7 @@ extension PNG {
     /// The tEXt chunks of a PNG file, in order, wherever they stand. Compressed and international texts are left out.
     ///
     /// - Throws: `PNGError` for files whose chunks are damaged or cut short.
-    public static func text(of bytes: [UInt8]) throws(PNGError) -> [(key: String, value: String)] {
+    package static func text(of bytes: [UInt8]) throws(PNGError) -> [(key: String, value: String)] {
         var texts: [(key: String, value: String)] = []
         for range in try PNGChunks(parsing: bytes).texts {
             let contents = bytes[range]

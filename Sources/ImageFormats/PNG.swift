@@ -4,7 +4,7 @@
 import CPNG
 
 /// Reading and writing of PNG files in memory.
-public enum PNG {
+package enum PNG {
     /// Most pixels along one side that the format can express.
     static let sideLimit = 0x7FFF_FFFF
 
@@ -13,7 +13,7 @@ public enum PNG {
     /// - Parameter text: becomes tEXt chunks, in this order, ahead of the image. Keys are 1 to 79 printable Latin-1
     ///   characters, without leading, trailing or double spaces; values are Latin-1 without NUL.
     /// - Throws: `PNGError.invalidPicture`, `.invalidText`, or `.unencodable` where memory runs out.
-    public static func encode(
+    package static func encode(
         _ picture: Picture, text: [(key: String, value: String)] = []
     ) throws(PNGError) -> [UInt8] {
         guard picture.isValid, let width = UInt32(exactly: picture.width), let height = UInt32(exactly: picture.height)

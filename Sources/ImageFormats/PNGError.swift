@@ -1,7 +1,7 @@
 // Every way in which a PNG file can be wrong or of no use here, and every picture that cannot become one.
 
 /// Why a PNG could not be read or written.
-public enum PNGError: Error, Sendable, Equatable {
+package enum PNGError: Error, Sendable, Equatable {
     /// The first bytes are not those of a PNG file.
     case notPNG
     /// The file ends too early: before or inside the thing named.
@@ -34,7 +34,7 @@ public enum PNGError: Error, Sendable, Equatable {
 
 extension PNGError: CustomStringConvertible {
     /// One line that says what was found, what is allowed and, where it is not plain, what to do.
-    public var description: String {
+    package var description: String {
         switch self {
         case .notPNG:
             "not a PNG file: it does not begin with the PNG signature"

@@ -4,16 +4,16 @@
 import FoundationEssentials
 
 /// JSON as the protocol writes it.
-public enum JSONCoding {
+package enum JSONCoding {
     /// Encodes an answer, on one line, with sorted keys and a final newline.
-    public static func encode(_ value: some Encodable) throws -> [UInt8] {
+    package static func encode(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return try Array(encoder.encode(value)) + [UInt8(ascii: "\n")]
     }
 
     /// Decodes an answer.
-    public static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
+    package static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
         try JSONDecoder().decode(type, from: Data(bytes))
     }
 }

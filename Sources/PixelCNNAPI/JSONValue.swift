@@ -2,13 +2,13 @@
 // through Double would change it; objects keep their members in order, because an error names the first bad one.
 
 /// One JSON value, as read by ``JSONValue/init(parsing:)``.
-public enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
     /// A member of an object.
-    public struct Member: Sendable, Equatable {
+    package struct Member: Sendable, Equatable {
         /// The member's name, unescaped.
-        public let name: String
+        package let name: String
         /// The member's value.
-        public let value: JSONValue
+        package let value: JSONValue
     }
 
     /// `null`
@@ -25,7 +25,7 @@ public enum JSONValue: Sendable, Equatable {
     case object([Member])
 
     /// The value's kind, and for short scalars the value too, for error messages: `the string "x"`, `true`, `an array`.
-    public var summary: String {
+    package var summary: String {
         switch self {
         case .null: "null"
         case .bool(let value): value ? "true" : "false"
@@ -60,7 +60,7 @@ public enum JSONValue: Sendable, Equatable {
 }
 
 /// Why a text is not a JSON value; `offset` counts bytes from the start.
-public enum JSONError: Error, Equatable, CustomStringConvertible {
+package enum JSONError: Error, Equatable, CustomStringConvertible {
     /// The text ends inside a value.
     case unexpectedEnd
     /// A byte that cannot stand there.
@@ -77,7 +77,7 @@ public enum JSONError: Error, Equatable, CustomStringConvertible {
     case invalidString(offset: Int)
 
     /// One line for a person.
-    public var description: String {
+    package var description: String {
         switch self {
         case .unexpectedEnd: "the JSON text ends too early"
         case .unexpectedByte(let offset, let expected): "at byte \(offset) of the JSON text, expected \(expected)"

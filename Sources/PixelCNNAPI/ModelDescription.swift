@@ -1,52 +1,52 @@
 // What `GET /v1/model` answers. It is also all that the routes know of the model: they never see a tensor.
 
 /// The served model, its file and the machine's way of running it.
-public struct ModelDescription: Sendable, Equatable, Codable {
+package struct ModelDescription: Sendable, Equatable, Codable {
     /// Channels of an image (C).
-    public var channels: Int
+    package var channels: Int
     /// Rows of an image (H), unless a request says otherwise.
-    public var height: Int
+    package var height: Int
     /// Columns of an image (W), unless a request says otherwise.
-    public var width: Int
+    package var width: Int
     /// Values that a channel can take (d).
-    public var colors: Int
+    package var colors: Int
     /// Gated blocks (L).
-    public var blocks: Int
+    package var blocks: Int
     /// Feature channels (F).
-    public var filters: Int
+    package var filters: Int
     /// Kernel size of the gated blocks (k).
-    public var kernelSize: Int
+    package var kernelSize: Int
     /// Width between the two output layers.
-    public var hidden: Int
+    package var hidden: Int
     /// Number of parameters.
-    public var parameters: Int
+    package var parameters: Int
     /// Number of classes; 0 for an unconditional model.
-    public var labels: Int
+    package var labels: Int
     /// Names of the classes, by number; empty where they have none.
-    public var labelNames: [String]
+    package var labelNames: [String]
     /// Path of the file.
-    public var file: String
+    package var file: String
     /// Size of the file, in bytes.
-    public var bytes: Int
+    package var bytes: Int
     /// Format of the file, such as `safetensors`.
-    public var format: String
+    package var format: String
     /// SHA-256 of the file, in lower-case hexadecimal.
-    public var sha256: String
+    package var sha256: String
     /// What the loader found odd, yet harmless.
-    public var warnings: [String]
+    package var warnings: [String]
     /// How the weights are kept: `f32`, or `bf16`, whose values are its own.
-    public var precision: String
+    package var precision: String
     /// The instruction set that the kernels use.
-    public var instructionSet: String
+    package var instructionSet: String
     /// Number of compute threads.
-    public var threads: Int
+    package var threads: Int
     /// Version of the daemon.
-    public var version: String
+    package var version: String
     /// The most that one request may ask for.
-    public var limits: RequestLimits
+    package var limits: RequestLimits
 
     /// A description, field by field.
-    public init(
+    package init(
         channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
         parameters: Int, labels: Int = 0, labelNames: [String] = [], file: String, bytes: Int, format: String,
         sha256: String, warnings: [String] = [], precision: String = "f32", instructionSet: String, threads: Int,
@@ -76,7 +76,7 @@ public struct ModelDescription: Sendable, Equatable, Codable {
     }
 
     /// Whether a PNG can show the model's images: grey or RGB, at most eight bits a channel.
-    public var isShownAsPNG: Bool { (self.channels == 1 || self.channels == 3) && self.colors <= 256 }
+    package var isShownAsPNG: Bool { (channels == 1 || channels == 3) && colors <= 256 }
 
     enum CodingKeys: String, CodingKey {
         case channels, height, width, filters, hidden, parameters, labels, file, bytes, format, sha256, warnings

@@ -1,24 +1,24 @@
 // What `GET /v1/status` tells of the cache of first rows.
 
 /// What the daemon remembers of images' first rows, and what that has saved since the start.
-public struct PrefixCacheDescription: Sendable, Equatable, Codable {
+package struct PrefixCacheDescription: Sendable, Equatable, Codable {
     /// Images that started below rows already known.
-    public var hits: UInt64
+    package var hits: UInt64
     /// Images with given rows none of which were known.
-    public var misses: UInt64
+    package var misses: UInt64
     /// Rows that were not computed, over all images.
-    public var rowsSaved: UInt64
+    package var rowsSaved: UInt64
     /// States that had to go for others.
-    public var evictions: UInt64
+    package var evictions: UInt64
     /// States that are there.
-    public var entries: Int
+    package var entries: Int
     /// Their bytes.
-    public var bytes: Int
+    package var bytes: Int
     /// The most bytes; 0 where nothing is remembered.
-    public var maximumBytes: Int
+    package var maximumBytes: Int
 
     /// Counters as given.
-    public init(
+    package init(
         hits: UInt64 = 0, misses: UInt64 = 0, rowsSaved: UInt64 = 0, evictions: UInt64 = 0, entries: Int = 0,
         bytes: Int = 0, maximumBytes: Int = 0
     ) {

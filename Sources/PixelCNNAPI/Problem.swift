@@ -1,20 +1,20 @@
 // An error as RFC 9457 has it. `type` stays `about:blank`: the HTTP status says the kind, `detail` and `field` the rest.
 
 /// The body of every error answer, `application/problem+json`.
-public struct Problem: Sendable, Equatable, Codable, Error, CustomStringConvertible {
+package struct Problem: Sendable, Equatable, Codable, Error, CustomStringConvertible {
     /// A URI for the kind of problem; `about:blank` where the status says it all.
-    public var type: String
+    package var type: String
     /// The status's own words.
-    public var title: String
+    package var title: String
     /// The HTTP status.
-    public var status: Int
+    package var status: Int
     /// What is wrong here: what was found, what is allowed.
-    public var detail: String
+    package var detail: String
     /// The field of the request at fault, where it is one.
-    public var field: String?
+    package var field: String?
 
     /// A problem of type `about:blank`.
-    public init(status: Int, title: String, detail: String, field: String? = nil) {
+    package init(status: Int, title: String, detail: String, field: String? = nil) {
         self.type = "about:blank"
         self.title = title
         self.status = status
@@ -23,5 +23,5 @@ public struct Problem: Sendable, Equatable, Codable, Error, CustomStringConverti
     }
 
     /// The detail, for a person.
-    public var description: String { self.detail }
+    package var description: String { detail }
 }

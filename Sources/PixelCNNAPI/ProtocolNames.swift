@@ -1,57 +1,57 @@
 // The protocol's fixed names, in one place for daemon and client.
 
 /// Names of HTTP header fields that are ours, or that HTTP libraries do not name.
-public enum HeaderName {
+package enum HeaderName {
     /// SHA-256 of the model file; on every answer.
-    public static let model = "PixelCNN-Model"
+    package static let model = "PixelCNN-Model"
     /// The arithmetic that values depend on besides the model, `f32` or `bf16`; on every answer.
-    public static let precision = "PixelCNN-Precision"
+    package static let precision = "PixelCNN-Precision"
     /// The seed of the samples; on every answer that carries some.
-    public static let seed = "PixelCNN-Seed"
+    package static let seed = "PixelCNN-Seed"
     /// The request's identifier: the client's own if it sent a sane one; on every answer.
-    public static let requestID = "X-Request-Id"
+    package static let requestID = "X-Request-Id"
 }
 
 /// Media types of the protocol.
-public enum MediaTypeName {
+package enum MediaTypeName {
     /// A PNG picture.
-    public static let png = "image/png"
+    package static let png = "image/png"
     /// A NumPy array.
-    public static let npy = "application/x-npy"
+    package static let npy = "application/x-npy"
     /// Server-sent events.
-    public static let eventStream = "text/event-stream"
+    package static let eventStream = "text/event-stream"
     /// JSON.
-    public static let json = "application/json"
+    package static let json = "application/json"
     /// An RFC 9457 problem.
-    public static let problem = "application/problem+json"
+    package static let problem = "application/problem+json"
     /// Plain text.
-    public static let text = "text/plain"
+    package static let text = "text/plain"
     /// YAML (RFC 9512).
-    public static let yaml = "application/yaml"
+    package static let yaml = "application/yaml"
 }
 
 /// Paths of the protocol.
-public enum Endpoint {
+package enum Endpoint {
     /// Draws images.
-    public static let samples = "/v1/samples"
+    package static let samples = "/v1/samples"
     /// Scores images.
-    public static let score = "/v1/score"
+    package static let score = "/v1/score"
     /// Describes the model.
-    public static let model = "/v1/model"
+    package static let model = "/v1/model"
     /// Describes the daemon's state.
-    public static let status = "/v1/status"
+    package static let status = "/v1/status"
     /// 200 while alive.
-    public static let health = "/healthz"
+    package static let health = "/healthz"
     /// 200 while requests are taken.
-    public static let readiness = "/readyz"
+    package static let readiness = "/readyz"
     /// Metrics in the Prometheus text format.
-    public static let metrics = "/metrics"
+    package static let metrics = "/metrics"
     /// The OpenAPI description of all this.
-    public static let description = "/openapi.yaml"
+    package static let description = "/openapi.yaml"
 }
 
 /// The version of all programs.
-public enum Version {
+package enum Version {
     /// Semantic version.
-    public static let current = "0.1.0"
+    package static let current = "0.1.0"
 }

@@ -2,7 +2,7 @@
 // the limits do not allow (422). Every case names the field, what was found and what is allowed.
 
 /// A request that is refused for what it says.
-public enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The body as a whole is not what it must be.
     case malformedBody(String)
     /// A field has the wrong JSON type.
@@ -13,7 +13,7 @@ public enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
     case outOfRange(field: String, found: String, allowed: String)
 
     /// 400 where the request cannot be understood, else 422.
-    public var status: Int {
+    package var status: Int {
         switch self {
         case .malformedBody, .wrongType, .unknownField: 400
         case .outOfRange: 422
@@ -21,7 +21,7 @@ public enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The field at fault, where it is one.
-    public var field: String? {
+    package var field: String? {
         switch self {
         case .malformedBody: nil
         case .wrongType(let field, _, _), .unknownField(let field, _), .outOfRange(let field, _, _): field
@@ -29,7 +29,7 @@ public enum RequestError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// One line for a person.
-    public var description: String {
+    package var description: String {
         switch self {
         case .malformedBody(let reason): reason
         case .wrongType(let field, let expected, let found): "\(field) must be \(expected); found \(found)"

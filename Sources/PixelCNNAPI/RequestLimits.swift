@@ -2,18 +2,18 @@
 // a value, so 128 MiB by default.
 
 /// Upper bounds on a single request.
-public struct RequestLimits: Sendable, Equatable, Codable {
+package struct RequestLimits: Sendable, Equatable, Codable {
     /// The most images that one request draws; a stack is scored in batches of as many.
-    public var maximumImages: Int
+    package var maximumImages: Int
     /// The most rows, and the most columns, of an image.
-    public var maximumSide: Int
+    package var maximumSide: Int
     /// The most values (images × channels × rows × columns) of one request.
-    public var maximumValues: Int
+    package var maximumValues: Int
     /// The most bytes of a request body.
-    public var maximumBodyBytes: Int
+    package var maximumBodyBytes: Int
 
     /// Limits for one request; the body bound leaves room for eight-byte integers of a full-sized score request.
-    public init(
+    package init(
         maximumImages: Int = 4096, maximumSide: Int = 1024, maximumValues: Int = 1 << 26,
         maximumBodyBytes: Int = 64 << 20
     ) {
@@ -31,14 +31,14 @@ public struct RequestLimits: Sendable, Equatable, Codable {
     }
 
     /// The most images of `values` values each that one request may hold, at least 1.
-    public func images(ofValues values: Int) -> Int {
-        max(1, min(self.maximumImages, self.maximumValues / max(1, values)))
+    package func images(ofValues values: Int) -> Int {
+        max(1, min(maximumImages, maximumValues / max(1, values)))
     }
 
     /// Checks the shape of a batch of images.
     ///
     /// - Throws: ``RequestError/outOfRange(field:found:allowed:)`` naming `n`, `height` or `width`.
-    public func check(count: Int, channels: Int, height: Int, width: Int) throws(RequestError) {
+    package func check(count: Int, channels: Int, height: Int, width: Int) throws(RequestError) {
         try Self.check("n", count, in: 1...self.maximumImages)
         try Self.check("height", height, in: 1...self.maximumSide)
         try Self.check("width", width, in: 1...self.maximumSide)
@@ -46,10 +46,10 @@ public struct RequestLimits: Sendable, Equatable, Codable {
         var values = count
         for factor in factors {
             let (product, overflow) = values.multipliedReportingOverflow(by: factor)
-            guard !overflow, product <= self.maximumValues else {
+            guard !overflow, product <= maximumValues else {
                 throw .outOfRange(
                     field: "n", found: "\(count) images of \(channels) × \(height) × \(width) values",
-                    allowed: "at most \(self.maximumValues) values in one request")
+                    allowed: "at most \(maximumValues) values in one request")
             }
             values = product
         }

@@ -13,7 +13,7 @@ extension SampleRequest {
     ///
     /// - Throws: ``RequestError``, naming the field at fault. Ranges that depend on a model are left to
     ///   ``validate(against:limits:)``.
-    public init(json body: [UInt8]) throws(RequestError) {
+    package init(json body: [UInt8]) throws(RequestError) {
         self.init()
         if body.isEmpty { return }
         let value: JSONValue
@@ -26,7 +26,7 @@ extension SampleRequest {
             throw .malformedBody("the body must be a JSON object; found \(value.summary)")
         }
         for member in members {
-            try self.set(member.name, to: member.value)
+            try set(member.name, to: member.value)
         }
     }
 
@@ -34,27 +34,27 @@ extension SampleRequest {
         switch field {
         case "n": self.n = try value.integer(field)
         case "seed": self.seed = try value.unsigned64(field)
-        case "first_index": self.firstIndex = try value.unsigned64(field)
+        case "first_index": firstIndex = try value.unsigned64(field)
         case "height": self.height = try value.integer(field)
         case "width": self.width = try value.integer(field)
         case "label": self.label = try value.label(field)
         case "given": self.given = try GivenImage(value)
         case "temperature": self.temperature = try value.double(field)
-        case "top_k": self.topK = try value.integer(field)
-        case "top_p": self.topP = try value.double(field)
+        case "top_k": topK = try value.integer(field)
+        case "top_p": topP = try value.double(field)
         case "columns": self.columns = try value.integer(field)
-        case "deadline_ms": self.deadlineMilliseconds = try value.integer(field)
-        case "stream_rows": self.streamsRows = try value.boolean(field)
-        case "format": self.imageFormat = try value.choice(field)
+        case "deadline_ms": deadlineMilliseconds = try value.integer(field)
+        case "stream_rows": streamsRows = try value.boolean(field)
+        case "format": imageFormat = try value.choice(field)
         default: throw .unknownField(JSONValue.shortened(field), known: Self.knownFields)
         }
     }
 
     /// The request as JSON; fields that hold their default are left out.
-    public var json: [UInt8] {
+    package var json: [UInt8] {
         var members = ["\"n\":\(self.n)"]
         if let seed { members.append("\"seed\":\(seed)") }
-        if self.firstIndex != 0 { members.append("\"first_index\":\(self.firstIndex)") }
+        if firstIndex != 0 { members.append("\"first_index\":\(firstIndex)") }
         if let height { members.append("\"height\":\(height)") }
         if let width { members.append("\"width\":\(width)") }
         switch self.label {
@@ -68,7 +68,7 @@ extension SampleRequest {
         if let topP { members.append("\"top_p\":\(topP)") }
         if let columns { members.append("\"columns\":\(columns)") }
         if let deadlineMilliseconds { members.append("\"deadline_ms\":\(deadlineMilliseconds)") }
-        if self.streamsRows { members.append("\"stream_rows\":true") }
+        if streamsRows { members.append("\"stream_rows\":true") }
         if let imageFormat { members.append("\"format\":\"\(imageFormat.rawValue)\"") }
         return Array("{\(members.joined(separator: ","))}".utf8)
     }
@@ -117,17 +117,17 @@ extension JSONValue {
 
     fileprivate func base64(_ field: String) throws(RequestError) -> [UInt8] {
         guard case .string(let text) = self, let data = Data(base64Encoded: text) else {
-            throw .wrongType(field: field, expected: Self.file, found: self.summary)
+            throw .wrongType(field: field, expected: Self.file, found: summary)
         }
         return Array(data)
     }
 
     fileprivate func integer(_ field: String) throws(RequestError) -> Int {
-        guard let text = self.integerText else {
-            throw .wrongType(field: field, expected: "an integer", found: self.summary)
+        guard let text = integerText else {
+            throw .wrongType(field: field, expected: "an integer", found: summary)
         }
         guard let value = Int(text) else {
-            throw .outOfRange(field: field, found: self.summary, allowed: "an integer below 2⁶³")
+            throw .outOfRange(field: field, found: summary, allowed: "an integer below 2⁶³")
         }
         return value
     }
@@ -135,21 +135,21 @@ extension JSONValue {
     /// A number, or a string.
     fileprivate func label(_ field: String) throws(RequestError) -> ClassLabel {
         if case .string(let text) = self { return ClassLabel(text) }
-        guard self.integerText != nil else {
-            throw .wrongType(field: field, expected: "an integer or a string", found: self.summary)
+        guard integerText != nil else {
+            throw .wrongType(field: field, expected: "an integer or a string", found: summary)
         }
         return .number(try self.integer(field))
     }
 
     /// An integer, or a decimal string for writers whose numbers stop at 2⁵³.
     fileprivate func unsigned64(_ field: String) throws(RequestError) -> UInt64 {
-        var text = self.integerText
+        var text = integerText
         if case .string(let string) = self, Self.isInteger(string) { text = string }
         guard let text else {
-            throw .wrongType(field: field, expected: "an integer or a decimal string", found: self.summary)
+            throw .wrongType(field: field, expected: "an integer or a decimal string", found: summary)
         }
         guard let value = UInt64(text) else {
-            throw .outOfRange(field: field, found: self.summary, allowed: "0…18446744073709551615")
+            throw .outOfRange(field: field, found: summary, allowed: "0…18446744073709551615")
         }
         return value
     }
@@ -164,14 +164,14 @@ extension JSONValue {
 
     fileprivate func double(_ field: String) throws(RequestError) -> Double {
         guard case .number(let text) = self, let value = Double(text) else {
-            throw .wrongType(field: field, expected: "a number", found: self.summary)
+            throw .wrongType(field: field, expected: "a number", found: summary)
         }
         return value
     }
 
     fileprivate func boolean(_ field: String) throws(RequestError) -> Bool {
         guard case .bool(let value) = self else {
-            throw .wrongType(field: field, expected: "true or false", found: self.summary)
+            throw .wrongType(field: field, expected: "true or false", found: summary)
         }
         return value
     }
@@ -181,11 +181,11 @@ extension JSONValue {
         _ field: String
     ) throws(RequestError) -> Choice {
         guard case .string(let text) = self else {
-            throw .wrongType(field: field, expected: "a string", found: self.summary)
+            throw .wrongType(field: field, expected: "a string", found: summary)
         }
         guard let choice = Choice(rawValue: text) else {
             let allowed = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
-            throw .outOfRange(field: field, found: self.summary, allowed: allowed)
+            throw .outOfRange(field: field, found: summary, allowed: allowed)
         }
         return choice
     }

@@ -8,21 +8,21 @@ extension SampleRequest {
     ///   - limits: the most that one request may ask for.
     ///   - isStreamed: whether the answer is an event stream; some fields say how to stream.
     /// - Throws: ``RequestError/outOfRange(field:found:allowed:)``.
-    public func validate(
+    package func validate(
         against model: ModelDescription, limits: RequestLimits, isStreamed: Bool = false
     ) throws(RequestError) {
         try limits.check(
-            count: self.n, channels: model.channels, height: self.height ?? model.height,
-            width: self.width ?? model.width)
+            count: self.n, channels: model.channels, height: height ?? model.height,
+            width: width ?? model.width)
         // n ≥ 1 here, and the last index itself must be representable.
-        guard !self.firstIndex.addingReportingOverflow(UInt64(self.n - 1)).overflow else {
+        guard !firstIndex.addingReportingOverflow(UInt64(self.n - 1)).overflow else {
             throw .outOfRange(
-                field: "first_index", found: "\(self.firstIndex) with n \(self.n)",
+                field: "first_index", found: "\(firstIndex) with n \(self.n)",
                 allowed: "first_index + n at most 2⁶⁴")
         }
-        _ = try model.number(ofAny: self.label)
-        if case .rows(let rows) = self.given?.kept {
-            try RequestLimits.check(GivenImage.Field.rows, rows, in: 0...(self.height ?? model.height))
+        _ = try model.number(ofAny: label)
+        if case .rows(let rows) = given?.kept {
+            try RequestLimits.check(GivenImage.Field.rows, rows, in: 0...(height ?? model.height))
         }
         guard self.temperature == 0 || 0.01...100 ~= self.temperature else {
             throw .outOfRange(field: "temperature", found: "\(self.temperature)", allowed: "0, or 0.01…100")
@@ -38,7 +38,7 @@ extension SampleRequest {
         if let deadlineMilliseconds {
             try RequestLimits.check("deadline_ms", deadlineMilliseconds, in: 1...Self.maximumDeadlineMilliseconds)
         }
-        try self.validateStreaming(model, isStreamed: isStreamed)
+        try validateStreaming(model, isStreamed: isStreamed)
     }
 
     /// A day.
@@ -47,7 +47,7 @@ extension SampleRequest {
     /// A field that would be without effect is an error: whoever sent it expects something else.
     private func validateStreaming(_ model: ModelDescription, isStreamed: Bool) throws(RequestError) {
         let onlyStreamed = "only with Accept: \(MediaTypeName.eventStream)"
-        if self.streamsRows && !isStreamed {
+        if streamsRows && !isStreamed {
             throw .outOfRange(field: "stream_rows", found: "true", allowed: onlyStreamed)
         }
         guard let imageFormat else { return }

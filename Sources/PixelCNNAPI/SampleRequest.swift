@@ -2,9 +2,9 @@
 // names) and validation (ranges, against a model) are separate, as 400 and 422 are.
 
 /// A request for samples; every field has a default.
-public struct SampleRequest: Sendable, Equatable {
+package struct SampleRequest: Sendable, Equatable {
     /// What an event stream's images come as.
-    public enum ImageFormat: String, Sendable, CaseIterable {
+    package enum ImageFormat: String, Sendable, CaseIterable {
         /// A PNG of one image.
         case png
         /// An array, (C, H, W).
@@ -12,36 +12,36 @@ public struct SampleRequest: Sendable, Equatable {
     }
 
     /// How many images.
-    public var n: Int
+    package var n: Int
     /// The seed; drawn by the daemon where nil, and then below 2⁵³.
-    public var seed: UInt64?
+    package var seed: UInt64?
     /// The index of the first image under the seed; image i of the answer has index `firstIndex + i`.
-    public var firstIndex: UInt64
+    package var firstIndex: UInt64
     /// Rows of an image; the model's where nil.
-    public var height: Int?
+    package var height: Int?
     /// Columns of an image; the model's where nil.
-    public var width: Int?
+    package var width: Int?
     /// The class, where the model is conditional.
-    public var label: ClassLabel?
+    package var label: ClassLabel?
     /// What all images start with; height and width are its own where nil.
-    public var given: GivenImage?
+    package var given: GivenImage?
     /// The temperature: 0 (the most probable value) or 0.01…100.
-    public var temperature: Double
+    package var temperature: Double
     /// Draw from the k most probable values only.
-    public var topK: Int?
+    package var topK: Int?
     /// Draw from the most probable values whose probabilities sum to p only.
-    public var topP: Double?
+    package var topP: Double?
     /// Images in a row of the PNG grid; ⌈√n⌉ where nil.
-    public var columns: Int?
+    package var columns: Int?
     /// The request is given up where it has not ended after as many milliseconds.
-    public var deadlineMilliseconds: Int?
+    package var deadlineMilliseconds: Int?
     /// Whether an event stream tells rows as they end, too.
-    public var streamsRows: Bool
+    package var streamsRows: Bool
     /// What an event stream's images come as; PNG where nil, NPY where no PNG can show them.
-    public var imageFormat: ImageFormat?
+    package var imageFormat: ImageFormat?
 
     /// A request with the protocol's defaults.
-    public init(
+    package init(
         n: Int = 1, seed: UInt64? = nil, firstIndex: UInt64 = 0, height: Int? = nil, width: Int? = nil,
         label: ClassLabel? = nil, given: GivenImage? = nil, temperature: Double = 1, topK: Int? = nil,
         topP: Double? = nil, columns: Int? = nil, deadlineMilliseconds: Int? = nil, streamsRows: Bool = false,
@@ -64,10 +64,10 @@ public struct SampleRequest: Sendable, Equatable {
     }
 
     /// Seeds drawn for a caller stay below this, so that every JSON reader keeps them exactly.
-    public static let drawnSeedLimit: UInt64 = 1 << 53
+    package static let drawnSeedLimit: UInt64 = 1 << 53
 
     /// A seed for a caller who named none.
-    public static func drawSeed() -> UInt64 {
+    package static func drawSeed() -> UInt64 {
         UInt64.random(in: 0..<Self.drawnSeedLimit)
     }
 }

@@ -4,18 +4,18 @@
 import Foundation
 
 /// How well the model predicts each image.
-public struct ScoreResponse: Sendable, Equatable, Codable {
+package struct ScoreResponse: Sendable, Equatable, Codable {
     /// Bits per dimension of each image, in the order of the request.
-    public var bitsPerDimension: [Double]
+    package var bitsPerDimension: [Double]
     /// Their mean.
-    public var meanBitsPerDimension: Double
+    package var meanBitsPerDimension: Double
 
     /// Sums up log-probabilities.
     ///
     /// - Parameters:
     ///   - logProbabilities: nats, `count` images of equally many values each.
     ///   - count: number of images, at least 1; divides the number of values.
-    public init(logProbabilities: [Float], count: Int) {
+    package init(logProbabilities: [Float], count: Int) {
         precondition(count > 0 && logProbabilities.count.isMultiple(of: count), "values of whole images")
         let size = logProbabilities.count / count
         self.init(
@@ -26,9 +26,9 @@ public struct ScoreResponse: Sendable, Equatable, Codable {
     }
 
     /// The scores of images, at least one, with their mean.
-    public init(bitsPerDimension: [Double]) {
+    package init(bitsPerDimension: [Double]) {
         self.bitsPerDimension = bitsPerDimension
-        self.meanBitsPerDimension = bitsPerDimension.reduce(0, +) / Double(bitsPerDimension.count)
+        meanBitsPerDimension = bitsPerDimension.reduce(0, +) / Double(bitsPerDimension.count)
     }
 
     enum CodingKeys: String, CodingKey {

@@ -2,36 +2,36 @@
 // daemon writes them, the client reads them; whatever else speaks the format can do either.
 
 /// One event.
-public struct ServerSentEvent: Sendable, Equatable {
+package struct ServerSentEvent: Sendable, Equatable {
     /// Its kind; `message` where the stream does not say.
-    public var name: String
+    package var name: String
     /// Its data; several `data:` lines are joined by line feeds.
-    public var data: [UInt8]
+    package var data: [UInt8]
 
     /// An event as given.
-    public init(name: String, data: [UInt8]) {
+    package init(name: String, data: [UInt8]) {
         (self.name, self.data) = (name, data)
     }
 
     /// The bytes of an event whose data is a value's JSON, which is one line.
-    public static func encode(_ name: String, _ value: some Encodable) throws -> [UInt8] {
+    package static func encode(_ name: String, _ value: some Encodable) throws -> [UInt8] {
         try Array("event: \(name)\ndata: ".utf8) + JSONCoding.encode(value) + [UInt8(ascii: "\n")]
     }
 
     /// The bytes of a comment, which readers skip: a sign of life.
-    public static func encode(comment: String) -> [UInt8] { Array(": \(comment)\n\n".utf8) }
+    package static func encode(comment: String) -> [UInt8] { Array(": \(comment)\n\n".utf8) }
 }
 
 /// A stream that cannot be taken: an event exceeds the bound.
-public struct ServerSentEventTooLarge: Error, Equatable {
+package struct ServerSentEventTooLarge: Error, Equatable {
     /// The most bytes of one event.
-    public let limit: Int
+    package let limit: Int
 }
 
 /// Takes a stream apart, in pieces as they come. Holds one unfinished event, at most ``maximumBytes``.
-public struct ServerSentEventParser: Sendable {
+package struct ServerSentEventParser: Sendable {
     /// The most bytes of one event.
-    public let maximumBytes: Int
+    package let maximumBytes: Int
     private var line: [UInt8] = []
     private var name = ""
     private var data: [UInt8]?
@@ -40,56 +40,56 @@ public struct ServerSentEventParser: Sendable {
     private var isAtStart = true
 
     /// A parser at a stream's beginning.
-    public init(maximumBytes: Int = 1 << 30) {
+    package init(maximumBytes: Int = 1 << 30) {
         self.maximumBytes = maximumBytes
     }
 
     /// The events that end within `bytes`, the stream's next piece.
-    public mutating func events(
+    package mutating func events(
         in bytes: some Collection<UInt8>
     ) throws(ServerSentEventTooLarge) -> [ServerSentEvent] {
         var events: [ServerSentEvent] = []
         var rest = bytes[...]
-        if self.skipsLineFeed, let first = rest.first {
-            self.skipsLineFeed = false
+        if skipsLineFeed, let first = rest.first {
+            skipsLineFeed = false
             if first == UInt8(ascii: "\n") { rest = rest.dropFirst() }
         }
         while let end = rest.firstIndex(where: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
-            try self.append(rest[..<end])
-            if let event = self.endLine() { events.append(event) }
+            try append(rest[..<end])
+            if let event = endLine() { events.append(event) }
             let isReturn = rest[end] == UInt8(ascii: "\r")
             rest = rest[rest.index(after: end)...]
             guard isReturn else { continue }
-            if rest.isEmpty { self.skipsLineFeed = true }
+            if rest.isEmpty { skipsLineFeed = true }
             if rest.first == UInt8(ascii: "\n") { rest = rest.dropFirst() }
         }
-        try self.append(rest)
+        try append(rest)
         return events
     }
 
     private mutating func append(_ bytes: some Collection<UInt8>) throws(ServerSentEventTooLarge) {
-        guard self.line.count + (self.data?.count ?? 0) + bytes.count <= self.maximumBytes else {
-            throw ServerSentEventTooLarge(limit: self.maximumBytes)
+        guard line.count + (data?.count ?? 0) + bytes.count <= maximumBytes else {
+            throw ServerSentEventTooLarge(limit: maximumBytes)
         }
-        self.line.append(contentsOf: bytes)
+        line.append(contentsOf: bytes)
     }
 
     /// Takes in a whole line; an empty one ends an event. Events without data are none.
     private mutating func endLine() -> ServerSentEvent? {
         defer {
-            self.line.removeAll(keepingCapacity: true)
-            self.isAtStart = false
+            line.removeAll(keepingCapacity: true)
+            isAtStart = false
         }
-        if self.isAtStart, self.line.starts(with: [0xEF, 0xBB, 0xBF]) { self.line.removeFirst(3) }
-        if self.line.isEmpty {
-            defer { (self.name, self.data) = ("", nil) }
-            return self.data.map { ServerSentEvent(name: self.name.isEmpty ? "message" : self.name, data: $0) }
+        if isAtStart, line.starts(with: [0xEF, 0xBB, 0xBF]) { line.removeFirst(3) }
+        if line.isEmpty {
+            defer { (name, self.data) = ("", nil) }
+            return self.data.map { ServerSentEvent(name: name.isEmpty ? "message" : name, data: $0) }
         }
-        let colon = self.line.firstIndex(of: UInt8(ascii: ":")) ?? self.line.endIndex
-        var value = self.line[colon...].dropFirst()
+        let colon = line.firstIndex(of: UInt8(ascii: ":")) ?? line.endIndex
+        var value = line[colon...].dropFirst()
         if value.first == UInt8(ascii: " ") { value = value.dropFirst() }
-        switch String(decoding: self.line[..<colon], as: UTF8.self) {
-        case "event": self.name = String(decoding: value, as: UTF8.self)
+        switch String(decoding: line[..<colon], as: UTF8.self) {
+        case "event": name = String(decoding: value, as: UTF8.self)
         case "data": self.data = self.data.map { $0 + [UInt8(ascii: "\n")] + value } ?? Array(value)
         default: break
         }

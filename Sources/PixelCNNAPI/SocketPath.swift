@@ -2,21 +2,21 @@
 // a longer one is an error by name, never cut short.
 
 /// The path of a Unix socket, known to fit.
-public struct SocketPath: Sendable, Hashable, CustomStringConvertible {
+package struct SocketPath: Sendable, Hashable, CustomStringConvertible {
     /// The most bytes of a path.
-    public static let maximumLength = 107
+    package static let maximumLength = 107
     /// The system-wide socket.
-    public static let system = "/run/pixelcnn/pixelcnn.sock"
+    package static let system = "/run/pixelcnn/pixelcnn.sock"
     /// The socket's name inside `$XDG_RUNTIME_DIR`.
     static let fileName = "pixelcnn.sock"
 
     /// The path.
-    public let path: String
+    package let path: String
 
     /// Checks a path.
     ///
     /// - Throws: ``SocketPathError`` where it is empty, too long, or holds a zero byte.
-    public init(_ path: String) throws(SocketPathError) {
+    package init(_ path: String) throws(SocketPathError) {
         let length = path.utf8.count
         guard length > 0 else { throw .empty }
         guard length <= Self.maximumLength else { throw .tooLong(path: path, length: length) }
@@ -25,11 +25,11 @@ public struct SocketPath: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The path.
-    public var description: String { self.path }
+    package var description: String { path }
 
     /// Where the daemon listens: the option (or its own variable), else `$XDG_RUNTIME_DIR/pixelcnn.sock`, else
     /// `/run/pixelcnn/pixelcnn.sock`.
-    public static func forServer(
+    package static func forServer(
         option: String?, environment: [String: String]
     ) throws(SocketPathError) -> SocketPath {
         if let option { return try SocketPath(option) }
@@ -38,7 +38,7 @@ public struct SocketPath: Sendable, Hashable, CustomStringConvertible {
 
     /// Where the client looks, in order: the option, else `PIXELCNN_SOCKET`, else each default. The first that accepts
     /// a connection wins, so that a stale file hides nothing.
-    public static func candidates(
+    package static func candidates(
         option: String?, environment: [String: String]
     ) throws(SocketPathError) -> [SocketPath] {
         if let path = option ?? environment["PIXELCNN_SOCKET"].nonEmpty { return [try SocketPath(path)] }
@@ -66,7 +66,7 @@ extension String? {
 }
 
 /// Why a text is not the path of a Unix socket.
-public enum SocketPathError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum SocketPathError: Error, Equatable, Sendable, CustomStringConvertible {
     /// No path at all.
     case empty
     /// More bytes than the kernel keeps.
@@ -75,7 +75,7 @@ public enum SocketPathError: Error, Equatable, Sendable, CustomStringConvertible
     case zeroByte
 
     /// One line for a person.
-    public var description: String {
+    package var description: String {
         switch self {
         case .empty: "the socket path is empty"
         case .tooLong(let path, let length):

@@ -1,9 +1,9 @@
 // What `GET /v1/status` answers: what is in flight, what waits, and what has been done since the start.
 
 /// The daemon's state at one moment.
-public struct StatusDescription: Sendable, Equatable, Codable {
+package struct StatusDescription: Sendable, Equatable, Codable {
     /// Whether requests are taken.
-    public enum State: String, Sendable, Codable {
+    package enum State: String, Sendable, Codable {
         /// The model is being loaded, verified or warmed up.
         case loading
         /// Requests are answered.
@@ -13,46 +13,46 @@ public struct StatusDescription: Sendable, Equatable, Codable {
     }
 
     /// Whether requests are taken.
-    public var state: State
+    package var state: State
     /// Requests being computed.
-    public var requestsInFlight: Int
+    package var requestsInFlight: Int
     /// Requests waiting.
-    public var requestsQueued: Int
+    package var requestsQueued: Int
     /// Images being computed.
-    public var imagesInFlight: Int
+    package var imagesInFlight: Int
     /// Images waiting.
-    public var imagesQueued: Int
+    package var imagesQueued: Int
     /// Images finished since the start.
-    public var imagesCompleted: UInt64
+    package var imagesCompleted: UInt64
     /// Values drawn since the start.
-    public var valuesDrawn: UInt64
+    package var valuesDrawn: UInt64
     /// Images a second, averaged since the start.
-    public var meanImagesPerSecond: Double
+    package var meanImagesPerSecond: Double
     /// Values a second, averaged since the start.
-    public var meanValuesPerSecond: Double
+    package var meanValuesPerSecond: Double
     /// Images a second over the last minute.
-    public var imagesPerSecond: Double
+    package var imagesPerSecond: Double
     /// Values a second over the last minute.
-    public var valuesPerSecond: Double
+    package var valuesPerSecond: Double
     /// Images that a step took a pixel further together, over the last minute; 0 where there was none.
-    public var imagesPerStep: Double
+    package var imagesPerStep: Double
     /// Compute threads that were busy, on average over the last minute.
-    public var busyThreads: Double
+    package var busyThreads: Double
     /// Memory of the daemon, in bytes; 0 where it cannot be told.
-    public var residentBytes: Int
+    package var residentBytes: Int
     /// What is remembered of first rows, and what that has saved since the start.
-    public var prefixCache: PrefixCacheDescription
+    package var prefixCache: PrefixCacheDescription
     /// Number of compute threads.
-    public var threads: Int
+    package var threads: Int
     /// Seconds since the start.
-    public var uptimeSeconds: Double
+    package var uptimeSeconds: Double
     /// Process identifier of the daemon.
-    public var processIdentifier: Int
+    package var processIdentifier: Int
     /// Version of the daemon.
-    public var version: String
+    package var version: String
 
     /// A status; the mean rates follow from the counters and the uptime.
-    public init(
+    package init(
         state: State, requestsInFlight: Int, requestsQueued: Int, imagesInFlight: Int, imagesQueued: Int,
         imagesCompleted: UInt64, valuesDrawn: UInt64, threads: Int, uptimeSeconds: Double, processIdentifier: Int,
         version: String = Version.current, imagesPerSecond: Double = 0, valuesPerSecond: Double = 0,

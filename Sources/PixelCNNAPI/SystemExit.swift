@@ -1,7 +1,7 @@
 // The exit codes of sysexits(3) that the programs use.
 
 /// How a program ends.
-public enum SystemExit: Int32, Error, Sendable {
+package enum SystemExit: Int32, Error, Sendable {
     /// All went well.
     case success = 0
     /// EX_USAGE: wrong options, or a request that the daemon refuses (400, 422 and their like).
@@ -26,7 +26,7 @@ public enum SystemExit: Int32, Error, Sendable {
     case configuration = 78
 
     /// What an HTTP status means to a program's caller.
-    public init(httpStatus: Int) {
+    package init(httpStatus: Int) {
         switch httpStatus {
         case 200..<300: self = .success
         case 429, 503, 504: self = .temporaryFailure

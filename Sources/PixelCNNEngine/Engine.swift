@@ -4,13 +4,13 @@
 import PixelCNNModel
 
 /// A model, ready to compute. Immutable, shared by threads.
-public final class Engine: Sendable {
+package final class Engine: Sendable {
     /// The model's sizes.
-    public let hyperparameters: Hyperparameters
+    package let hyperparameters: Hyperparameters
     /// The instruction set in use; every one gives the same bits.
-    public let kernels: Kernels
+    package let kernels: Kernels
     /// How the weights are kept; each precision has its own bits.
-    public let precision: Precision
+    package let precision: Precision
 
     let geometry: Geometry
     let weights: PackedWeights  // in `storage`
@@ -18,7 +18,7 @@ public final class Engine: Sendable {
     let normalizedValues: [Float]  // (d): (v − c) / c with c = (d − 1) / 2
 
     /// Packs the model's weights; its file is not needed afterwards.
-    public init(model: Model, kernels: Kernels = .fastest, precision: Precision = .f32) {
+    package init(model: Model, kernels: Kernels = .fastest, precision: Precision = .f32) {
         hyperparameters = model.hyperparameters
         geometry = Geometry(model.hyperparameters)
         (self.kernels, self.precision) = (kernels, precision)
@@ -28,8 +28,8 @@ public final class Engine: Sendable {
     }
 
     /// `avx512`, `avx2`, `neon` or `portable`.
-    public var instructionSet: String { kernels.name }
+    package var instructionSet: String { kernels.name }
 
     /// Bytes of activation rows that an image of `width` columns in flight takes; its height does not matter.
-    public func cacheBytes(width: Int) -> Int { RowCache.byteCount(geometry: geometry, width: width) }
+    package func cacheBytes(width: Int) -> Int { RowCache.byteCount(geometry: geometry, width: width) }
 }

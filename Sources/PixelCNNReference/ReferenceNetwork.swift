@@ -9,9 +9,9 @@ import PixelCNNModel
 #endif
 
 /// The network with its masks applied, for whole images.
-public struct ReferenceNetwork {
+package struct ReferenceNetwork {
     /// The model's sizes.
-    public let hyperparameters: Hyperparameters
+    package let hyperparameters: Hyperparameters
 
     private let input: Convolution
     private let blocks: [Block]
@@ -33,7 +33,7 @@ public struct ReferenceNetwork {
     }
 
     /// Copies the model's weights, masked.
-    public init(model: Model) {
+    package init(model: Model) {
         hyperparameters = model.hyperparameters
         let loader = Loader(model: model)
         input = loader.masked("in_conv.0", type: .a, bias: true)
@@ -57,7 +57,7 @@ public struct ReferenceNetwork {
 
     /// Logits (d, C, H, W) of an image's values (C, H, W), 0 … d − 1; `label` is the image's class, where the network is
     /// conditional, and only there.
-    public func logits(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
+    package func logits(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
         let (channels, colors) = (hyperparameters.channels, hyperparameters.colors)
         precondition(values.count == channels * height * width)
         precondition(hyperparameters.accepts(label: label))
@@ -72,7 +72,7 @@ public struct ReferenceNetwork {
     }
 
     /// Log-probabilities (C, H, W), in nats, of an image's values (C, H, W).
-    public func logProbabilities(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
+    package func logProbabilities(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
         let logits = logits(values, height: height, width: width, label: label)
         return values.indices.map { place in
             let row = (0..<hyperparameters.colors).map { Double(logits[$0 * values.count + place]) }
@@ -82,7 +82,7 @@ public struct ReferenceNetwork {
     }
 
     /// −mean log₂ probability of an image's values (C, H, W): bits per dimension.
-    public func bitsPerDimension(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> Double {
+    package func bitsPerDimension(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> Double {
         let total = logProbabilities(values, height: height, width: width, label: label)
             .reduce(0.0) { $0 + Double($1) }
         return -total / Double(values.count) / log(2)

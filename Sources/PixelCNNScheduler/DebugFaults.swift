@@ -2,12 +2,12 @@
 // only be seen with a worker that is stuck.
 
 /// Which faults to make; none by default.
-public struct DebugFaults: Sendable {
+package struct DebugFaults: Sendable {
     /// A worker that takes up an image drawn with this seed makes no further step until the scheduler stops.
-    public var hangingSeed: UInt64?
+    package var hangingSeed: UInt64?
 
     /// No faults but those named.
-    public init(hangingSeed: UInt64? = nil) {
+    package init(hangingSeed: UInt64? = nil) {
         self.hangingSeed = hangingSeed
     }
 }

@@ -7,7 +7,7 @@ import PixelCNNEngine
 import Synchronization
 
 /// One thing that a running job has completed. `image` counts from 0 within the job.
-public enum JobUpdate: Sendable, Equatable {
+package enum JobUpdate: Sendable, Equatable {
     /// A row's values, (C, W).
     case row(image: Int, row: Int, values: [UInt16])
     /// An image's values, (C, H, W); its rows came before.
@@ -15,10 +15,10 @@ public enum JobUpdate: Sendable, Equatable {
 }
 
 /// A job's progress. Of one job: made for it, given to ``Scheduler/stream(_:to:)``, read meanwhile.
-public final class JobProgress: Sendable {
+package final class JobProgress: Sendable {
     /// Rings when something has changed since the last ring was taken, a row at a time; only one ring is kept. Finishes
     /// when the job has ended, whichever way. For one reader.
-    public let changes: AsyncStream<Void>
+    package let changes: AsyncStream<Void>
 
     let streamsRows: Bool
     private let bell: AsyncStream<Void>.Continuation
@@ -27,24 +27,24 @@ public final class JobProgress: Sendable {
     private let updates = Mutex<Deque<JobUpdate>>([])
 
     /// Progress of a job that has not begun. Without `streamsRows` only whole images are told of.
-    public init(streamsRows: Bool) {
+    package init(streamsRows: Bool) {
         self.streamsRows = streamsRows
         (changes, bell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Values that are drawn or given, of count · C · H · W.
-    public var valuesDone: Int { values.load(ordering: .relaxed) }
+    package var valuesDone: Int { values.load(ordering: .relaxed) }
 
     /// Images that are complete.
-    public var imagesDone: Int { images.load(ordering: .relaxed) }
+    package var imagesDone: Int { images.load(ordering: .relaxed) }
 
     /// What has been completed and not taken yet, the oldest of it.
-    public func takeUpdate() -> JobUpdate? { updates.withLock { $0.popFirst() } }
+    package func takeUpdate() -> JobUpdate? { updates.withLock { $0.popFirst() } }
 
     // MARK: - Backends
 
     /// Takes in a row of `count` values, (C, W); `makeValues` is called where rows are streamed.
-    public func finish(row: Int, of image: Int, count: Int, values makeValues: () -> [UInt16]) {
+    package func finish(row: Int, of image: Int, count: Int, values makeValues: () -> [UInt16]) {
         if streamsRows {
             let update = JobUpdate.row(image: image, row: row, values: makeValues())
             updates.withLock { $0.append(update) }
@@ -54,12 +54,12 @@ public final class JobProgress: Sendable {
     }
 
     /// Takes in a complete image, (C, H, W), whose rows have been taken in.
-    public func finish(image: Int, values: [UInt16]) {
+    package func finish(image: Int, values: [UInt16]) {
         updates.withLock { $0.append(.image(image, values: values)) }
         images.wrappingAdd(1, ordering: .relaxed)
         bell.yield()
     }
 
     /// The job has ended.
-    public func end() { bell.finish() }
+    package func end() { bell.finish() }
 }

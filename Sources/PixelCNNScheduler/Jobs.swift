@@ -3,30 +3,30 @@
 import PixelCNNEngine
 
 /// Images to draw: `count` of them, numbered from `firstIndex`.
-public struct SamplingJob: Sendable {
+package struct SamplingJob: Sendable {
     /// Images, ≥ 1.
-    public var count: Int
+    package var count: Int
     /// The seed that all of them share.
-    public var seed: UInt64
+    package var seed: UInt64
     /// The index of the first image; `firstIndex + count` ≤ 2⁶⁴.
-    public var firstIndex: UInt64
+    package var firstIndex: UInt64
     /// Rows.
-    public var height: Int
+    package var height: Int
     /// Columns.
-    public var width: Int
+    package var width: Int
     /// The images' class, where the model is conditional.
-    public var label: Int?
+    package var label: Int?
     /// How values are drawn; must be valid for the model.
-    public var parameters: SamplingParameters
+    package var parameters: SamplingParameters
     /// Pixels that are given and not drawn, of an image of this size; the same for all images.
-    public var given: GivenPixels?
+    package var given: GivenPixels?
     /// When the job fails, waiting or running, with ``SchedulerError/deadlineExceeded``; nil for never.
-    public var deadline: ContinuousClock.Instant?
+    package var deadline: ContinuousClock.Instant?
     /// Called by a compute thread when it takes the first image up, with the seconds that the job has waited.
-    public var started: (@Sendable (_ queueSeconds: Double) -> Void)?
+    package var started: (@Sendable (_ queueSeconds: Double) -> Void)?
 
     /// A job as given; nothing is checked here.
-    public init(
+    package init(
         count: Int, seed: UInt64, firstIndex: UInt64 = 0, height: Int, width: Int, label: Int? = nil,
         parameters: SamplingParameters = SamplingParameters(), given: GivenPixels? = nil,
         deadline: ContinuousClock.Instant? = nil
@@ -38,29 +38,29 @@ public struct SamplingJob: Sendable {
 }
 
 /// Images whose log-probabilities are wanted.
-public struct ScoringJob: Sendable {
+package struct ScoringJob: Sendable {
     /// Values 0 … d − 1, (count, C, height, width).
-    public var values: [UInt16]
+    package var values: [UInt16]
     /// Images, ≥ 1.
-    public var count: Int
+    package var count: Int
     /// Rows.
-    public var height: Int
+    package var height: Int
     /// Columns.
-    public var width: Int
+    package var width: Int
     /// The images' class, where the model is conditional.
-    public var label: Int?
+    package var label: Int?
     /// Called by a compute thread when it takes the first image up, with the seconds that the job has waited.
-    public var started: (@Sendable (_ queueSeconds: Double) -> Void)?
+    package var started: (@Sendable (_ queueSeconds: Double) -> Void)?
 
     /// A job as given; nothing is checked here.
-    public init(values: [UInt16], count: Int, height: Int, width: Int, label: Int? = nil) {
+    package init(values: [UInt16], count: Int, height: Int, width: Int, label: Int? = nil) {
         (self.values, self.count, self.height, self.width) = (values, count, height, width)
         self.label = label
     }
 }
 
 /// Why a job was not done.
-public enum SchedulerError: Error, Equatable {
+package enum SchedulerError: Error, Equatable {
     /// The queue has no room for the job's images now; it should have in about that time.
     case queueFull(retryAfterSeconds: Int)
     /// The job's deadline passed before all its images were complete.
@@ -70,44 +70,44 @@ public enum SchedulerError: Error, Equatable {
 }
 
 /// What the scheduler is doing.
-public struct SchedulerStatus: Sendable, Equatable {
+package struct SchedulerStatus: Sendable, Equatable {
     /// Requests with at least one image being computed.
-    public var requestsInFlight = 0
+    package var requestsInFlight = 0
     /// Requests none of whose images has been taken up.
-    public var requestsQueued = 0
+    package var requestsQueued = 0
     /// Images being computed.
-    public var imagesInFlight = 0
+    package var imagesInFlight = 0
     /// Images waiting.
-    public var imagesQueued = 0
+    package var imagesQueued = 0
     /// Images finished since the start.
-    public var imagesCompleted: UInt64 = 0
+    package var imagesCompleted: UInt64 = 0
     /// Values (C·H·W an image) of the images finished since the start.
-    public var valuesDrawn: UInt64 = 0
+    package var valuesDrawn: UInt64 = 0
     /// Worker threads.
-    public var threads = 0
+    package var threads = 0
     /// Seconds that all threads together have computed since the start.
-    public var busySeconds = 0.0
+    package var busySeconds = 0.0
     /// Steps since the start. A step takes images that stand together one pixel further.
-    public var steps: UInt64 = 0
+    package var steps: UInt64 = 0
     /// Images taken a pixel further since the start: ÷ steps, how many a step has.
-    public var imageSteps: UInt64 = 0
+    package var imageSteps: UInt64 = 0
     /// What is remembered of first rows, and what that has saved.
-    public var prefixCache = PrefixCacheStatus()
+    package var prefixCache = PrefixCacheStatus()
 
     /// All zero.
-    public init() {}
+    package init() {}
 
     /// What only grows: without what is in flight or queued, and without the threads.
-    public var totals: SchedulerStatus {
+    package var totals: SchedulerStatus {
         var totals = self
         (totals.requestsInFlight, totals.requestsQueued, totals.imagesInFlight, totals.imagesQueued) = (0, 0, 0, 0)
         totals.threads = 0
-        totals.prefixCache = self.prefixCache.totals
+        totals.prefixCache = prefixCache.totals
         return totals
     }
 
     /// Adds another scheduler's counts; the threads and the cache's limit stay those of `sum`.
-    public static func += (sum: inout SchedulerStatus, other: SchedulerStatus) {
+    package static func += (sum: inout SchedulerStatus, other: SchedulerStatus) {
         sum.requestsInFlight += other.requestsInFlight
         sum.requestsQueued += other.requestsQueued
         sum.imagesInFlight += other.imagesInFlight

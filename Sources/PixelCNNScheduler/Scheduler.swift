@@ -4,11 +4,11 @@
 import PixelCNNEngine
 
 /// Runs jobs on the project's own threads. Shared by all requests.
-public final class Scheduler: Sendable {
+package final class Scheduler: Sendable {
     /// The most images that one thread steps together: past it a step only gets longer, not cheaper an image.
     private static let imagesPerThread = 64
     /// Row caches of some thousand images of 32 columns, or of 35 of 1024, of the published network.
-    public static let defaultMaximumCacheBytes = 1 << 30
+    package static let defaultMaximumCacheBytes = 1 << 30
 
     /// Drawn rows between two states that are kept of an image of a large job. Of a small one every row's is: whoever
     /// draws a few images looks at them, and may ask for one of them again from some row on.
@@ -25,7 +25,7 @@ public final class Scheduler: Sendable {
     /// of a large job may always run. Row caches of images that are done are kept for the next ones within the same
     /// bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for not at all. `observer`
     /// hears of jobs.
-    public init(
+    package init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
         maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes,
         prefixCacheBytes: Int = PrefixCache.defaultByteLimit, observer: (any SchedulerObserver)? = nil,
@@ -52,25 +52,25 @@ public final class Scheduler: Sendable {
     }
 
     /// What is going on now.
-    public var status: SchedulerStatus {
+    package var status: SchedulerStatus {
         var status = queue.status
         if let prefixCache { status.prefixCache = prefixCache.status }
         return status
     }
 
     /// The longest that a thread with images has gone without a step until now; zero where none has any.
-    public var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
+    package var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
 
     /// Refuses a job of `images` images that would be refused now, for a caller to whom a job costs more than a question.
     /// `others` are images that will have been queued by then.
     /// - Throws: ``SchedulerError/queueFull(retryAfterSeconds:)`` or ``SchedulerError/stopped``.
-    public func checkRoom(for images: Int, behind others: Int = 0) throws(SchedulerError) {
+    package func checkRoom(for images: Int, behind others: Int = 0) throws(SchedulerError) {
         try queue.checkRoom(for: images, behind: others)
     }
 
     /// Draws images: values 0 … d − 1, (count, C, H, W).
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
-    public func sample(_ job: SamplingJob) async throws -> [UInt16] {
+    package func sample(_ job: SamplingJob) async throws -> [UInt16] {
         let results = try await run(makeJob(job, progress: nil))
         var values: [UInt16] = []
         values.reserveCapacity(results.reduce(0) { $0 + $1.count })
@@ -80,13 +80,13 @@ public final class Scheduler: Sendable {
 
     /// Draws images for whoever reads `progress`, which ends with the job. Nothing is kept of what has been read there.
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
-    public func stream(_ job: SamplingJob, to progress: JobProgress) async throws {
+    package func stream(_ job: SamplingJob, to progress: JobProgress) async throws {
         _ = try await run(makeJob(job, progress: progress))
     }
 
     private func makeJob(_ job: SamplingJob, progress: JobProgress?) -> Job {
         Job(
-            count: job.count, size: self.size(job.count, job.height, job.width),
+            count: job.count, size: size(job.count, job.height, job.width),
             cacheBytesAnImage: engine.cacheBytes(width: job.width), deadline: job.deadline, progress: progress,
             started: job.started
         ) { i in
@@ -104,7 +104,7 @@ public final class Scheduler: Sendable {
 
     /// Scores images: log-probabilities in nats, (count, C, H, W).
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
-    public func score(_ job: ScoringJob) async throws -> [Float] {
+    package func score(_ job: ScoringJob) async throws -> [Float] {
         let size = job.values.count / job.count
         let results = try await run(
             Job(
@@ -122,13 +122,13 @@ public final class Scheduler: Sendable {
     }
 
     /// Touches every weight once, so that the first request finds them in memory.
-    public func warmUp() async throws {
+    package func warmUp() async throws {
         let label = engine.hyperparameters.isConditional ? 0 : nil
         _ = try await sample(SamplingJob(count: status.threads, seed: 0, height: 2, width: 2, label: label))
     }
 
     /// Ends the workers within a piece of a step; jobs that have not ended throw ``SchedulerError/stopped``.
-    public func stop() async {
+    package func stop() async {
         for job in queue.stop() { job.fail(SchedulerError.stopped) }
         await ComputeThread.join(threads)
     }

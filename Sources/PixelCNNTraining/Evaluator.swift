@@ -3,14 +3,14 @@
 import PixelCNNModel
 
 /// Scores images with one model.
-public final class Evaluator {
+package final class Evaluator {
     private let sizes: Sizes
     private let arena: Arena  // owns the weights
     let passes: [ImagePass]
     private let team: Team
 
     /// Packs the model's weights for `threads` threads.
-    public init(model: Model, threads: Int) {
+    package init(model: Model, threads: Int) {
         precondition(threads > 0)
         let (sizes, kernels) = (Sizes(model.hyperparameters), Kernels.fastest)
         let layout = ParameterLayout(sizes)
@@ -27,7 +27,7 @@ public final class Evaluator {
     }
 
     /// Scores images of the model's size, quantised to its colours, with the classes of a conditional model.
-    public func evaluate(_ images: ImageSet) -> Evaluation {
+    package func evaluate(_ images: ImageSet) -> Evaluation {
         precondition((images.channels, images.height, images.width) == (sizes.channels, sizes.height, sizes.width))
         var losses: [[Double]] = []
         for start in stride(from: 0, to: images.count, by: 256) {
@@ -61,13 +61,13 @@ extension [ImagePass] {
 }
 
 /// What a model predicts of some images, in nats a value.
-public struct Evaluation: Sendable {
+package struct Evaluation: Sendable {
     /// A mean over images, and how uncertain so many images leave it.
-    public struct Mean: Sendable {
+    package struct Mean: Sendable {
         /// Nats a value.
-        public let nats: Double
+        package let nats: Double
         /// Standard error of `nats`; NaN for one image.
-        public let standardError: Double
+        package let standardError: Double
 
         init(_ values: [Double]) {
             let mean = values.reduce(0, +) / Double(values.count)
@@ -77,13 +77,13 @@ public struct Evaluation: Sendable {
     }
 
     /// Images that were scored.
-    public let images: Int
+    package let images: Int
     /// Over all values.
-    public let mean: Mean
+    package let mean: Mean
     /// Over the values of each colour channel.
-    public let channels: [Mean]
+    package let channels: [Mean]
     /// Over the values of the images of each class that has any, in order, where classes are known.
-    public let classes: [(label: Int, images: Int, mean: Mean)]
+    package let classes: [(label: Int, images: Int, mean: Mean)]
 
     init(losses: [[Double]], positions: Int, labels: Labels?) {
         images = losses.count

@@ -8,19 +8,19 @@ import CPixelKernels
 #endif
 
 /// One step of Adam.
-public struct OptimizerStep: Sendable {
+package struct OptimizerStep: Sendable {
     /// Learning rate of this step.
-    public var rate: Double
+    package var rate: Double
     /// Largest norm of the gradient; a longer one is scaled down to it.
-    public var clip: Double
+    package var clip: Double
     /// The average keeps this share of what it was: 0 is no average, the weights themselves.
-    public var averageDecay: Double
+    package var averageDecay: Double
 
     /// Decay of the moments, and what keeps the division finite: PyTorch's defaults.
     static let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8)
 
     /// A step as given.
-    public init(rate: Double, clip: Double = 1, averageDecay: Double = 0) {
+    package init(rate: Double, clip: Double = 1, averageDecay: Double = 0) {
         (self.rate, self.clip, self.averageDecay) = (rate, clip, averageDecay)
     }
 
@@ -35,9 +35,9 @@ public struct OptimizerStep: Sendable {
 }
 
 /// What a step found.
-public struct StepResult: Sendable, Equatable {
+package struct StepResult: Sendable, Equatable {
     /// Mean of −ln p over all values of the batch, in nats.
-    public let loss: Double
+    package let loss: Double
     /// Norm of the gradient, before it was clipped.
-    public let gradientNorm: Double
+    package let gradientNorm: Double
 }

@@ -4,19 +4,19 @@
 import PixelCNNModel
 
 /// The pixels that the prediction of one colour channel at one pixel depends on.
-public struct ReceptiveField: Sendable, Equatable {
+package struct ReceptiveField: Sendable, Equatable {
     /// Rows of the image.
-    public let height: Int
+    package let height: Int
     /// Columns of the image.
-    public let width: Int
+    package let width: Int
     /// Whether an input channel at a pixel is seen, (C, H, W).
-    public let seen: [Bool]
+    package let seen: [Bool]
 
     /// Whether input channel `channel` at a pixel is seen.
-    public func sees(channel: Int, row: Int, column: Int) -> Bool { seen[(channel * height + row) * width + column] }
+    package func sees(channel: Int, row: Int, column: Int) -> Bool { seen[(channel * height + row) * width + column] }
 
     /// Gradients up to this count as none, as in the original.
-    public static let threshold: Float = 1e-8
+    package static let threshold: Float = 1e-8
 
     /// What `model` sees, at its own image size: where a logit's gradient is above the threshold. The logit is that of
     /// value 0, and the image one of ones, as in the original; of class 0 where there are classes.
@@ -26,7 +26,7 @@ public struct ReceptiveField: Sendable, Equatable {
     ///   - row: where, below H.
     ///   - column: where, below W.
     ///   - threshold: what a gradient must be above to count; with 0 every connection that a Float can show does.
-    public init(of model: Model, channel: Int, row: Int, column: Int, threshold: Float = threshold) {
+    package init(of model: Model, channel: Int, row: Int, column: Int, threshold: Float = threshold) {
         let size = model.hyperparameters
         let gradient = Evaluator(model: model, threads: 1).inputGradient(channel: channel, row: row, column: column)
         (height, width, seen) = (size.height, size.width, gradient.map { abs($0) > threshold })
@@ -38,7 +38,7 @@ public struct ReceptiveField: Sendable, Equatable {
     ///
     /// Above the pixel such a stack reaches one row up for each step to the right, so a wedge to the right stays unseen,
     /// however deep it is: the blind spot.
-    public init(ofMaskedConvolutionsLike size: Hyperparameters, channel: Int, row: Int, column: Int) {
+    package init(ofMaskedConvolutionsLike size: Hyperparameters, channel: Int, row: Int, column: Int) {
         (height, width) = (size.height, size.width)
         var seen = [Bool](repeating: false, count: size.channels * height * width)
         for group in 0...channel { seen[(group * height + row) * width + column] = true }  // the output layers

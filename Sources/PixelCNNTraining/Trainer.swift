@@ -9,17 +9,17 @@ import CPixelKernels
 import PixelCNNModel
 
 /// Trains one model.
-public final class Trainer {
+package final class Trainer {
     /// Size of the images and of the network.
-    public let hyperparameters: Hyperparameters
+    package let hyperparameters: Hyperparameters
     /// Threads that compute.
-    public let threads: Int
+    package let threads: Int
     /// Bytes that training takes: what the arenas hold, the model as it came, and for a moment a checkpoint's.
-    public let byteCount: Int
+    package let byteCount: Int
     /// Whether activations are computed a second time rather than kept, since memory is short.
-    public let recomputes: Bool
+    package let recomputes: Bool
     /// Steps taken.
-    public private(set) var steps = 0
+    package private(set) var steps = 0
 
     private let sizes: Sizes
     private let layout: ParameterLayout
@@ -54,7 +54,7 @@ public final class Trainer {
     ///   - threads: how many compute; fewer where memory is short.
     ///   - memory: bytes that training may take.
     /// - Throws: ``TrainingError/notEnoughMemory(needed:allowed:)`` where one thread that keeps little needs more.
-    public convenience init(model: Model, threads: Int, memory: Int = .max) throws(TrainingError) {
+    package convenience init(model: Model, threads: Int, memory: Int = .max) throws(TrainingError) {
         try self.init(model: model, threads: threads, memory: memory, kernels: .fastest)
     }
 
@@ -113,7 +113,7 @@ public final class Trainer {
     ///   - optimizer: what kind of step.
     /// - Returns: the loss before the step, and the gradient's norm before it is clipped. Where either is not finite,
     ///   nothing has changed.
-    public func step(_ images: [UInt16], labels: [Int] = [], _ optimizer: OptimizerStep) -> StepResult {
+    package func step(_ images: [UInt16], labels: [Int] = [], _ optimizer: OptimizerStep) -> StepResult {
         let result = gradient(images, labels)
         guard result.loss.isFinite, result.gradientNorm.isFinite else { return result }
         steps += 1
@@ -185,7 +185,7 @@ public final class Trainer {
 
     /// The model as it stands: the weights, or their running average.
     /// - Throws: `ModelFileError` where a weight is no longer finite.
-    public func model(averaged: Bool) throws(ModelFileError) -> Model {
+    package func model(averaged: Bool) throws(ModelFileError) -> Model {
         try model(of: averaged ? state.averages : state.weights, over: origin)
     }
 
@@ -219,7 +219,7 @@ public final class Trainer {
     ///   - images: values (N, C, H, W), 0 … d − 1.
     ///   - labels: their classes, (N), where the network is conditional.
     ///   - averaged: whether the average of the weights is asked, rather than the weights.
-    public func losses(_ images: [UInt16], labels: [Int] = [], averaged: Bool) -> [[Double]] {
+    package func losses(_ images: [UInt16], labels: [Int] = [], averaged: Bool) -> [[Double]] {
         if averaged != isAveragePacked { pack(averaged ? state.averages : state.weights) }
         return passes.losses(images, labels, team)
     }

@@ -1,7 +1,7 @@
 // What can stop training: one case a reason, each a line that says what was found and what to do.
 
 /// Why training cannot start or go on.
-public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Even one thread that keeps as little as it can needs more bytes.
     case notEnoughMemory(needed: Int, allowed: Int)
     /// A model file that no run has written.
@@ -16,10 +16,10 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case log(String, reason: String)
 
     /// Whether it is a file that cannot be written, rather than what was asked.
-    public var isUnwritten: Bool { if case .log = self { true } else { false } }
+    package var isUnwritten: Bool { if case .log = self { true } else { false } }
 
     /// One line.
-    public var description: String {
+    package var description: String {
         switch self {
         case .notEnoughMemory(let needed, let allowed):
             "training this network on these images takes at least \(needed >> 20) MB; \(allowed >> 20) MB are allowed"

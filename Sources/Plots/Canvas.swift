@@ -126,9 +126,9 @@ final class Canvas {
 }
 
 /// A plot that could not be drawn.
-public struct PlotError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct PlotError: Error, Sendable, Equatable, CustomStringConvertible {
     /// cairo's word.
-    public let reason: String
+    package let reason: String
     /// One line.
-    public var description: String { "the plot cannot be drawn: \(reason)" }
+    package var description: String { "the plot cannot be drawn: \(reason)" }
 }

@@ -2,36 +2,36 @@
 // says what the classes are.
 
 /// Pixels that each belong to a class.
-public struct CellPlot: Sendable {
+package struct CellPlot: Sendable {
     /// A class and how it looks.
-    public struct Class: Sendable {
+    package struct Class: Sendable {
         /// For the legend.
-        public var name: String
+        package var name: String
         /// Of its cells.
-        public var color: Color
+        package var color: Color
 
         /// A class as given.
-        public init(_ name: String, _ color: Color) { (self.name, self.color) = (name, color) }
+        package init(_ name: String, _ color: Color) { (self.name, self.color) = (name, color) }
     }
 
     /// Above the plot.
-    public var title: String
+    package var title: String
     /// Below the title, smaller: one line each.
-    public var subtitles: [String]
+    package var subtitles: [String]
     /// In the legend, in this order, where they have cells.
-    public var classes: [Class]
+    package var classes: [Class]
     /// Indices in `classes`, (rows, columns).
-    public var cells: [[Int]]
+    package var cells: [[Int]]
 
     /// A plot of `cells`, rows of equal length.
-    public init(title: String, subtitles: [String], classes: [Class], cells: [[Int]]) {
+    package init(title: String, subtitles: [String], classes: [Class], cells: [[Int]]) {
         precondition(!cells.isEmpty && cells.allSatisfy { !$0.isEmpty && $0.count == cells[0].count }, "rows of cells")
         (self.title, self.subtitles, self.classes, self.cells) = (title, subtitles, classes, cells)
     }
 
     /// The plot as a PNG file; its longer side has some 600 pixels.
     /// - Throws: ``PlotError``.
-    public func png() throws(PlotError) -> [UInt8] {
+    package func png() throws(PlotError) -> [UInt8] {
         let (rows, columns) = (cells.count, cells[0].count)
         let side = Double(min(60, max(2, 560 / max(rows, columns))))
         let top = 52.0 + 20 * Double(subtitles.count)

@@ -6,37 +6,37 @@
 #endif
 
 /// A run's losses, in nats a value.
-public struct LossPlot: Sendable {
+package struct LossPlot: Sendable {
     /// A loss, and after how many epochs; between whole numbers within an epoch.
-    public struct Point: Sendable, Equatable {
+    package struct Point: Sendable, Equatable {
         /// Epochs taken.
-        public var epoch: Double
+        package var epoch: Double
         /// Nats a value.
-        public var loss: Double
+        package var loss: Double
 
         /// A point as given.
-        public init(epoch: Double, loss: Double) { (self.epoch, self.loss) = (epoch, loss) }
+        package init(epoch: Double, loss: Double) { (self.epoch, self.loss) = (epoch, loss) }
     }
 
     /// Above the plot: the model and the data.
-    public var title: String
+    package var title: String
     /// Below the title, smaller.
-    public var subtitle: String
+    package var subtitle: String
     /// Of each step.
-    public var steps: [Point] = []
+    package var steps: [Point] = []
     /// Means over the steps of each epoch.
-    public var train: [Point] = []
+    package var train: [Point] = []
     /// Of the test images, at the end of each epoch.
-    public var test: [Point] = []
+    package var test: [Point] = []
 
     /// A plot without points.
-    public init(title: String, subtitle: String) { (self.title, self.subtitle) = (title, subtitle) }
+    package init(title: String, subtitle: String) { (self.title, self.subtitle) = (title, subtitle) }
 
     private static let area = Box(x: 80, y: 80, width: 740, height: 420)
 
     /// The plot as a PNG file, 900 × 560.
     /// - Throws: ``PlotError``.
-    public func png() throws(PlotError) -> [UInt8] {
+    package func png() throws(PlotError) -> [UInt8] {
         let (canvas, area) = (Canvas(width: 900, height: 560), Self.area)
         let steps = Self.averaged(steps, to: Int(area.width))
         let (epochs, losses) = ranges(steps)

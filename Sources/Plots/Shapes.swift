@@ -9,7 +9,7 @@ struct Box {
 }
 
 /// An opaque colour, components 0 … 1.
-public struct Color: Sendable, Equatable {
+package struct Color: Sendable, Equatable {
     var red, green, blue: Double
 
     static let white = Color(red: 1, green: 1, blue: 1)
@@ -19,13 +19,13 @@ public struct Color: Sendable, Equatable {
     static let grid = Color(red: 0.9, green: 0.9, blue: 0.9)
 
     /// Series and classes.
-    public static let blue = Color(red: 0, green: 0.45, blue: 0.7)
+    package static let blue = Color(red: 0, green: 0.45, blue: 0.7)
     /// Series and classes.
-    public static let paleBlue = Color(red: 0.7, green: 0.83, blue: 0.92)
+    package static let paleBlue = Color(red: 0.7, green: 0.83, blue: 0.92)
     /// Series and classes.
-    public static let orange = Color(red: 0.84, green: 0.37, blue: 0)
+    package static let orange = Color(red: 0.84, green: 0.37, blue: 0)
     /// Series and classes.
-    public static let gold = Color(red: 0.94, green: 0.78, blue: 0.35)
+    package static let gold = Color(red: 0.94, green: 0.78, blue: 0.35)
     /// A class of nothing.
-    public static let pale = Color(red: 0.95, green: 0.95, blue: 0.95)
+    package static let pale = Color(red: 0.95, green: 0.95, blue: 0.95)
 }

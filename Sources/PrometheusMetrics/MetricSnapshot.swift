@@ -2,9 +2,9 @@
 // somebody else keeps, hand it over ready made.
 
 /// One metric's values at one moment.
-public struct MetricSnapshot: Sendable {
+package struct MetricSnapshot: Sendable {
     /// What the values mean; the raw value is the word of the text format.
-    public enum Kind: String, Sendable {
+    package enum Kind: String, Sendable {
         /// Only grows.
         case counter
         /// Goes up and down.
@@ -14,7 +14,7 @@ public struct MetricSnapshot: Sendable {
     }
 
     /// One line of the exposition.
-    public struct Sample: Sendable {
+    package struct Sample: Sendable {
         /// What follows the metric's name, such as `_bucket`; mostly nothing.
         var suffix = ""
         /// Names and values; unlike names in the exposition they may hold any character.
@@ -24,20 +24,20 @@ public struct MetricSnapshot: Sendable {
     }
 
     /// Letters, digits, `_` and `:`; anything else becomes `_`.
-    public var name: String
+    package var name: String
     /// What the values mean.
-    public var kind: Kind
+    package var kind: Kind
     /// One sentence for a person.
-    public var help: String
+    package var help: String
     /// The values, one for each set of labels.
-    public var samples: [Sample]
+    package var samples: [Sample]
 
     init(_ name: String, _ kind: Kind, help: String, samples: [Sample]) {
         (self.name, self.kind, self.help, self.samples) = (name, kind, help, samples)
     }
 
     /// A metric of one value.
-    public init(_ name: String, _ kind: Kind, help: String, value: Double, labels: [(String, String)] = []) {
+    package init(_ name: String, _ kind: Kind, help: String, value: Double, labels: [(String, String)] = []) {
         self.init(name, kind, help: help, samples: [Sample(labels: labels, value: value)])
     }
 }

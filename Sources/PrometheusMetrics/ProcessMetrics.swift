@@ -4,17 +4,17 @@
 import Foundation
 
 /// This process, as the kernel sees it.
-public struct ProcessMetrics: Sendable {
+package struct ProcessMetrics: Sendable {
     /// Seconds since 1970.
     private let startTime: Double?
 
     /// Remembers when the process began.
-    public init() {
+    package init() {
         self.startTime = Self.processStart()
     }
 
     /// What can be read; nothing is guessed.
-    public func collect() -> [MetricSnapshot] {
+    package func collect() -> [MetricSnapshot] {
         var snapshots: [MetricSnapshot] = []
         func add(_ name: String, _ kind: MetricSnapshot.Kind, _ help: String, _ value: Double?) {
             if let value { snapshots.append(MetricSnapshot(name, kind, help: help, value: value)) }
@@ -26,12 +26,12 @@ public struct ProcessMetrics: Sendable {
         add("process_open_fds", .gauge, "Open file descriptors.", Self.openDescriptors().map(Double.init))
         add("process_max_fds", .gauge, "The most file descriptors that may be open.", Self.maximumDescriptors())
         add("process_threads", .gauge, "Threads.", Self.threads().map(Double.init))
-        add("process_start_time_seconds", .gauge, "Start of the process, in seconds since 1970.", self.startTime)
+        add("process_start_time_seconds", .gauge, "Start of the process, in seconds since 1970.", startTime)
         return snapshots
     }
 
     /// Bytes of memory.
-    public static func memory() -> (virtual: Int, resident: Int)? {
+    package static func memory() -> (virtual: Int, resident: Int)? {
         guard let pages = Self.read("/proc/self/statm")?.split(separator: " ").prefix(2).compactMap({ Int($0) }),
             pages.count == 2
         else { return nil }
@@ -90,5 +90,5 @@ public struct ProcessMetrics: Sendable {
 }
 
 extension timespec {
-    fileprivate var seconds: Double { Double(self.tv_sec) + Double(self.tv_nsec) * 1e-9 }
+    fileprivate var seconds: Double { Double(tv_sec) + Double(tv_nsec) * 1e-9 }
 }

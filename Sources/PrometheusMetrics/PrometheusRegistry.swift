@@ -2,13 +2,13 @@
 // are gauges, timers (in seconds) and recorders that aggregate are histograms. What others count already is not counted
 // again: a collector reads it when a scrape comes. A scrape costs some microseconds a sample and holds up nobody.
 
-public import CoreMetrics
+import CoreMetrics
 import Synchronization
 
 /// All metrics of a process.
-public final class PrometheusRegistry: MetricsFactory {
+package final class PrometheusRegistry: MetricsFactory {
     /// What ``render()`` gives, as `Content-Type` has it.
-    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+    package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     private struct Family {
         let kind: MetricSnapshot.Kind
@@ -21,18 +21,18 @@ public final class PrometheusRegistry: MetricsFactory {
     private let collectors = Mutex<[@Sendable () -> [MetricSnapshot]]>([])
 
     /// A registry without metrics; handles whose label is described get its help and buckets.
-    public init(_ descriptions: [MetricDescription] = []) {
+    package init(_ descriptions: [MetricDescription] = []) {
         self.descriptions = Dictionary(descriptions.map { ($0.name, $0) }) { $1 }
     }
 
     /// Calls `collect` at each scrape, on the scraping thread.
-    public func addCollector(_ collect: @Sendable @escaping () -> [MetricSnapshot]) {
-        self.collectors.withLock { $0.append(collect) }
+    package func addCollector(_ collect: @Sendable @escaping () -> [MetricSnapshot]) {
+        collectors.withLock { $0.append(collect) }
     }
 
     /// The exposition, in the text format 0.0.4: sorted by name, then by labels.
-    public func render() -> String {
-        let registered = self.families.withLock { $0 }.map { name, family in
+    package func render() -> String {
+        let registered = families.withLock { $0 }.map { name, family in
             let samples = family.series.sorted { $0.key < $1.key }.flatMap { _, entry in
                 entry.series.samples.map { sample in
                     var sample = sample
@@ -41,60 +41,60 @@ public final class PrometheusRegistry: MetricsFactory {
                 }
             }
             return MetricSnapshot(
-                name, family.kind, help: self.descriptions[name]?.help ?? "", samples: samples)
+                name, family.kind, help: descriptions[name]?.help ?? "", samples: samples)
         }
-        let collected = self.collectors.withLock { $0 }.flatMap { $0() }
+        let collected = collectors.withLock { $0 }.flatMap { $0() }
         return TextExposition.render(registered + collected)
     }
 
     // MARK: - MetricsFactory
 
     /// A counter.
-    public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
-        self.series(label, dimensions, .counter) { CounterSeries() }
+    package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+        series(label, dimensions, .counter) { CounterSeries() }
     }
 
     /// A counter of fractions.
-    public func makeFloatingPointCounter(
+    package func makeFloatingPointCounter(
         label: String, dimensions: [(String, String)]
     ) -> any FloatingPointCounterHandler {
-        self.series(label, dimensions, .counter) { CounterSeries() }
+        series(label, dimensions, .counter) { CounterSeries() }
     }
 
     /// A gauge.
-    public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
-        self.series(label, dimensions, .gauge) { GaugeSeries() }
+    package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+        series(label, dimensions, .gauge) { GaugeSeries() }
     }
 
     /// A histogram where it aggregates, else a gauge.
-    public func makeRecorder(
+    package func makeRecorder(
         label: String, dimensions: [(String, String)], aggregate: Bool
     ) -> any RecorderHandler {
         aggregate
-            ? self.histogram(label, dimensions) : self.series(label, dimensions, .gauge) { GaugeSeries() }
+            ? histogram(label, dimensions) : series(label, dimensions, .gauge) { GaugeSeries() }
     }
 
     /// A histogram of seconds.
-    public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        self.histogram(label, dimensions)
+    package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+        histogram(label, dimensions)
     }
 
     /// Forgets a counter.
-    public func destroyCounter(_ handler: any CounterHandler) { self.remove(handler) }
+    package func destroyCounter(_ handler: any CounterHandler) { remove(handler) }
     /// Forgets a counter.
-    public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) { self.remove(handler) }
+    package func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) { remove(handler) }
     /// Forgets a gauge.
-    public func destroyMeter(_ handler: any MeterHandler) { self.remove(handler) }
+    package func destroyMeter(_ handler: any MeterHandler) { remove(handler) }
     /// Forgets a gauge or histogram.
-    public func destroyRecorder(_ handler: any RecorderHandler) { self.remove(handler) }
+    package func destroyRecorder(_ handler: any RecorderHandler) { remove(handler) }
     /// Forgets a histogram.
-    public func destroyTimer(_ handler: any TimerHandler) { self.remove(handler) }
+    package func destroyTimer(_ handler: any TimerHandler) { remove(handler) }
 
     // MARK: - Series
 
     private func histogram(_ name: String, _ labels: [(String, String)]) -> HistogramSeries {
-        let bounds = self.descriptions[name]?.buckets ?? MetricDescription.secondsBuckets
-        return self.series(name, labels, .histogram) { HistogramSeries(bounds: bounds) }
+        let bounds = descriptions[name]?.buckets ?? MetricDescription.secondsBuckets
+        return series(name, labels, .histogram) { HistogramSeries(bounds: bounds) }
     }
 
     /// The series of these labels, made where there is none yet; the order of labels does not matter.

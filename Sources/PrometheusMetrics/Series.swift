@@ -18,12 +18,12 @@ final class CounterSeries: Series, CounterHandler, FloatingPointCounterHandler {
 
     func increment(by amount: Double) {
         guard amount > 0 else { return }
-        self.value.withLock { $0 += amount }
+        value.withLock { $0 += amount }
     }
 
-    func reset() { self.value.withLock { $0 = 0 } }
+    func reset() { value.withLock { $0 = 0 } }
 
-    var samples: [MetricSnapshot.Sample] { [.init(value: self.value.withLock { $0 })] }
+    var samples: [MetricSnapshot.Sample] { [.init(value: value.withLock { $0 })] }
 }
 
 /// A number that goes up and down.
@@ -32,13 +32,13 @@ final class GaugeSeries: Series, MeterHandler, RecorderHandler {
 
     func set(_ value: Int64) { self.set(Double(value)) }
     func set(_ value: Double) { self.value.withLock { $0 = value } }
-    func increment(by amount: Double) { self.value.withLock { $0 += amount } }
-    func decrement(by amount: Double) { self.value.withLock { $0 -= amount } }
+    func increment(by amount: Double) { value.withLock { $0 += amount } }
+    func decrement(by amount: Double) { value.withLock { $0 -= amount } }
 
-    func record(_ value: Int64) { self.set(Double(value)) }
-    func record(_ value: Double) { self.set(value) }
+    func record(_ value: Int64) { set(Double(value)) }
+    func record(_ value: Double) { set(value) }
 
-    var samples: [MetricSnapshot.Sample] { [.init(value: self.value.withLock { $0 })] }
+    var samples: [MetricSnapshot.Sample] { [.init(value: value.withLock { $0 })] }
 }
 
 /// Counts by size. A timer's values are seconds.
@@ -60,20 +60,20 @@ final class HistogramSeries: Series, RecorderHandler, TimerHandler {
 
     func record(_ value: Double) {
         guard !value.isNaN else { return }
-        let bucket = self.bounds.firstIndex { value <= $0 } ?? self.bounds.count
-        self.counts.withLock {
+        let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
+        counts.withLock {
             $0.inBucket[bucket] += 1
             $0.sum += value
         }
     }
 
-    func recordNanoseconds(_ duration: Int64) { self.record(Double(duration) * 1e-9) }
+    func recordNanoseconds(_ duration: Int64) { record(Double(duration) * 1e-9) }
 
     var samples: [MetricSnapshot.Sample] {
         let counts = self.counts.withLock { $0 }
         var total: UInt64 = 0
         var samples: [MetricSnapshot.Sample] = []
-        for (bound, count) in zip(self.bounds + [.infinity], counts.inBucket) {
+        for (bound, count) in zip(bounds + [.infinity], counts.inBucket) {
             total += count
             samples.append(
                 .init(suffix: "_bucket", labels: [("le", TextExposition.number(bound))], value: Double(total)))

@@ -26,7 +26,7 @@ struct ImageSizeOptions: ParsableArguments {
 /// `SIDE`, or `HEIGHTxWIDTH`.
 extension ImageSize: ExpressibleByArgument {
     /// Nil where it is no size, or not one that a model can have.
-    public init?(argument: String) {
+    package init?(argument: String) {
         let sides = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
         guard (1...2).contains(sides.count), let height = sides[0], let width = sides[sides.count - 1],
             Hyperparameters.sideLimits.contains(height), Hyperparameters.sideLimits.contains(width)

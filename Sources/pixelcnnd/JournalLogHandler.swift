@@ -15,15 +15,15 @@ struct JournalLogHandler: LogHandler {
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { self.metadata[key] }
-        set { self.metadata[key] = newValue }
+        get { metadata[key] }
+        set { metadata[key] = newValue }
     }
 
     func log(event: LogEvent) {
         var metadata = self.metadata
-        if let provided = self.metadataProvider?.get() { metadata.merge(provided) { $1 } }
+        if let provided = metadataProvider?.get() { metadata.merge(provided) { $1 } }
         if let own = event.metadata { metadata.merge(own) { $1 } }
-        let entry = JournalEntry(event, label: self.label, metadata: metadata)
+        let entry = JournalEntry(event, label: label, metadata: metadata)
         if Self.send(entry) < 0 {
             // What cannot go to the journal one way goes there the other; it reads the priority from the prefix.
             let line = "<\(JournalEntry.priority(of: event.level))>\(event.message)\n"

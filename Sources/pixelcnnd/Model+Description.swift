@@ -7,22 +7,22 @@ import PixelCNNModel
 extension Model {
     /// One line: file, format, shape, size, digest.
     var summary: String {
-        let h = self.hyperparameters
+        let h = hyperparameters
         return
-            "\(self.source.path): \(self.source.format.rawValue), \(h.channels) × \(h.height) × \(h.width) images of "
+            "\(source.path): \(source.format.rawValue), \(h.channels) × \(h.height) × \(h.width) images of "
             + "\(h.colors) values, \(h.blocks) blocks of \(h.filters) filters, \(h.parameterCount) parameters, "
-            + (h.isConditional ? "\(h.labels) classes, " : "") + "sha256 \(self.source.sha256)"
+            + (h.isConditional ? "\(h.labels) classes, " : "") + "sha256 \(source.sha256)"
     }
 
     /// What the protocol tells of the model and the engine that has it.
     func description(of engine: Engine, threads: Int) -> ModelDescription {
-        let h = self.hyperparameters
+        let h = hyperparameters
         return ModelDescription(
             channels: h.channels, height: h.height, width: h.width, colors: h.colors, blocks: h.blocks,
             filters: h.filters, kernelSize: h.kernelSize, hidden: h.hidden, parameters: h.parameterCount,
-            labels: h.labels, labelNames: self.labelNames, file: self.source.path,
-            bytes: self.source.byteCount, format: self.source.format.rawValue, sha256: self.source.sha256,
-            warnings: self.source.warnings, precision: engine.precision.rawValue, instructionSet: engine.instructionSet,
+            labels: h.labels, labelNames: labelNames, file: source.path,
+            bytes: source.byteCount, format: source.format.rawValue, sha256: source.sha256,
+            warnings: source.warnings, precision: engine.precision.rawValue, instructionSet: engine.instructionSet,
             threads: threads)
     }
 }

@@ -36,7 +36,7 @@ struct ModelLoader: Sendable {
         do {
             try await scheduler.warmUp()
         } catch {
-            await self.end(scheduler)
+            await end(scheduler)
             throw error
         }
         let served = ServedModel(model: engine.description, backend: scheduler, limits: settings.limits)
@@ -46,16 +46,16 @@ struct ModelLoader: Sendable {
     /// Ends a model's compute threads; jobs that have not ended fail.
     func end(_ scheduler: Scheduler) async {
         await scheduler.stop()
-        self.reporter.unwatch(scheduler)
+        reporter.unwatch(scheduler)
     }
 
     private typealias Loaded = (engine: Engine, description: ModelDescription, words: String)
 
     private func engine(_ settings: Settings) throws -> Loaded {
-        let kernels = try Self.kernels(self.environment)
+        let kernels = try Self.kernels(environment)
         let model = try Daemon.loadModel(settings)
-        for warning in model.source.warnings { self.logger.warning("\(warning)") }
-        self.logger.info("Loaded \(model.summary)")
+        for warning in model.source.warnings { logger.warning("\(warning)") }
+        logger.info("Loaded \(model.summary)")
         try settings.check(model)
         let engine = Engine(model: model, kernels: kernels, precision: settings.precision)
         let file = URL(fileURLWithPath: model.source.path).lastPathComponent

@@ -30,7 +30,7 @@ actor Reloader {
     }
 
     /// What is served, and where.
-    var statusLine: String { "Serving on \(self.address) with \(self.current.words)" }
+    var statusLine: String { "Serving on \(address) with \(current.words)" }
 
     /// Reloads at each signal, until the task is cancelled.
     func run(_ signals: UnixSignalsSequence) async {
@@ -39,46 +39,46 @@ actor Reloader {
             for await _ in signals { request.yield() }
         }
         defer { forward.cancel() }
-        for await _ in requests { await self.reload() }
+        for await _ in requests { await reload() }
     }
 
     private func reload() async {
         if let previous {
-            self.loader.reporter.show(
-                headline: "\(self.statusLine); a reload waits for requests on the previous model")
+            loader.reporter.show(
+                headline: "\(statusLine); a reload waits for requests on the previous model")
             await previous.end.value
         }
-        guard self.state.currentPhase != .draining else { return }
-        self.loader.logger.info("Reloading")
-        self.loader.reporter.announce(
+        guard state.currentPhase != .draining else { return }
+        loader.logger.info("Reloading")
+        loader.reporter.announce(
             ["RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)"],
-            headline: "\(self.statusLine); reloading")
+            headline: "\(statusLine); reloading")
         do {
-            let settings = try self.readSettings()
-            let next = try await self.loader.load(settings)
-            guard self.state.currentPhase != .draining else { return await self.loader.end(next.scheduler) }
-            self.swap(to: next)
-            self.tellWhatStays(settings)
-            self.end("reloaded \(Self.time)", isDone: true)
+            let settings = try readSettings()
+            let next = try await loader.load(settings)
+            guard state.currentPhase != .draining else { return await loader.end(next.scheduler) }
+            swap(to: next)
+            tellWhatStays(settings)
+            end("reloaded \(Self.time)", isDone: true)
         } catch {
             let reason = (error as? Failure)?.message ?? "\(error)"
-            self.loader.logger.error("The reload failed, and nothing has changed: \(reason)")
-            self.end("reload failed \(Self.time): \(reason)", isDone: false)
+            loader.logger.error("The reload failed, and nothing has changed: \(reason)")
+            end("reload failed \(Self.time): \(reason)", isDone: false)
         }
     }
 
     private func swap(to next: LoadedModel) {
-        let previous = self.current
-        let retired = self.state.replace(with: next.served)
-        self.current = next
-        self.loader.logger.info("Reloaded: \(next.words); before: \(previous.words)")
+        let previous = current
+        let retired = state.replace(with: next.served)
+        current = next
+        loader.logger.info("Reloaded: \(next.words); before: \(previous.words)")
         let end = Task {
-            await self.state.waitUntilUnused(retired)
-            await self.loader.end(previous.scheduler)
-            self.state.forget(retired)
+            await state.waitUntilUnused(retired)
+            await loader.end(previous.scheduler)
+            state.forget(retired)
             self.previous = nil
-            self.trim()
-            self.loader.logger.debug("The previous model has ended", metadata: ["model": "\(retired.model.sha256)"])
+            trim()
+            loader.logger.debug("The previous model has ended", metadata: ["model": "\(retired.model.sha256)"])
         }
         self.previous = (previous.scheduler, end)
     }
@@ -94,23 +94,23 @@ actor Reloader {
 
     /// Settings that only a start reads.
     private func tellWhatStays(_ settings: Settings) {
-        let changed = settings.restartSettings.filter { self.firstSettings.restartSettings[$0.key] != $0.value }
+        let changed = settings.restartSettings.filter { firstSettings.restartSettings[$0.key] != $0.value }
         guard !changed.isEmpty else { return }
         let names = changed.keys.sorted().joined(separator: ", ")
-        self.loader.logger.notice("A reload does not change \(names); a restart does")
+        loader.logger.notice("A reload does not change \(names); a restart does")
     }
 
     private func end(_ result: String, isDone: Bool) {
-        self.loader.metrics.reloadEnded(isDone: isDone)
+        loader.metrics.reloadEnded(isDone: isDone)
         // A drain that has begun meanwhile has the last word.
-        guard self.state.currentPhase != .draining else { return }
-        self.loader.reporter.announce(["READY=1"], headline: "\(self.statusLine); \(result)")
+        guard state.currentPhase != .draining else { return }
+        loader.reporter.announce(["READY=1"], headline: "\(statusLine); \(result)")
     }
 
     /// Ends all compute threads; what has not ended fails.
     func stop() async {
-        if let previous { await self.loader.end(previous.scheduler) }
-        await self.loader.end(self.current.scheduler)
+        if let previous { await loader.end(previous.scheduler) }
+        await loader.end(current.scheduler)
     }
 
     /// The time of day.

@@ -41,9 +41,9 @@ final class ServiceReporter: Sendable {
     func start(environment: [String: String]) {
         guard environment["NOTIFY_SOCKET"] != nil else { return }
         // Often enough that a late tick costs nothing.
-        let period = min(.seconds(1), self.watchdog.map { $0 / 4 } ?? .seconds(1))
+        let period = min(.seconds(1), watchdog.map { $0 / 4 } ?? .seconds(1))
         let thread = Thread { [self] in
-            repeat { self.tick() } while self.wait(period)
+            repeat { tick() } while wait(period)
         }
         thread.name = "reporter"
         thread.start()
@@ -51,22 +51,22 @@ final class ServiceReporter: Sendable {
 
     /// From now on these threads must make progress, too.
     func watch(_ scheduler: Scheduler) {
-        self.state.withLock { $0.schedulers.append(scheduler) }
+        state.withLock { $0.schedulers.append(scheduler) }
     }
 
     /// These threads have ended.
     func unwatch(_ scheduler: Scheduler) {
-        self.state.withLock { $0.schedulers.removeAll { $0 === scheduler } }
+        state.withLock { $0.schedulers.removeAll { $0 === scheduler } }
     }
 
     /// Counts come from here from now on.
     func attach(_ served: ServerState) {
-        self.state.withLock { $0.served = served }
+        state.withLock { $0.served = served }
     }
 
     /// Changes the status line with the next tick.
     func show(headline: String) {
-        self.state.withLock { $0.headline = headline }
+        state.withLock { $0.headline = headline }
     }
 
     /// Tells a change of state at once.
@@ -82,14 +82,14 @@ final class ServiceReporter: Sendable {
 
     /// Ends the thread.
     func stop() {
-        self.state.withLock { $0.isStopped = true }
-        self.wakeUp.signal()
+        state.withLock { $0.isStopped = true }
+        wakeUp.signal()
     }
 
     private func wait(_ period: Duration) -> Bool {
         let milliseconds = Int((period / .milliseconds(1)).rounded(.up))
-        _ = self.wakeUp.wait(timeout: .now() + .milliseconds(milliseconds))
-        return self.state.withLock { !$0.isStopped }
+        _ = wakeUp.wait(timeout: .now() + .milliseconds(milliseconds))
+        return state.withLock { !$0.isStopped }
     }
 
     private func tick() {
@@ -98,7 +98,7 @@ final class ServiceReporter: Sendable {
         if let watchdog = self.watchdog {
             let silence = schedulers.map(\.longestSilence).max() ?? .zero
             if silence < watchdog { lines.append("WATCHDOG=1") }
-            self.note(silence: silence, isStuck: silence >= watchdog)
+            note(silence: silence, isStuck: silence >= watchdog)
         }
         let status = self.state.withLock { state -> String? in
             let status = Self.status(state)
@@ -107,7 +107,7 @@ final class ServiceReporter: Sendable {
             return status
         }
         if let status { lines.append("STATUS=\(status)") }
-        if self.drainMadeProgress() { lines.append("EXTEND_TIMEOUT_USEC=\(Self.extensionMicroseconds)") }
+        if drainMadeProgress() { lines.append("EXTEND_TIMEOUT_USEC=\(Self.extensionMicroseconds)") }
         if !lines.isEmpty { ServiceManager.notify(lines) }
     }
 
@@ -129,11 +129,11 @@ final class ServiceReporter: Sendable {
         }
         guard changed else { return }
         if isStuck {
-            self.logger.critical(
+            logger.critical(
                 "A compute thread has images and has made no step for \(silence.components.seconds) s; the watchdog is not fed"
             )
         } else {
-            self.logger.notice("Compute makes progress again")
+            logger.notice("Compute makes progress again")
         }
     }
 

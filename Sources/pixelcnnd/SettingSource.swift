@@ -14,7 +14,7 @@ struct SettingSource {
     /// What to say of variables that look like settings and are none. A service of Kubernetes that is called pixelcnnd brings some of its
     /// own (PIXELCNND_SERVICE_HOST, PIXELCNND_PORT_80_TCP), so they are no error.
     static func warnings(_ environment: [String: String]) -> [String] {
-        let known = self.keys.map { self.variable($0) } + ["PIXELCNND_CONFIG", "PIXELCNND_DEBUG_FAULTS"]
+        let known = self.keys.map { variable($0) } + ["PIXELCNND_CONFIG", "PIXELCNND_DEBUG_FAULTS"]
         return environment.keys.filter { name in
             name.hasPrefix("PIXELCNND_") && !known.contains(name)
                 && !["PIXELCNND_SERVICE_", "PIXELCNND_PORT"].contains(where: name.hasPrefix)
@@ -41,13 +41,13 @@ struct SettingSource {
     }
 
     /// The value of `key`, whose option is `option`; nil where nobody gives one.
-    func text(_ key: String, _ option: String?) -> String? { self.find(key, option)?.text }
+    func text(_ key: String, _ option: String?) -> String? { find(key, option)?.text }
 
     /// The value of `key` as an integer.
     ///
     /// - Throws: ``Failure`` naming the place, the value and what is allowed.
     func integer(_ key: String, _ option: Int?, in range: ClosedRange<Int>) throws(Failure) -> Int? {
-        try self.value(
+        try value(
             key, option.map { "\($0)" }, allowed: "\(range.lowerBound)…\(range.upperBound)"
         ) { text in Int(text).flatMap { range.contains($0) ? $0 : nil } }
     }
@@ -58,7 +58,7 @@ struct SettingSource {
     func value<Value>(
         _ key: String, _ option: String?, allowed: String, _ read: (String) -> Value?
     ) throws(Failure) -> Value? {
-        guard let found = self.find(key, option) else { return nil }
+        guard let found = find(key, option) else { return nil }
         guard let value = read(found.text) else {
             throw Failure(found.status, "\(found.place) is \"\(found.text)\"; allowed is \(allowed)")
         }
@@ -71,7 +71,7 @@ struct SettingSource {
             return Found(text: option, place: name, status: .usage)
         }
         let variable = Self.variable(key)
-        if let text = self.environment[variable], !text.isEmpty {
+        if let text = environment[variable], !text.isEmpty {
             return Found(text: text, place: variable, status: .usage)
         }
         guard let file, let value = file.values[key] else { return nil }

@@ -81,9 +81,9 @@ struct Settings: Equatable {
     /// The settings that a reload leaves as they are, by name.
     var restartSettings: [String: String] {
         [
-            "socket": self.socket ?? "", "client_timeout": "\(self.clientTimeout)",
-            "drain_timeout": "\(self.drainTimeout)", "exit_when_idle": self.exitWhenIdle.map { "\($0)" } ?? "",
-            "log_level": self.logLevel.rawValue, "max_request_memory": "\(self.maximumRequestMemory)",
+            "socket": self.socket ?? "", "client_timeout": "\(clientTimeout)",
+            "drain_timeout": "\(drainTimeout)", "exit_when_idle": exitWhenIdle.map { "\($0)" } ?? "",
+            "log_level": logLevel.rawValue, "max_request_memory": "\(maximumRequestMemory)",
         ]
     }
 

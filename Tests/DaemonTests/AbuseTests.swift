@@ -18,10 +18,10 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
     }
 
     init(_ name: String, _ text: String, _ statuses: Int...) {
-        (self.name, self.bytes, self.statuses) = (name, Array(text.utf8), Set(statuses))
+        (self.name, bytes, self.statuses) = (name, Array(text.utf8), Set(statuses))
     }
 
-    var testDescription: String { self.name }
+    var testDescription: String { name }
 
     private static let post = "POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     private static let chunked = post + "Transfer-Encoding: chunked\r\n\r\n"

@@ -14,29 +14,29 @@ import Testing
     }
 
     private func make(_ name: String) throws {
-        let url = URL(fileURLWithPath: self.directory.file(name))
+        let url = URL(fileURLWithPath: directory.file(name))
         try FileManager.default.createDirectory(
             at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data().write(to: url)
     }
 
     @Test func anInstallationsShareFolderComesFirst() throws {
-        try self.make("usr/share/pixelcnn/emoji32.safetensors")
-        try self.make("Package.swift")
-        try self.make("Models/emoji32.safetensors")
-        let found = BundledModel.find(executable: self.directory.file("usr/bin/pixelcnnd"))
-        #expect(found == self.directory.file("usr/share/pixelcnn/emoji32.safetensors"))
+        try make("usr/share/pixelcnn/emoji32.safetensors")
+        try make("Package.swift")
+        try make("Models/emoji32.safetensors")
+        let found = BundledModel.find(executable: directory.file("usr/bin/pixelcnnd"))
+        #expect(found == directory.file("usr/share/pixelcnn/emoji32.safetensors"))
     }
 
     @Test func aBuildTreeFindsItsSourceTrees() throws {
-        try self.make("Package.swift")
-        try self.make("Models/emoji32.safetensors")
-        let found = BundledModel.find(executable: self.directory.file(".build/x86_64/release/pixelcnnd"))
-        #expect(found == self.directory.file("Models/emoji32.safetensors"))
+        try make("Package.swift")
+        try make("Models/emoji32.safetensors")
+        let found = BundledModel.find(executable: directory.file(".build/x86_64/release/pixelcnnd"))
+        #expect(found == directory.file("Models/emoji32.safetensors"))
     }
 
     @Test func aFolderCalledModelsIsNotEnough() throws {
-        try self.make("Models/emoji32.safetensors")
-        #expect(BundledModel.find(executable: self.directory.file("bin/pixelcnnd")) == nil)
+        try make("Models/emoji32.safetensors")
+        #expect(BundledModel.find(executable: directory.file("bin/pixelcnnd")) == nil)
     }
 }

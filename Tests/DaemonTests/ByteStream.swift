@@ -33,7 +33,7 @@ final class ByteStream: @unchecked Sendable {
     }
 
     deinit {
-        Foundation.close(self.descriptor)
+        Foundation.close(descriptor)
     }
 
     /// Sends bytes; false once the other side has closed.
@@ -42,10 +42,10 @@ final class ByteStream: @unchecked Sendable {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
-                Foundation.send(self.descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+                Foundation.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
             }
             guard count > 0 else {
-                self.sendError = errno
+                sendError = errno
                 return false
             }
             sent += count
@@ -57,19 +57,19 @@ final class ByteStream: @unchecked Sendable {
     func send(_ text: String) -> Bool { self.send(Array(text.utf8)) }
 
     /// Ends our side only.
-    func finishSending() { shutdown(self.descriptor, CInt(SHUT_WR)) }
+    func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
     /// What has come next; nothing once the other side has closed or reset, or where patience is at its end.
     func receive() -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        let count = recv(self.descriptor, &buffer, buffer.count, 0)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
         return count > 0 ? Array(buffer[..<count]) : []
     }
 
     /// Everything until the other side closes.
     func receiveAll() -> String {
         var all: [UInt8] = []
-        while case let piece = self.receive(), !piece.isEmpty { all += piece }
+        while case let piece = receive(), !piece.isEmpty { all += piece }
         return String(decoding: all, as: UTF8.self)
     }
 
@@ -93,7 +93,7 @@ final class ByteStream: @unchecked Sendable {
 
     /// Sends bytes on a new connection and ends our side; all that comes back.
     static func exchange(_ path: String, _ bytes: [UInt8]) async throws -> String {
-        try await self.blocking {
+        try await blocking {
             let stream = try ByteStream(path)
             stream.send(bytes)
             stream.finishSending()

@@ -32,7 +32,7 @@ import Testing
     @Test func standardOutputGetsTheSameBytesAsAFile() async throws {
         try await RunningDaemon.run { daemon in
             let output = daemon.directory.file("out.npy")
-            let arguments = ["sample", "-n", "2", "--seed", "1", "--format", "npy"] + self.size
+            let arguments = ["sample", "-n", "2", "--seed", "1", "--format", "npy"] + size
             let piped = try await daemon.client(arguments + ["-o", "-"])
             let written = try await daemon.client(arguments + ["-o", output])
             #expect((piped.status, written.status) == (0, 0))
@@ -44,12 +44,12 @@ import Testing
     @Test func aDrawnSeedIsSaidAndDrawsTheSameAgain() async throws {
         try await RunningDaemon.run { daemon in
             let output = daemon.directory.file("a.npy")
-            let first = try await daemon.client(["sample", "-o", output] + self.size)
+            let first = try await daemon.client(["sample", "-o", output] + size)
             let drawn = try bytes(ofFile: output)
             let line = try #require(first.errors.split(separator: "\n").last { $0.contains("draw again with: ") })
             let words = line.split(separator: ": ").last?.split(separator: " ").dropFirst().map(String.init) ?? []
             #expect(words.contains("--seed") && words.contains("--height") && !words.contains("--socket"))
-            let named = try await Programs.client(["sample", "-o", output, "--socket", daemon.socket] + self.size)
+            let named = try await Programs.client(["sample", "-o", output, "--socket", daemon.socket] + size)
             #expect(named.errors.hasSuffix(" --socket \(daemon.socket)\n"), "\(named.errors)")
             let second = try await daemon.client(words)
             #expect(second.status == 0, "\(second.errors)")
@@ -60,9 +60,9 @@ import Testing
     @Test func anImageIsTheSameAloneAndInABatch() async throws {
         try await RunningDaemon.run { daemon in
             let batch = try await daemon.client(
-                ["sample", "-n", "3", "--seed", "4", "--format", "npy", "-o", "-"] + self.size)
+                ["sample", "-n", "3", "--seed", "4", "--format", "npy", "-o", "-"] + size)
             let alone = try await daemon.client(
-                ["sample", "--first-index", "2", "--seed", "4", "--format", "npy", "-o", "-"] + self.size)
+                ["sample", "--first-index", "2", "--seed", "4", "--format", "npy", "-o", "-"] + size)
             let channels = try await daemon.describeModel().channels
             #expect(batch.output.suffix(channels * 30) == alone.output.suffix(channels * 30))
         }
@@ -72,7 +72,7 @@ import Testing
         try await RunningDaemon.run { daemon in
             let images = daemon.directory.file("images.npy")
             let logProbabilities = daemon.directory.file("lp.npy")
-            _ = try await daemon.client(["sample", "-n", "2", "--seed", "5", "-o", images] + self.size)
+            _ = try await daemon.client(["sample", "-n", "2", "--seed", "5", "-o", images] + size)
             let curl = try await Curl.send(
                 Endpoint.score, socket: daemon.socket,
                 ["-H", "Content-Type: application/x-npy", "--data-binary", "@\(images)"])
@@ -91,7 +91,7 @@ import Testing
     @Test func aPNGScoresAsItsArrayDoes() async throws {
         try await RunningDaemon.run { daemon in
             try #require(await daemon.describeModel().isShownAsPNG)
-            let arguments = ["sample", "--seed", "5"] + self.size
+            let arguments = ["sample", "--seed", "5"] + size
             _ = try await daemon.client(arguments + ["-o", daemon.directory.file("i.npy")])
             _ = try await daemon.client(arguments + ["-o", daemon.directory.file("i.png")])
             let array = try await daemon.client(["score", "--json", daemon.directory.file("i.npy")])
@@ -194,7 +194,7 @@ import Testing
 
     @Test func anOutputThatCannotBeWrittenIs73() async throws {
         try await RunningDaemon.run { daemon in
-            let result = try await daemon.client(["sample", "-o", daemon.directory.file("no/such/x.png")] + self.size)
+            let result = try await daemon.client(["sample", "-o", daemon.directory.file("no/such/x.png")] + size)
             #expect(result.status == SystemExit.cannotCreate.rawValue, "\(result.errors)")
             #expect(result.errors.contains("no/such/x.png"))
         }

@@ -30,8 +30,8 @@ import Testing
     }
 
     @Test func jsonAndYAMLSayTheSame() throws {
-        let yaml = try self.settings("# two\nthreads: 2\nheight: 16\nclient_timeout: 5\n")
-        let json = try self.settings("{\n\t\"threads\": 2, \"height\": 16,\n\t\"client_timeout\": 5\n}\n")
+        let yaml = try settings("# two\nthreads: 2\nheight: 16\nclient_timeout: 5\n")
+        let json = try settings("{\n\t\"threads\": 2, \"height\": 16,\n\t\"client_timeout\": 5\n}\n")
         #expect(yaml == json)
         #expect((json.threads, json.height, json.clientTimeout) == (2, 16, 5))
     }
@@ -55,8 +55,8 @@ import Testing
 
     @Test(arguments: ["", "# nothing\n", "---\n", "{}"])
     func aFileOfNothingSetsNothing(text: String) throws {
-        let defaults = try self.settings(nil)
-        #expect(try self.settings(text) == defaults)
+        let defaults = try settings(nil)
+        #expect(try settings(text) == defaults)
     }
 
     @Test(arguments: [
@@ -69,7 +69,7 @@ import Testing
         ("log_level: loud", "c.yaml:1: log_level is \"loud\"; allowed is trace, debug"),
     ])
     func aWrongFileIs78AndSaysWhere(text: String, message: String) throws {
-        let failure = #expect(throws: Failure.self) { try self.settings(text) }
+        let failure = #expect(throws: Failure.self) { try settings(text) }
         #expect(failure?.status == .configuration)
         #expect(failure?.message.contains(message) == true, "\(failure?.message ?? "")")
     }

@@ -135,7 +135,7 @@ import Testing
 
     @Test func aMissingModelIs66() async throws {
         for arguments in [["--model", "/no/such/file"], ["--check", "--model", "/no/such/file"]] {
-            try await self.run(arguments, expecting: .noInput, mentions: "/no/such/file")
+            try await run(arguments, expecting: .noInput, mentions: "/no/such/file")
         }
     }
 
@@ -143,27 +143,27 @@ import Testing
         let directory = try TemporaryDirectory()
         try Data("BAD".utf8).write(to: URL(fileURLWithPath: directory.file("bad.safetensors")))
         let model = ["--model", directory.file("bad.safetensors")]
-        try await self.run(model + ["--check"], expecting: .dataError, mentions: "bad.safetensors")
-        try await self.run(model + ["--socket", directory.file("s")], expecting: .dataError)
+        try await run(model + ["--check"], expecting: .dataError, mentions: "bad.safetensors")
+        try await run(model + ["--socket", directory.file("s")], expecting: .dataError)
         #expect(!FileManager.default.fileExists(atPath: directory.file("s")))
     }
 
     @Test func wrongOptionsAre64AndNamed() async throws {
-        try await self.run(["--nonsense"], expecting: .usage, mentions: "--nonsense")
-        try await self.run(["--threads", "0"], expecting: .usage, mentions: "--threads", "1…1024")
-        try await self.run(
+        try await run(["--nonsense"], expecting: .usage, mentions: "--nonsense")
+        try await run(["--threads", "0"], expecting: .usage, mentions: "--threads", "1…1024")
+        try await run(
             ["--check", "--model", "/no/such/file"], environment: ["PIXELCNN_ISA": "mmx"], expecting: .usage,
             mentions: "PIXELCNN_ISA", "mmx")
-        try await self.run(["--threads", "x"], expecting: .usage, mentions: "--threads")
-        try await self.run(["--precision", "f16"], expecting: .usage, mentions: "--precision", "\"f16\"", "f32, bf16")
-        try await self.run(["--log-level", "loud"], expecting: .usage, mentions: "loud", "info")
-        try await self.run(
+        try await run(["--threads", "x"], expecting: .usage, mentions: "--threads")
+        try await run(["--precision", "f16"], expecting: .usage, mentions: "--precision", "\"f16\"", "f32, bf16")
+        try await run(["--log-level", "loud"], expecting: .usage, mentions: "loud", "info")
+        try await run(
             [], environment: ["PIXELCNND_MAX_QUEUE": "-1"], expecting: .usage, mentions: "PIXELCNND_MAX_QUEUE")
     }
 
     @Test func aSocketPathTooLongIs64AndNamed() async throws {
         let path = "/tmp/" + String(repeating: "x", count: 103)
-        try await self.run(["--socket", path], expecting: .usage, mentions: "108", "107")
+        try await run(["--socket", path], expecting: .usage, mentions: "108", "107")
     }
 
     @Test func versionAndHelpExitWith0() async throws {

@@ -14,14 +14,14 @@ import Testing
 
     /// A picture that no model has drawn, (3, 8, 8).
     private let picture = (0..<3 * Self.height * Self.width).map { UInt8(truncatingIfNeeded: $0 * 37) }
-    private var npy: [UInt8] { NPYArray.encode(self.picture, shape: [3, Self.height, Self.width]) }
+    private var npy: [UInt8] { NPYArray.encode(picture, shape: [3, Self.height, Self.width]) }
     /// Every pixel but those of a square in the middle.
     private let mask = (0..<Self.height * Self.width).map { pixel -> UInt8 in
         (2..<6).contains(pixel / Self.width) && (2..<6).contains(pixel % Self.width) ? 0 : 255
     }
 
     private func request(_ kept: String, _ fields: String) -> String {
-        "{\"given\":{\"image\":\"\(Data(self.npy).base64EncodedString())\",\(kept)},\(fields)}"
+        "{\"given\":{\"image\":\"\(Data(npy).base64EncodedString())\",\(kept)},\(fields)}"
     }
 
     private var maskField: String {
@@ -42,7 +42,7 @@ import Testing
     private func isKept(_ values: [UInt8], _ isKept: (_ pixel: Int) -> Bool) -> Bool {
         !values.isEmpty
             && values.indices.allSatisfy { i in
-                !isKept(i % (Self.height * Self.width)) || values[i] == self.picture[i % self.picture.count]
+                !isKept(i % (Self.height * Self.width)) || values[i] == picture[i % picture.count]
             }
     }
 
@@ -54,16 +54,16 @@ import Testing
     @Test func whatIsGivenStaysAndTheRestIsDrawn() async throws {
         try await RunningDaemon.run { daemon in
             for rows in [0, 1, 5, 8] {
-                let values = try await self.draw(daemon, self.request("\"rows\":\(rows)", "\"n\":3,\"seed\":1"))
-                #expect(values.count == 3 * self.picture.count)
-                #expect(self.isKept(values) { $0 / Self.width < rows })
-                let size = self.picture.count
+                let values = try await draw(daemon, request("\"rows\":\(rows)", "\"n\":3,\"seed\":1"))
+                #expect(values.count == 3 * picture.count)
+                #expect(isKept(values) { $0 / Self.width < rows })
+                let size = picture.count
                 #expect((values.prefix(size) == values.suffix(size)) == (rows == 8), "\(rows) rows")
-                if rows == 0 { #expect(try await self.draw(daemon, "{\"n\":3,\"seed\":1}") == values) }
+                if rows == 0 { #expect(try await draw(daemon, "{\"n\":3,\"seed\":1}") == values) }
             }
-            let masked = try await self.draw(daemon, self.request(self.maskField, "\"n\":3,\"seed\":1"))
-            #expect(self.isKept(masked) { self.mask[$0] != 0 })
-            #expect(!self.isKept(masked) { self.mask[$0] == 0 })
+            let masked = try await draw(daemon, request(maskField, "\"n\":3,\"seed\":1"))
+            #expect(isKept(masked) { mask[$0] != 0 })
+            #expect(!isKept(masked) { mask[$0] == 0 })
         }
     }
 
@@ -72,7 +72,7 @@ import Testing
             let drawn = try await Curl.send(
                 Endpoint.samples, socket: daemon.socket, json: "{\"seed\":5,\"first_index\":3}")
             let image = Data(drawn.body).base64EncodedString()
-            for kept in ["\"rows\":0", "\"rows\":3", "\"rows\":8", self.maskField] {
+            for kept in ["\"rows\":0", "\"rows\":3", "\"rows\":8", maskField] {
                 let completed = try await Curl.send(
                     Endpoint.samples, socket: daemon.socket,
                     json: "{\"seed\":5,\"first_index\":3,\"given\":{\"image\":\"\(image)\",\(kept)}}")
@@ -83,12 +83,12 @@ import Testing
 
     /// Cold, warm, in another order, after a reload, after a restart, without a cache: the same bytes.
     @Test func nothingButTheRequestDecidesTheBytes() async throws {
-        let requests = ["\"rows\":3", "\"rows\":6", self.maskField, "\"rows\":8"].map {
-            self.request($0, "\"n\":5,\"seed\":11,\"temperature\":0.9,\"top_p\":0.95")
+        let requests = ["\"rows\":3", "\"rows\":6", maskField, "\"rows\":8"].map {
+            request($0, "\"n\":5,\"seed\":11,\"temperature\":0.9,\"top_p\":0.95")
         }
         func answers(_ daemon: RunningDaemon, order: [Int]) async throws -> [[UInt8]] {
             var answers = [[UInt8]](repeating: [], count: requests.count)
-            for i in order { answers[i] = try await self.draw(daemon, requests[i]) }
+            for i in order { answers[i] = try await draw(daemon, requests[i]) }
             return answers
         }
         var first: [[UInt8]] = []
@@ -113,11 +113,11 @@ import Testing
 
     @Test func completionsAreTheSameOneByOne() async throws {
         try await RunningDaemon.run { daemon in
-            for kept in ["\"rows\":4", self.maskField] {
-                let together = try await self.draw(daemon, self.request(kept, "\"n\":4,\"seed\":2,\"first_index\":9"))
+            for kept in ["\"rows\":4", maskField] {
+                let together = try await draw(daemon, request(kept, "\"n\":4,\"seed\":2,\"first_index\":9"))
                 var apart: [UInt8] = []
                 for index in [9, 10, 11, 12] {
-                    apart += try await self.draw(daemon, self.request(kept, "\"seed\":2,\"first_index\":\(index)"))
+                    apart += try await draw(daemon, request(kept, "\"seed\":2,\"first_index\":\(index)"))
                 }
                 #expect(apart == together)
             }
@@ -127,11 +127,11 @@ import Testing
     /// Rows that are known are told of as drawn ones are.
     @Test func anEventStreamTellsOfGivenRowsToo() async throws {
         try await RunningDaemon.run { daemon in
-            for kept in ["\"rows\":5", self.maskField, "\"rows\":8"] {
-                let plain = try await self.draw(daemon, self.request(kept, "\"n\":3,\"seed\":6"))
+            for kept in ["\"rows\":5", maskField, "\"rows\":8"] {
+                let plain = try await draw(daemon, request(kept, "\"n\":3,\"seed\":6"))
                 let answer = try await Curl.send(
                     Endpoint.samples, socket: daemon.socket, ["-H", "Accept: text/event-stream"],
-                    json: self.request(kept, "\"n\":3,\"seed\":6,\"stream_rows\":true"))
+                    json: request(kept, "\"n\":3,\"seed\":6,\"stream_rows\":true"))
                 var parser = ServerSentEventParser()
                 let events = try parser.events(in: answer.body)
                 var told = [UInt8](repeating: 0, count: plain.count)
@@ -157,14 +157,14 @@ import Testing
             let side = 300
             let image = NPYArray.encode([UInt8](repeating: 7, count: 3 * side * side), shape: [3, side, side])
             let json = "{\"n\":64,\"given\":{\"rows\":150,\"image\":\"\(Data(image).base64EncodedString())\"}}"
-            let body = try self.write(Array(json.utf8), "body", daemon.directory)
+            let body = try write(Array(json.utf8), "body", daemon.directory)
             let curl = try Command(
                 "/usr/bin/curl", ["-s", "--unix-socket", daemon.socket, "-d", "@\(body)", "http://x/v1/samples"])
             #expect(await eventually { await daemon.status()?.imagesInFlight == 64 })
             curl.signal(SIGKILL)
             #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
             _ = try await curl.wait()
-            #expect(try await self.draw(daemon, "{\"seed\":1}").count == 192)
+            #expect(try await draw(daemon, "{\"seed\":1}").count == 192)
         }
     }
 
@@ -177,7 +177,7 @@ import Testing
             let image = Data(NPYArray.encode(values, shape: [3, 8, 8])).base64EncodedString()
             func complete(_ label: String) async throws -> [UInt8] {
                 let given = "\"given\":{\"image\":\"\(image)\",\"rows\":4}"
-                return try await self.draw(daemon, "{\(given),\"n\":3,\"seed\":4,\"label\":\(label)}")
+                return try await draw(daemon, "{\(given),\"n\":3,\"seed\":4,\"label\":\(label)}")
             }
             let star = try await complete("\"star\"")
             let circle = try await complete("0")
@@ -194,17 +194,17 @@ import Testing
 
     @Test func theClientGetsWhatCurlGets() async throws {
         try await RunningDaemon.run { daemon in
-            let interleaved = (0..<192).map { self.picture[$0 % 3 * 64 + $0 / 3] }
+            let interleaved = (0..<192).map { picture[$0 % 3 * 64 + $0 / 3] }
             let png = try PNG.encode(Picture(width: 8, height: 8, channels: 3, pixels: interleaved))
-            let batch = NPYArray.encode(self.picture, shape: [1, 3, 8, 8])
+            let batch = NPYArray.encode(picture, shape: [1, 3, 8, 8])
             let fields = "\"n\":6,\"seed\":8,\"columns\":2,\"top_k\":40"
-            let mask = try self.write(
+            let mask = try write(
                 PNG.encode(Picture(width: 8, height: 8, channels: 1, pixels: self.mask)), "mask.png", daemon.directory)
-            for (options, kept) in [(["--rows", "5"], "\"rows\":5"), (["--mask", mask], self.maskField)] {
+            for (options, kept) in [(["--rows", "5"], "\"rows\":5"), (["--mask", mask], maskField)] {
                 let curl = try await Curl.send(
-                    Endpoint.samples, socket: daemon.socket, json: self.request(kept, fields))
-                for (name, file) in [("a.png", png), ("a.npy", self.npy), ("b.npy", batch)] {
-                    let path = try self.write(file, name, daemon.directory)
+                    Endpoint.samples, socket: daemon.socket, json: request(kept, fields))
+                for (name, file) in [("a.png", png), ("a.npy", npy), ("b.npy", batch)] {
+                    let path = try write(file, name, daemon.directory)
                     for more in [[], ["--progress"]] {
                         let result = try await daemon.client(
                             ["complete", path, "-n", "6", "--seed", "8", "--columns", "2", "--top-k", "40", "-o", "-"]
@@ -218,13 +218,13 @@ import Testing
 
     @Test func everyPartIsGivenThePicture() async throws {
         try await RunningDaemon.run(["--max-images", "2"]) { daemon in
-            let path = try self.write(self.npy, "a picture.npy", daemon.directory)
+            let path = try write(npy, "a picture.npy", daemon.directory)
             let file = daemon.directory.file("a.npy")
             let drawn = try await daemon.client(["complete", "--rows", "6", path, "-n", "5", "-o", file])
             #expect(drawn.status == 0 && drawn.errors.contains("asking in 3 parts"), "\(drawn.errors)")
             let first = try bytes(ofFile: file)
             let values = try NPYArray(parsing: first).integers(as: UInt8.self, in: 0...255)
-            #expect(values.count == 5 * 192 && self.isKept(values) { $0 / Self.width < 6 })
+            #expect(values.count == 5 * 192 && isKept(values) { $0 / Self.width < 6 })
             // What it says draws the same again, in a shell.
             let command = try #require(drawn.errors.components(separatedBy: "draw again with: ").last)
             let again = try await Command.run(
@@ -237,7 +237,7 @@ import Testing
 
     @Test func aRecordAndTheFilesDrawTheSameAgain() async throws {
         try await RunningDaemon.run { daemon in
-            let path = try self.write(self.npy, "picture.npy", daemon.directory)
+            let path = try write(npy, "picture.npy", daemon.directory)
             let drawn = try await daemon.client(["complete", "--rows", "3", path, "-n", "2", "-o", "-"])
             var line: Substring?
             #expect(
@@ -245,7 +245,7 @@ import Testing
                     line = daemon.command.errors.split(separator: "\n").first { $0.contains("given_rows=3") }
                     return line != nil
                 })
-            let digest = self.npy.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+            let digest = npy.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
             #expect(line?.contains("given_image=\(digest) ") == true)
             let seed = try #require(line?.split(separator: " ").first { $0.hasPrefix("seed=") }).dropFirst(5)
             let again = try await daemon.client(
@@ -257,15 +257,15 @@ import Testing
     @Test func errorsNameTheFileOrTheOption() async throws {
         try await RunningDaemon.run(["--max-side", "16"]) { daemon in
             let directory = daemon.directory
-            let picture = try self.write(self.npy, "picture.npy", directory)
-            let text = try self.write(Array("hello".utf8), "hello.png", directory)
-            let gray = try self.write(
+            let picture = try write(npy, "picture.npy", directory)
+            let text = try write(Array("hello".utf8), "hello.png", directory)
+            let gray = try write(
                 PNG.encode(Picture(width: 8, height: 8, channels: 1, pixels: self.mask)), "gray.png", directory)
-            let wide = try self.write(
+            let wide = try write(
                 NPYArray.encode([UInt8](repeating: 0, count: 3 * 17), shape: [3, 1, 17]), "wide.npy", directory)
-            let levels = try self.write(
+            let levels = try write(
                 NPYArray.encode([UInt16](repeating: 256, count: 192), shape: [3, 8, 8]), "levels.npy", directory)
-            let small = try self.write(NPYArray.encode([1, 0] as [UInt8], shape: [1, 2]), "small.npy", directory)
+            let small = try write(NPYArray.encode([1, 0] as [UInt8], shape: [1, 2]), "small.npy", directory)
             let usage = SystemExit.usage.rawValue
             let data = SystemExit.dataError.rawValue
             let cases: [([String], Int32, [String])] = [

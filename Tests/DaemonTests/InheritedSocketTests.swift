@@ -69,13 +69,13 @@ private final class Flag: Sendable {
     }
 
     private func isAnswered() async -> Bool {
-        (try? await Curl.send(Endpoint.samples, socket: self.socket, json: "{}").status) == 200
+        (try? await Curl.send(Endpoint.samples, socket: socket, json: "{}").status) == 200
     }
 
     @Test func itIsServedBeforeAnyOptionAndLeftInPlace() async throws {
-        let other = self.directory.file("option.sock")
+        let other = directory.file("option.sock")
         let activation = try Activation.start("listening", self.socket, ["--socket", other])
-        #expect(await eventually { await self.isAnswered() })
+        #expect(await eventually { await isAnswered() })
         #expect(!FileManager.default.fileExists(atPath: other))
         #expect(!FileManager.default.fileExists(atPath: self.socket + ".lock"))
         activation.signal(SIGTERM)
@@ -87,7 +87,7 @@ private final class Flag: Sendable {
     }
 
     @Test func restartsLoseNoConnection() async throws {
-        let activation = try Activation.start("listening", self.socket)
+        let activation = try Activation.start("listening", socket)
         #expect(await eventually { await self.isAnswered() })
         let isOver = Flag()
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -112,11 +112,11 @@ private final class Flag: Sendable {
     }
 
     @Test func aLongRequestIsNoIdleness() async throws {
-        let activation = try Activation.start("listening", self.socket, ["--exit-when-idle", "1"])
+        let activation = try Activation.start("listening", socket, ["--exit-when-idle", "1"])
         let json = #"{"n": 2000, "height": 100, "width": 100, "deadline_ms": 4000}"#
         #expect(
             await eventually {
-                (try? await Curl.send(Endpoint.samples, socket: self.socket, json: json).status) == 504
+                (try? await Curl.send(Endpoint.samples, socket: socket, json: json).status) == 504
             })
         let result = try await activation.wait()
         #expect(result.status == 0)

@@ -19,18 +19,18 @@ import Testing
     }
 
     @Test func itIsTheStreamThatIsNamed() {
-        #expect(self.isJournal("\(self.identity.device):\(self.identity.inode)"))
+        #expect(isJournal("\(identity.device):\(identity.inode)"))
     }
 
     @Test func anyOtherStreamIsNot() {
-        #expect(!self.isJournal(nil))
-        #expect(!self.isJournal("\(self.identity.device):\(self.identity.inode + 1)"))
-        #expect(!self.isJournal("\(self.identity.device + 1):\(self.identity.inode)"))
+        #expect(!isJournal(nil))
+        #expect(!isJournal("\(identity.device):\(identity.inode + 1)"))
+        #expect(!isJournal("\(identity.device + 1):\(identity.inode)"))
     }
 
     @Test(arguments: ["", ":", "1", "1:", "x:y", "1:2:3", "-1:2"])
     func nonsenseIsNot(value: String) {
-        #expect(!self.isJournal(value))
+        #expect(!isJournal(value))
     }
 
     @Test func redirectedOutputStaysPlain() async throws {
@@ -51,16 +51,16 @@ import Testing
 
     @Test func metadataAreFieldsAndInTheMessage() {
         #expect(
-            self.fields(.info, ["request": "ab12", "ms": "7"]) == [
+            fields(.info, ["request": "ab12", "ms": "7"]) == [
                 "MESSAGE": "GET /v1/status 200 (ms=7 request=ab12)", "PRIORITY": "6", "SYSLOG_IDENTIFIER": "pixelcnnd",
                 "CODE_FILE": "PixelCNNServer/Log.swift", "CODE_LINE": "23", "CODE_FUNC": "handle()",
                 "PIXELCNN_MS": "7", "PIXELCNN_REQUEST": "ab12",
             ])
-        #expect(self.fields(.info, [:])["MESSAGE"] == "GET /v1/status 200")
+        #expect(fields(.info, [:])["MESSAGE"] == "GET /v1/status 200")
     }
 
     @Test func prioritiesAreThoseOfSyslog() {
-        let priorities = Logger.Level.allCases.map { self.fields($0, [:])["PRIORITY"] }
+        let priorities = Logger.Level.allCases.map { fields($0, [:])["PRIORITY"] }
         #expect(priorities == ["7", "7", "6", "5", "4", "3", "2"])
     }
 

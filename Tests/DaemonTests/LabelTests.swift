@@ -23,12 +23,12 @@ import Testing
     }
 
     @Test func namesTheirBeginningsAndNumbersAreTheSameClass() async throws {
-        try await self.run { daemon in
-            let star = try await self.draw(daemon, ["-n", "2", "--label", "star"])
+        try await run { daemon in
+            let star = try await draw(daemon, ["-n", "2", "--label", "star"])
             for label in ["3", "STA", "Star"] {
-                #expect(try await self.draw(daemon, ["-n", "2", "--label", label]) == star)
+                #expect(try await draw(daemon, ["-n", "2", "--label", label]) == star)
             }
-            #expect(try await self.draw(daemon, ["-n", "2", "--label", "stripes"]) != star)
+            #expect(try await draw(daemon, ["-n", "2", "--label", "stripes"]) != star)
             let json = "{\"n\":2,\"seed\":3,\"height\":6,\"width\":5,\"label\":\"star\"}"
             let curl = try await Curl.send(
                 Endpoint.samples, socket: daemon.socket, ["-d", json, "-H", "Accept: application/x-npy"])
@@ -38,7 +38,7 @@ import Testing
 
     @Test(arguments: [[], ["--max-images", "2"]])
     func allClassesComeInARowEachWhateverTheParts(options: [String]) async throws {
-        try await self.run(options) { daemon in
+        try await run(options) { daemon in
             let size = 3 * 3 * 6 * 5
             var classes: [UInt8] = []
             for label in 0..<5 {
@@ -87,9 +87,9 @@ import Testing
     }
 
     @Test func scoresAreOfTheClass() async throws {
-        try await self.run { daemon in
+        try await run { daemon in
             let images = daemon.directory.file("images.npy")
-            try Data(try await self.draw(daemon, ["--label", "square"])).write(to: URL(fileURLWithPath: images))
+            try Data(try await draw(daemon, ["--label", "square"])).write(to: URL(fileURLWithPath: images))
             let named = try await daemon.client(["score", images, "--json", "--label", "sq"])
             let numbered = try await daemon.client(["score", images, "--json", "--label", "1"])
             let other = try await daemon.client(["score", images, "--json", "--label", "0"])
@@ -110,7 +110,7 @@ import Testing
         (["--label", "all", "--label", "1"], "--label all stands alone"),
     ])
     func whatIsNoClassIs64AndTheClassesAreNamed(options: [String], message: String) async throws {
-        try await self.run { daemon in
+        try await run { daemon in
             let result = try await daemon.client(["sample", "-o", daemon.directory.file("x.png")] + options)
             #expect(result.status == SystemExit.usage.rawValue)
             #expect(result.errors.contains(message), "\(result.errors)")

@@ -17,18 +17,18 @@ import Testing
     }
 
     @Test func aFloodIsAnsweredWithoutExceptionAndDescriptorsMayRunOut() async throws {
-        try await self.run("flood.py", ["--clients", "300"])
+        try await run("flood.py", ["--clients", "300"])
     }
 
     @Test func clientsThatLeaveFreeTheirImages() async throws {
-        try await self.run("disconnect.py", ["--disconnects", "24"])
+        try await run("disconnect.py", ["--disconnects", "24"])
     }
 
     @Test func mixedLoadIsAnsweredAsItMustBe() async throws {
-        try await self.run("soak.py")
+        try await run("soak.py")
     }
 
     @Test func onePixelIsAnsweredOnKeptAndNewConnections() async throws {
-        try await self.run("overhead.py")
+        try await run("overhead.py")
     }
 }

@@ -8,7 +8,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(30))) struct MemoryTests {
     /// Bytes that requests have claimed.
-    private static func claimed(_ daemon: RunningDaemon) -> Double { self.metric("request_memory_bytes", daemon) }
+    private static func claimed(_ daemon: RunningDaemon) -> Double { metric("request_memory_bytes", daemon) }
 
     private static func metric(_ name: String, _ daemon: RunningDaemon) -> Double {
         let text = PlainRequest.get(Endpoint.metrics, socket: daemon.socket).map { String(decoding: $0, as: UTF8.self) }

@@ -23,7 +23,7 @@ struct MetricsTests {
 
     @Test func whatIsDoneIsCounted() async throws {
         try await RunningDaemon.run(["--threads", "2"]) { daemon in
-            let before = try await self.scrape(daemon)
+            let before = try await scrape(daemon)
             for _ in 0..<3 {
                 let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{\"n\":5}")
                 #expect(answer.status == 200)
@@ -35,7 +35,7 @@ struct MetricsTests {
             var after: [String: Double] = [:]
             #expect(
                 await eventually {
-                    after = (try? await self.scrape(daemon)) ?? [:]
+                    after = (try? await scrape(daemon)) ?? [:]
                     return after["gauge pixelcnnd_http_requests_in_flight {}"] == 1
                         && after["gauge process_open_fds {}"] ?? .infinity <= Double(daemon.process.descriptors + 1)
                 })
@@ -75,7 +75,7 @@ struct MetricsTests {
             #expect(await eventually { await daemon.status()?.imagesInFlight ?? 0 > 0 })
             stream = nil
             let sample = #"counter pixelcnnd_http_requests_total {"route": "/v1/samples", "status": "499"}"#
-            #expect(await eventually { (try? await self.scrape(daemon))?[sample] == 1 })
+            #expect(await eventually { (try? await scrape(daemon))?[sample] == 1 })
             #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
         }
     }
@@ -87,7 +87,7 @@ struct MetricsTests {
             stream.send("POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.count)\r\n\r\n\(body)")
             // Queued at once, and taken up as soon as a thread gets a core.
             #expect(await eventually { await daemon.status()?.imagesInFlight ?? 0 > 0 })
-            let samples = try await self.scrape(daemon)
+            let samples = try await scrape(daemon)
             #expect(try #require(samples["gauge pixelcnnd_images_queued {}"]) > 0)
             #expect(try #require(samples["gauge pixelcnnd_images_in_flight {}"]) > 0)
             withExtendedLifetime(stream) {}

@@ -29,5 +29,5 @@ struct ProcessState: Equatable {
 
 extension RunningDaemon {
     /// Its resources now.
-    var process: ProcessState { ProcessState(self.command.processIdentifier) }
+    var process: ProcessState { ProcessState(command.processIdentifier) }
 }

@@ -52,7 +52,7 @@ struct RunningDaemon {
 
     /// Runs `body` with a daemon, and stops it whatever happens.
     static func run(_ arguments: [String] = [], _ body: (RunningDaemon) async throws -> Void) async throws {
-        let daemon = try await self.start(in: nil, arguments)
+        let daemon = try await start(in: nil, arguments)
         do {
             try await body(daemon)
         } catch {
@@ -64,29 +64,29 @@ struct RunningDaemon {
     }
 
     func stop(_ signal: Int32 = SIGTERM) async throws -> CommandResult {
-        self.command.signal(signal)
-        return try await self.command.wait()
+        command.signal(signal)
+        return try await command.wait()
     }
 
     func client(_ arguments: [String]) async throws -> CommandResult {
-        try await Programs.client(arguments, environment: ["PIXELCNN_SOCKET": self.socket])
+        try await Programs.client(arguments, environment: ["PIXELCNN_SOCKET": socket])
     }
 
     /// The daemon's counters, nil where it does not answer.
     func status() async -> StatusDescription? {
-        guard let body = PlainRequest.get(Endpoint.status, socket: self.socket) else { return nil }
+        guard let body = PlainRequest.get(Endpoint.status, socket: socket) else { return nil }
         return try? JSONCoding.decode(StatusDescription.self, from: body)
     }
 
     /// What of the daemon lies in memory.
     func residentBytes() throws -> Int {
-        let status = try String(contentsOfFile: "/proc/\(self.command.processIdentifier)/status", encoding: .utf8)
+        let status = try String(contentsOfFile: "/proc/\(command.processIdentifier)/status", encoding: .utf8)
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
         return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
     }
 
     func describeModel() async throws -> ModelDescription {
         try JSONCoding.decode(
-            ModelDescription.self, from: await Curl.send(Endpoint.model, socket: self.socket).body)
+            ModelDescription.self, from: await Curl.send(Endpoint.model, socket: socket).body)
     }
 }

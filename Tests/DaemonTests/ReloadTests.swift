@@ -20,11 +20,11 @@ import Testing
 
     @Test func theSameFileGivesTheSameBytes() async throws {
         try await ReplaceableModel.serve { daemon, _ in
-            let before = try await self.draw(daemon, "{\"seed\":7,\"n\":3}")
+            let before = try await draw(daemon, "{\"seed\":7,\"n\":3}")
             for reload in 1...3 {
                 daemon.command.signal(SIGHUP)
-                #expect(await self.logged("Reloaded: ", reload, by: daemon))
-                let after = try await self.draw(daemon, "{\"seed\":7,\"n\":3}")
+                #expect(await logged("Reloaded: ", reload, by: daemon))
+                let after = try await draw(daemon, "{\"seed\":7,\"n\":3}")
                 #expect(after.status == 200 && after.body == before.body)
             }
         }
@@ -34,15 +34,15 @@ import Testing
         try await ReplaceableModel.serve { daemon, model in
             // Some seconds' work, where a reload takes a tenth of one.
             let size = "\"seed\":1,\"height\":50,\"width\":50"
-            let last = try await self.draw(daemon, "{\(size),\"first_index\":63}")
-            async let running = self.draw(daemon, "{\(size),\"n\":64}")
+            let last = try await draw(daemon, "{\(size),\"first_index\":63}")
+            async let running = draw(daemon, "{\(size),\"n\":64}")
             #expect(await eventually { await daemon.status()?.imagesInFlight ?? 0 > 0 })
             try model.replace(with: ReplaceableModel.gray)
             daemon.command.signal(SIGHUP)
-            #expect(await self.logged("Reloaded: ", by: daemon))
+            #expect(await logged("Reloaded: ", by: daemon))
             #expect(await daemon.status()?.imagesInFlight == 64)
             #expect(try await daemon.describeModel().channels == 1)
-            let new = try await self.draw(daemon, "{\"seed\":1}")
+            let new = try await draw(daemon, "{\"seed\":1}")
             #expect(new.status == 200 && new.headers["pixelcnn-model"] != last.headers["pixelcnn-model"])
             let old = try await running
             #expect(old.status == 200 && old.body.suffix(3 * 2500) == last.body.suffix(3 * 2500))
@@ -53,14 +53,14 @@ import Testing
 
     @Test func aBrokenOrMissingFileChangesNothingAndIsNamed() async throws {
         try await ReplaceableModel.serve { daemon, model in
-            let before = try await self.draw(daemon, "{\"seed\":7}")
+            let before = try await draw(daemon, "{\"seed\":7}")
             try Data("broken".utf8).write(to: URL(fileURLWithPath: model.path), options: .atomic)
             daemon.command.signal(SIGHUP)
-            #expect(await self.logged("The reload failed, and nothing has changed: \(model.path): unknown", by: daemon))
+            #expect(await logged("The reload failed, and nothing has changed: \(model.path): unknown", by: daemon))
             try FileManager.default.removeItem(atPath: model.path)
             daemon.command.signal(SIGHUP)
-            #expect(await self.logged("The reload failed, and nothing has changed: ", 2, by: daemon))
-            #expect(try await self.draw(daemon, "{\"seed\":7}").body == before.body)
+            #expect(await logged("The reload failed, and nothing has changed: ", 2, by: daemon))
+            #expect(try await draw(daemon, "{\"seed\":7}").body == before.body)
             var metrics = ""
             #expect(
                 await eventually {
@@ -79,15 +79,15 @@ import Testing
         }
         try write("max_images: 3")
         try await RunningDaemon.run(["--config", settings]) { daemon in
-            #expect(try await self.draw(daemon, "{\"n\":4}").status == 422)
+            #expect(try await draw(daemon, "{\"n\":4}").status == 422)
             try write("max_images: 4\nheight: 5\nclient_timeout: 9\n")
             daemon.command.signal(SIGHUP)
-            #expect(await self.logged("A reload does not change client_timeout; a restart does", by: daemon))
-            #expect(try await self.draw(daemon, "{\"n\":4}").status == 200)
+            #expect(await logged("A reload does not change client_timeout; a restart does", by: daemon))
+            #expect(try await draw(daemon, "{\"n\":4}").status == 200)
             #expect(try await daemon.describeModel().height == 5)
             try write("max_imagse: 4")
             daemon.command.signal(SIGHUP)
-            #expect(await self.logged("c.yaml:1: unknown setting", by: daemon))
+            #expect(await logged("c.yaml:1: unknown setting", by: daemon))
             #expect(try await daemon.describeModel().height == 5)
         }
     }
@@ -100,7 +100,7 @@ import Testing
         try await RunningDaemon.run(["--model", path, "--threads", "1", "--log-level", "debug"]) { daemon in
             func reload(_ count: Int) async throws {
                 daemon.command.signal(SIGHUP)
-                #expect(await self.logged("The previous model has ended", count, by: daemon))
+                #expect(await logged("The previous model has ended", count, by: daemon))
             }
             let before = try daemon.residentBytes()
             for count in 1...4 { try await reload(count) }
@@ -113,8 +113,8 @@ import Testing
     @Test func signalsDuringAReloadMakeOneMore() async throws {
         try await ReplaceableModel.serve { daemon, _ in
             for _ in 0..<50 { daemon.command.signal(SIGHUP) }
-            #expect(await self.logged("Reloaded: ", by: daemon))
-            let answer = try await self.draw(daemon, "{}")
+            #expect(await logged("Reloaded: ", by: daemon))
+            let answer = try await draw(daemon, "{}")
             #expect(answer.status == 200)
             #expect(daemon.command.errors.ranges(of: "Reloaded: ").count < 50)
         }
@@ -160,12 +160,12 @@ import Testing
                     }
                 ) { $1 }
             }
-            _ = try await self.draw(daemon, "{\"n\":9}")
+            _ = try await draw(daemon, "{\"n\":9}")
             var before = try await counters()
             for (reload, file) in [ReplaceableModel.gray, Programs.model, ReplaceableModel.gray].enumerated() {
                 try model.replace(with: file)
                 daemon.command.signal(SIGHUP)
-                #expect(await self.logged("Reloaded: ", reload + 1, by: daemon))
+                #expect(await logged("Reloaded: ", reload + 1, by: daemon))
                 let after = try await counters()
                 for (name, value) in before { #expect(after[name] ?? -1 >= value, "\(name)") }
                 before = after

@@ -32,9 +32,9 @@ import Testing
     func anyLimitsGiveTheBytesOfOneRequest(limits: [String]) async throws {
         try await RunningDaemon.run { whole in
             let file = whole.directory.file("images.npy")
-            try self.write(self.images(11).npy(), file)
-            let json = try await self.curl(whole, file, MediaTypeName.json)
-            let array = try await self.curl(whole, file, MediaTypeName.npy)
+            try write(self.images(11).npy(), file)
+            let json = try await curl(whole, file, MediaTypeName.json)
+            let array = try await curl(whole, file, MediaTypeName.npy)
             let table = try await whole.client(["score", file])
             try await RunningDaemon.run(limits) { daemon in
                 #expect(try await daemon.client(["score", file, "--json"]).output == json)
@@ -51,7 +51,7 @@ import Testing
     @Test func typesAndOrdersAreReadInBatchesToo() async throws {
         try await RunningDaemon.run(["--max-images", "2"]) { daemon in
             let images = self.images(5)
-            try self.write(images.npy(), daemon.directory.file("u1.npy"))
+            try write(images.npy(), daemon.directory.file("u1.npy"))
             let expected = try await daemon.client(["score", "--json", daemon.directory.file("u1.npy")])
             func file(_ type: String, fortran: Bool, _ data: [UInt8]) -> [UInt8] {
                 let order = fortran ? "True" : "False"
@@ -69,7 +69,7 @@ import Testing
                 }
             }
             for bytes in [file(">i4", fortran: false, big), file("|u1", fortran: true, fortran)] {
-                try self.write(bytes, daemon.directory.file("x.npy"))
+                try write(bytes, daemon.directory.file("x.npy"))
                 let result = try await daemon.client(["score", "--json", daemon.directory.file("x.npy")])
                 #expect(result.status == 0 && result.output == expected.output, "\(result.errors)")
             }
@@ -81,17 +81,17 @@ import Testing
             let images = self.images(5)
             let folder = daemon.directory.file("faces")
             try FileManager.default.createDirectory(atPath: "\(folder)/b", withIntermediateDirectories: true)
-            try self.write(images.npy(), daemon.directory.file("all.npy"))
+            try write(images.npy(), daemon.directory.file("all.npy"))
             let size = images.shape.count
-            try self.write(
+            try write(
                 DrawnImages(values: Array(images.values[..<(3 * size)]), shape: images.shape).npy(),
                 daemon.directory.file("some.npy"))
             for (i, name) in [(3, "a.png"), (4, "b/c.PNG")] {
                 let image = DrawnImages(values: Array(images.values[i * size..<(i + 1) * size]), shape: images.shape)
                 let origin = DrawnImages.Origin(seed: 0, firstIndex: 0, model: "", precision: "", software: "test")
-                try self.write(image.png(origin: origin), "\(folder)/\(name)")
+                try write(image.png(origin: origin), "\(folder)/\(name)")
             }
-            try self.write(Array("hello".utf8), "\(folder)/notes.txt")
+            try write(Array("hello".utf8), "\(folder)/notes.txt")
             let stack = [daemon.directory.file("some.npy"), folder]
             let one = try await daemon.client(["score", "--json", daemon.directory.file("all.npy")])
             let many = try await daemon.client(["score", "--json"] + stack)
@@ -126,10 +126,10 @@ import Testing
                 ("words.txt", Array("hello".utf8), "neither a PNG nor an NPY file"),
             ]
             let output = daemon.directory.file("lp.npy")
-            try self.write(good, daemon.directory.file("good.npy"))
+            try write(good, daemon.directory.file("good.npy"))
             for (name, bytes, message) in cases {
                 let path = daemon.directory.file(name)
-                try self.write(bytes, path)
+                try write(bytes, path)
                 let result = try await daemon.client(["score", daemon.directory.file("good.npy"), path, "-o", output])
                 #expect(result.status == SystemExit.dataError.rawValue, "\(name): \(result.errors)")
                 #expect(result.errors.contains(path) && result.errors.contains(message), "\(result.errors)")
@@ -144,7 +144,7 @@ import Testing
         try await RunningDaemon.run { daemon in
             for (side, isTold) in [(8, false), (9, true)] {
                 let file = daemon.directory.file("\(side).npy")
-                try self.write(self.images(1, side: side).npy(), file)
+                try write(self.images(1, side: side).npy(), file)
                 let result = try await daemon.client(["score", file])
                 #expect(result.status == 0)
                 let note = "\(file): \(side) × \(side), and the model's images are 8 × 8"
@@ -156,7 +156,7 @@ import Testing
     @Test func anImageThatNoBodyMayHoldIs64() async throws {
         try await RunningDaemon.run(["--max-body", "1024"]) { daemon in
             let file = daemon.directory.file("large.npy")
-            try self.write(self.images(1, side: 18).npy(), file)
+            try write(images(1, side: 18).npy(), file)
             let result = try await daemon.client(["score", file])
             #expect(result.status == SystemExit.usage.rawValue && result.errors.contains("--max-body"))
         }
@@ -165,7 +165,7 @@ import Testing
     /// A stack that takes a while, being scored.
     private func start(_ daemon: RunningDaemon, _ output: String) async throws -> Command {
         let file = daemon.directory.file("many.npy")
-        try self.write(self.images(60, side: 64).npy(), file)
+        try write(images(60, side: 64).npy(), file)
         let command = try Command(
             Programs.client, ["score", file, "-o", output, "--json"], environment: ["PIXELCNN_SOCKET": daemon.socket])
         #expect(await eventually { await daemon.status()?.imagesCompleted ?? 0 > 2 })
@@ -179,25 +179,25 @@ import Testing
     @Test func anotherModelMeanwhileIs75AndLeavesNoFile() async throws {
         try await ReplaceableModel.serve(["--max-images", "1"]) { daemon, model in
             let output = daemon.directory.file("lp.npy")
-            let scoring = try await self.start(daemon, output)
+            let scoring = try await start(daemon, output)
             try model.replace(with: ReplaceableModel.gray)
             daemon.command.signal(SIGHUP)
             let result = try await scoring.wait()
             #expect(result.status == SystemExit.temporaryFailure.rawValue, "\(result.errors)")
             #expect(result.errors.contains("changed its model"))
             #expect(result.output.isEmpty && !FileManager.default.fileExists(atPath: output))
-            #expect(try self.leavings(daemon.directory).isEmpty)
+            #expect(try leavings(daemon.directory).isEmpty)
         }
     }
 
     @Test func ctrlCFreesTheDaemonAndLeavesNoFile() async throws {
         try await RunningDaemon.run(["--threads", "1", "--max-images", "1"]) { daemon in
             let output = daemon.directory.file("lp.npy")
-            let scoring = try await self.start(daemon, output)
+            let scoring = try await start(daemon, output)
             scoring.signal(SIGINT)
             #expect(try await scoring.wait().status == 130)
             #expect(!FileManager.default.fileExists(atPath: output))
-            #expect(try self.leavings(daemon.directory).isEmpty)
+            #expect(try leavings(daemon.directory).isEmpty)
             #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
         }
     }
@@ -206,14 +206,14 @@ import Testing
         let arguments = ["--threads", "1", "--max-images", "1"]
         let first = try await RunningDaemon.start(arguments)
         let output = first.directory.file("lp.npy")
-        let scoring = try await self.start(first, output)
+        let scoring = try await start(first, output)
         first.command.signal(SIGKILL)
         _ = try await first.command.wait()
         #expect(await eventually { scoring.errors.contains("trying again") })
         let second = try await RunningDaemon.start(in: first.directory, arguments)
         let result = try await scoring.wait()
         #expect(result.status == 0, "\(result.errors)")
-        let array = try await self.curl(second, second.directory.file("many.npy"), MediaTypeName.npy)
+        let array = try await curl(second, second.directory.file("many.npy"), MediaTypeName.npy)
         #expect(try bytes(ofFile: output) == array)
         #expect(try await second.stop().status == 0)
     }
@@ -221,7 +221,7 @@ import Testing
     @Test func aBarIsShownOnATerminal() async throws {
         try await RunningDaemon.run(["--max-images", "2"]) { daemon in
             let file = daemon.directory.file("images.npy")
-            try self.write(self.images(40).npy(), file)
+            try write(self.images(40).npy(), file)
             let terminal = try PseudoTerminal(
                 Programs.client, ["score", file],
                 environment: ["PIXELCNN_SOCKET": daemon.socket, "TERM": "xterm-256color"], rows: 60)

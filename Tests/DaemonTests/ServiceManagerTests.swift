@@ -26,18 +26,18 @@ private final class NotificationSocket: Sendable {
 
     /// All lines so far.
     var lines: [String] {
-        self.collected.withLock { lines in
+        collected.withLock { lines in
             var buffer = [UInt8](repeating: 0, count: 4096)
-            while case let count = recv(self.descriptor, &buffer, buffer.count, 0), count > 0 {
+            while case let count = recv(descriptor, &buffer, buffer.count, 0), count > 0 {
                 lines += String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n").map(String.init)
             }
             return lines
         }
     }
 
-    func count(_ line: String) -> Int { self.lines.count { $0 == line } }
+    func count(_ line: String) -> Int { lines.count { $0 == line } }
 
-    deinit { close(self.descriptor) }
+    deinit { close(descriptor) }
 }
 
 @Suite struct ServiceManagerTests {
@@ -52,31 +52,31 @@ private final class NotificationSocket: Sendable {
     }
 
     private func start(_ environment: [String: String], _ arguments: [String] = []) async throws -> Command {
-        let all = environment.merging(["NOTIFY_SOCKET": self.directory.file("notify")]) { $1 }
+        let all = environment.merging(["NOTIFY_SOCKET": directory.file("notify")]) { $1 }
         let command = try Command(
             Programs.daemon, ["--socket", self.socket, "--model", Programs.model, "--threads", "2"] + arguments,
             environment: all)
-        let isReady = await eventually { self.notifications.count("READY=1") == 1 }
+        let isReady = await eventually { notifications.count("READY=1") == 1 }
         #expect(isReady, "\(command.errors)")
         return command
     }
 
     @Test func readyStatusAndStoppingAreTold() async throws {
-        let command = try await self.start([:])
-        #expect(self.notifications.lines.contains { $0.hasPrefix("STATUS=Serving on \(self.socket) with 2 threads") })
-        let answer = try await Curl.send(Endpoint.samples, socket: self.socket, json: #"{"n": 3}"#)
+        let command = try await start([:])
+        #expect(notifications.lines.contains { $0.hasPrefix("STATUS=Serving on \(socket) with 2 threads") })
+        let answer = try await Curl.send(Endpoint.samples, socket: socket, json: #"{"n": 3}"#)
         #expect(answer.status == 200)
         // The two of the warm-up count too.
         #expect(
-            await eventually { self.notifications.lines.contains { $0.hasSuffix(" 0 queued, 5 done") } })
-        #expect(self.notifications.count("WATCHDOG=1") == 0)
+            await eventually { notifications.lines.contains { $0.hasSuffix(" 0 queued, 5 done") } })
+        #expect(notifications.count("WATCHDOG=1") == 0)
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
-        #expect(self.notifications.count("STOPPING=1") == 1)
+        #expect(notifications.count("STOPPING=1") == 1)
     }
 
     @Test func aReloadIsTold() async throws {
-        let model = self.directory.file("model.pt")
+        let model = directory.file("model.pt")
         try FileManager.default.copyItem(atPath: Programs.model, toPath: model)
         let command = try await self.start([:], ["--model", model])
         for (ready, result) in [(2, "; reloaded "), (3, "; reload failed ")] {
@@ -84,46 +84,46 @@ private final class NotificationSocket: Sendable {
             var before = timespec()
             clock_gettime(CLOCK_MONOTONIC, &before)
             command.signal(SIGHUP)
-            #expect(await eventually { self.notifications.count("READY=1") == ready })
-            let lines = self.notifications.lines
+            #expect(await eventually { notifications.count("READY=1") == ready })
+            let lines = notifications.lines
             let start = try #require(lines.lastIndex(of: "RELOADING=1"))
             let time = try #require(Int(lines[start + 1].dropFirst("MONOTONIC_USEC=".count)))
             #expect(lines[start + 1].hasPrefix("MONOTONIC_USEC=") && time >= before.tv_sec * 1_000_000)
             let end = try #require(lines.lastIndex(of: "READY=1"))
             #expect(end > start && lines[end + 1].contains(result), "\(lines[start...])")
         }
-        #expect(self.notifications.lines.contains { $0.contains("reload failed") && $0.contains(model) })
+        #expect(notifications.lines.contains { $0.contains("reload failed") && $0.contains(model) })
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
     }
 
     @Test func aDrainWithProgressAsksForTime() async throws {
-        let command = try await self.start([:], ["--drain-timeout", "4"])
+        let command = try await start([:], ["--drain-timeout", "4"])
         async let answer = Curl.send(
-            Endpoint.samples, socket: self.socket, json: #"{"n": 2000, "height": 100, "width": 100}"#)
+            Endpoint.samples, socket: socket, json: #"{"n": 2000, "height": 100, "width": 100}"#)
         #expect(
             await eventually {
-                self.notifications.lines.contains { $0.contains(": 128 images in flight") }
+                notifications.lines.contains { $0.contains(": 128 images in flight") }
             })
-        #expect(self.notifications.count("EXTEND_TIMEOUT_USEC=15000000") == 0)
+        #expect(notifications.count("EXTEND_TIMEOUT_USEC=15000000") == 0)
         command.signal(SIGTERM)
         // Past the bound what runs is answered all the same.
         #expect(try await answer.status == 503)
         let result = try await command.wait()
         #expect(result.status == 0 && result.errors.contains("The drain has taken 4 s"))
-        #expect(self.notifications.count("EXTEND_TIMEOUT_USEC=15000000") > 0)
+        #expect(notifications.count("EXTEND_TIMEOUT_USEC=15000000") > 0)
     }
 
     @Test func theWatchdogIsFedWhileNothingIsToDo() async throws {
-        let command = try await self.start(["WATCHDOG_USEC": "200000"])
-        let before = self.notifications.count("WATCHDOG=1")
-        #expect(await eventually { self.notifications.count("WATCHDOG=1") >= before + 8 })
+        let command = try await start(["WATCHDOG_USEC": "200000"])
+        let before = notifications.count("WATCHDOG=1")
+        #expect(await eventually { notifications.count("WATCHDOG=1") >= before + 8 })
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
     }
 
     @Test func aStuckWorkerStopsTheFeedingThoughRequestsAreAnswered() async throws {
-        let command = try await self.start(["WATCHDOG_USEC": "1000000", "PIXELCNND_DEBUG_FAULTS": "1"])
+        let command = try await start(["WATCHDOG_USEC": "1000000", "PIXELCNND_DEBUG_FAULTS": "1"])
         let hanging = try Command(
             "/usr/bin/curl",
             [
@@ -132,9 +132,9 @@ private final class NotificationSocket: Sendable {
                 "--data", #"{"seed": 3735928559}"#, "http://localhost\(Endpoint.samples)",
             ])
         #expect(await eventually { command.errors.contains("the watchdog is not fed") })
-        let fed = self.notifications.count("WATCHDOG=1")
+        let fed = notifications.count("WATCHDOG=1")
         try await Task.sleep(for: .milliseconds(1200))
-        #expect(self.notifications.count("WATCHDOG=1") == fed)
+        #expect(notifications.count("WATCHDOG=1") == fed)
         #expect(try await Curl.send(Endpoint.health, socket: self.socket).status == 200)
         command.signal(SIGKILL)
         _ = try await command.wait()
@@ -142,8 +142,8 @@ private final class NotificationSocket: Sendable {
     }
 
     @Test func faultsAreNotArmedByDefault() async throws {
-        let command = try await self.start([:])
-        let answer = try await Curl.send(Endpoint.samples, socket: self.socket, json: #"{"seed": 3735928559}"#)
+        let command = try await start([:])
+        let answer = try await Curl.send(Endpoint.samples, socket: socket, json: #"{"seed": 3735928559}"#)
         #expect(answer.status == 200)
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)

@@ -105,7 +105,7 @@ import Testing
                     #expect(result.errors.contains("shards are there already") == !there.isEmpty, "\(result.errors)")
                     #expect(there.isEmpty || result.errors.contains(there), "\(result.errors)")
                 }
-                #expect(try self.files("\(folder)-\(format)") == self.files("\(whole)-\(format)"))
+                #expect(try files("\(folder)-\(format)") == files("\(whole)-\(format)"))
             }
         }
     }
@@ -118,7 +118,7 @@ import Testing
         let command = try Command(
             Programs.client, arguments + ["--output-dir", folder], environment: ["PIXELCNN_SOCKET": daemon.socket])
         #expect(
-            await eventually { ((try? self.shards(folder))?.count ?? 0) > 1 }, "\(command.errors)")
+            await eventually { ((try? shards(folder))?.count ?? 0) > 1 }, "\(command.errors)")
         return command
     }
 
@@ -135,23 +135,23 @@ import Testing
     func aJobThatWasStoppedGoesOn(format: String, signal: Int32) async throws {
         try await RunningDaemon.run(["--threads", "1", "--max-images", "2"]) { daemon in
             let (whole, folder) = (daemon.directory.file("whole"), daemon.directory.file("stopped"))
-            let arguments = self.slow + ["--format", format]
-            let stopped = try await self.start(daemon, arguments, folder)
+            let arguments = slow + ["--format", format]
+            let stopped = try await start(daemon, arguments, folder)
             stopped.signal(signal)
             #expect(try await stopped.wait().status == 128 + signal)
-            let before = try self.files(folder).filter { !$0.key.hasPrefix(".tmp-") }
-            let inodes = try before.keys.map { try self.inode("\(folder)/\($0)") }
-            let left = try self.files(folder).count - before.count
+            let before = try files(folder).filter { !$0.key.hasPrefix(".tmp-") }
+            let inodes = try before.keys.map { try inode("\(folder)/\($0)") }
+            let left = try files(folder).count - before.count
             #expect(signal == SIGKILL || left == 0)
 
             let resumed = try await daemon.client(arguments + ["--output-dir", folder])
             #expect(resumed.status == 0 && resumed.errors.contains("are there already"), "\(resumed.errors)")
             _ = try await daemon.client(arguments + ["--output-dir", whole])
-            let expected = try self.files(whole)
-            let after = try self.files(folder).filter { !$0.key.hasPrefix(".tmp-") }
+            let expected = try files(whole)
+            let after = try files(folder).filter { !$0.key.hasPrefix(".tmp-") }
             #expect(after == expected)
             for (path, bytes) in before { #expect(expected[path] == bytes) }
-            let kept = try before.keys.map { try self.inode("\(folder)/\($0)") }
+            let kept = try before.keys.map { try inode("\(folder)/\($0)") }
             #expect(kept == inodes)
             #expect(await eventually { await daemon.status()?.imagesInFlight == 0 })
         }
@@ -161,28 +161,28 @@ import Testing
         let options = ["--threads", "1", "--max-images", "2"]
         let first = try await RunningDaemon.start(options)
         let (whole, folder) = (first.directory.file("whole"), first.directory.file("shards"))
-        let job = try await self.start(first, self.slow, folder)
+        let job = try await start(first, slow, folder)
         first.command.signal(SIGKILL)
         _ = try await first.command.wait()
         #expect(await eventually { job.errors.contains("trying again") })
         let second = try await RunningDaemon.start(in: first.directory, options)
         let result = try await job.wait()
         #expect(result.status == 0, "\(result.errors)")
-        _ = try await second.client(self.slow + ["--output-dir", whole])
-        #expect(try self.files(folder) == self.files(whole))
+        _ = try await second.client(slow + ["--output-dir", whole])
+        #expect(try files(folder) == files(whole))
         #expect(try await second.stop().status == 0)
     }
 
     @Test func anotherModelMeanwhileIs75AndNoShardIsMixed() async throws {
         try await ReplaceableModel.serve(["--max-images", "2"]) { daemon, model in
             let folder = daemon.directory.file("shards")
-            let job = try await self.start(daemon, self.slow, folder)
+            let job = try await start(daemon, slow, folder)
             try model.replace(with: ReplaceableModel.gray)
             daemon.command.signal(SIGHUP)
             let result = try await job.wait()
             #expect(result.status == SystemExit.temporaryFailure.rawValue, "\(result.errors)")
             #expect(result.errors.contains("changed its model"))
-            for (name, bytes) in try self.files(folder) where name != "manifest.json" {
+            for (name, bytes) in try files(folder) where name != "manifest.json" {
                 #expect(try NPYArray(parsing: bytes).shape == [3, 3, 64, 64], "\(name)")
             }
         }
@@ -195,7 +195,7 @@ import Testing
             let folder = daemon.directory.file("shards")
             let arguments = ["sample", "-n", "2", "--output-dir", folder]
             _ = try await daemon.client(arguments + ["--seed", "3"])
-            let before = try self.files(folder)
+            let before = try files(folder)
             for (options, message) in [
                 (["--seed", "4"], "its seed is 3, here 4"),
                 (["--temperature", "0.5"], "its temperature is 1.0, here 0.5"),
@@ -211,7 +211,7 @@ import Testing
                 let result = try await other.client(arguments)
                 #expect(result.status == SystemExit.usage.rawValue && result.errors.contains("its model is"))
             }
-            #expect(try self.files(folder) == before)
+            #expect(try files(folder) == before)
             // The seed may be left to the manifest.
             let again = try await daemon.client(arguments + ["-n", "3"])
             #expect(again.status == 0 && again.errors.contains("3 images of seed 3"), "\(again.errors)")

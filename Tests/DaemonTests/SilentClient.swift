@@ -24,10 +24,10 @@ final class SilentClient {
     /// Whether the other side has closed and nothing is left to read.
     var isHungUpOn: Bool {
         var byte: UInt8 = 0
-        return recv(self.descriptor, &byte, 1, CInt(MSG_DONTWAIT)) == 0
+        return recv(descriptor, &byte, 1, CInt(MSG_DONTWAIT)) == 0
     }
 
     deinit {
-        close(self.descriptor)
+        close(descriptor)
     }
 }

@@ -131,7 +131,7 @@ import Testing
     @Test func aSlowReaderGetsEverything() async throws {
         try await RunningDaemon.run(["--client-timeout", "5"]) { daemon in
             let json = "{\"height\":300,\"width\":300,\"stream_rows\":true,\"format\":\"npy\"}"
-            let stream = try await self.readSlowly(
+            let stream = try await readSlowly(
                 daemon, Endpoint.samples, accept: MediaTypeName.eventStream, type: MediaTypeName.json, Array(json.utf8)
             ) { $0.hasSuffix("0\r\n\r\n".utf8) }
             var parser = ServerSentEventParser()
@@ -142,7 +142,7 @@ import Testing
             // A plain answer of 1 MB, which costs less time to compute than to read: its end waits for seven seconds.
             let image = NPYArray.encode([UInt8](repeating: 7, count: 3 * 90_000), shape: [1, 3, 300, 300])
             let length = 128 + 4 * 3 * 90_000
-            let plain = try await self.readSlowly(
+            let plain = try await readSlowly(
                 daemon, Endpoint.score, accept: MediaTypeName.npy, type: MediaTypeName.npy, image
             ) { $0.count >= length }
             #expect(plain.count == length)

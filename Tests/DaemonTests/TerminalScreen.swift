@@ -29,38 +29,38 @@ struct TerminalScreen {
                 var parameters = ""
                 while let next = rest.popFirst() {
                     if next.properties.isAlphabetic {
-                        self.control(next, parameters)
+                        control(next, parameters)
                         break
                     }
                     parameters.unicodeScalars.append(next)
                 }
-            default: self.put(Character(scalar))
+            default: put(Character(scalar))
             }
         }
     }
 
     /// The characters of each line.
-    var text: [String] { self.lines.map { String($0.map(\.character)) } }
+    var text: [String] { lines.map { String($0.map(\.character)) } }
 
     private mutating func put(_ character: Character) {
-        while self.lines[self.row].count <= self.column { self.lines[self.row].append(Cell()) }
-        var cell = self.pen
+        while lines[self.row].count <= column { lines[self.row].append(Cell()) }
+        var cell = pen
         cell.character = character
-        self.lines[self.row][self.column] = cell
-        self.column += 1
+        lines[self.row][self.column] = cell
+        column += 1
     }
 
     private mutating func control(_ final: Unicode.Scalar, _ parameters: String) {
         switch final {
         case "A": self.row = max(0, self.row - (Int(parameters) ?? 1))
-        case "K": self.lines[self.row] = Array(self.lines[self.row].prefix(self.column))
+        case "K": lines[self.row] = Array(lines[self.row].prefix(column))
         case "J":
-            self.lines[self.row] = Array(self.lines[self.row].prefix(self.column))
-            for row in self.lines.indices where row > self.row { self.lines[row] = [] }
-        case "l" where parameters == "?25": self.isCursorVisible = false
-        case "h" where parameters == "?25": self.isCursorVisible = true
-        case "m": self.select(parameters.split(separator: ";").map(String.init)[...])
-        default: self.put("?")  // nothing that the client should send
+            lines[self.row] = Array(lines[self.row].prefix(column))
+            for row in lines.indices where row > self.row { lines[row] = [] }
+        case "l" where parameters == "?25": isCursorVisible = false
+        case "h" where parameters == "?25": isCursorVisible = true
+        case "m": select(parameters.split(separator: ";").map(String.init)[...])
+        default: put("?")  // nothing that the client should send
         }
     }
 
@@ -68,12 +68,12 @@ struct TerminalScreen {
         var codes = codes
         while let code = codes.popFirst() {
             switch code {
-            case "0": self.pen = Cell()
-            case "39": self.pen.foreground = nil
-            case "49": self.pen.background = nil
-            case "38": self.pen.foreground = codes.dropFirst().prefix(3).joined(separator: ";")
-            case "48": self.pen.background = codes.dropFirst().prefix(3).joined(separator: ";")
-            default: self.pen.character = "?"
+            case "0": pen = Cell()
+            case "39": pen.foreground = nil
+            case "49": pen.background = nil
+            case "38": pen.foreground = codes.dropFirst().prefix(3).joined(separator: ";")
+            case "48": pen.background = codes.dropFirst().prefix(3).joined(separator: ";")
+            default: pen.character = "?"
             }
             if code == "38" || code == "48" { codes = codes.dropFirst(4) }
         }

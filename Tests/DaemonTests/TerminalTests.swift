@@ -18,7 +18,7 @@ import Testing
             let arguments = ["sample", "-n", "3", "--seed", "7", "--columns", "2", "--format", format, "-o"]
             #expect(try await daemon.client(arguments + [plain]).errors.components(separatedBy: "\n").count == 2)
             let terminal = try PseudoTerminal(
-                Programs.client, arguments + [shown], environment: self.environment(daemon))
+                Programs.client, arguments + [shown], environment: environment(daemon))
             #expect(await terminal.wait() == 0, "\(terminal.output)")
             let expected = try bytes(ofFile: plain)
             #expect(try bytes(ofFile: shown) == expected)
@@ -34,7 +34,7 @@ import Testing
             let terminal = try PseudoTerminal(
                 Programs.client,
                 ["sample", "-n", "20", "--height", "150", "--width", "150", "-o", daemon.directory.file("x.npy")],
-                environment: self.environment(daemon), columns: 72)
+                environment: environment(daemon), columns: 72)
             #expect(await eventually { terminal.output.contains("ETA") })
             let line = try #require(TerminalScreen(terminal.output).text.last { $0.contains("ETA") })
             #expect(
@@ -53,7 +53,7 @@ import Testing
             let terminal = try PseudoTerminal(
                 Programs.client,
                 ["sample", "-n", "5", "--seed", "3", "--height", "7", "--width", "9", "-o", file] + options,
-                environment: self.environment(daemon), rows: 40, columns: 30)
+                environment: environment(daemon), rows: 40, columns: 30)
             #expect(await terminal.wait() == 0, "\(terminal.output)")
             let values = try NPYArray(parsing: bytes(ofFile: file)).integers(as: UInt16.self, in: 0...255)
             let lines = TerminalScreen(terminal.output).lines
@@ -77,13 +77,13 @@ import Testing
             let arguments = ["sample", "--preview", "-o", daemon.directory.file("x.png")]
             for (more, line) in [(["NO_COLOR": "1"], "NO_COLOR is set"), (["TERM": "dumb"], "TERM=dumb")] {
                 let terminal = try PseudoTerminal(
-                    Programs.client, arguments, environment: self.environment(daemon, more))
+                    Programs.client, arguments, environment: environment(daemon, more))
                 #expect(await terminal.wait() == 0)
                 #expect(terminal.output.contains("no preview: ") && terminal.output.contains(line))
                 #expect(!terminal.output.contains("▀"))
             }
             let small = try PseudoTerminal(
-                Programs.client, arguments, environment: self.environment(daemon), rows: 4, columns: 80)
+                Programs.client, arguments, environment: environment(daemon), rows: 4, columns: 80)
             #expect(await small.wait() == 0)
             #expect(small.output.contains("no preview: a picture needs 8 columns and 6 lines"), "\(small.output)")
             let piped = try await daemon.client(arguments)
@@ -95,7 +95,7 @@ import Testing
         try await RunningDaemon.run { daemon in
             let arguments = ["sample", "-o", daemon.directory.file("x.png")]
             let dumb = try PseudoTerminal(
-                Programs.client, arguments, environment: self.environment(daemon, ["TERM": "dumb"]))
+                Programs.client, arguments, environment: environment(daemon, ["TERM": "dumb"]))
             #expect(await dumb.wait() == 0)
             #expect(!dumb.output.contains("\u{1B}"))
             let forced = try await daemon.client(arguments + ["--progress"])
@@ -112,7 +112,7 @@ import Testing
             let terminal = try PseudoTerminal(
                 Programs.client,
                 ["sample", "-n", "20", "--height", "200", "--width", "60", "--preview", "-o", folder.file("x.png")],
-                environment: self.environment(daemon), rows: 110, columns: 70)
+                environment: environment(daemon), rows: 110, columns: 70)
             #expect(await eventually { terminal.output.contains("▀") })
             terminal.signal(signal)
             #expect(await terminal.wait() == 128 + signal)
@@ -127,7 +127,7 @@ import Testing
     @Test func statusIsWatchedInPlace() async throws {
         try await RunningDaemon.run { daemon in
             let terminal = try PseudoTerminal(
-                Programs.client, ["status", "--watch"], environment: self.environment(daemon))
+                Programs.client, ["status", "--watch"], environment: environment(daemon))
             #expect(await eventually { terminal.output.components(separatedBy: "ready").count > 2 })
             terminal.signal(SIGINT)
             #expect(await terminal.wait() == 130)

@@ -3,7 +3,7 @@
 private let file = MemoryFile()
 
 /// Takes one input.
-@_cdecl("LLVMFuzzerTestOneInput") public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+@_cdecl("LLVMFuzzerTestOneInput") package func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     file.write(fuzzBytes(start, count))
     load(path: file.path)
     return 0

@@ -3,7 +3,7 @@
 import ImageFormats
 
 /// Takes one input.
-@_cdecl("LLVMFuzzerTestOneInput") public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+@_cdecl("LLVMFuzzerTestOneInput") package func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     do throws(NPYError) {
         let array = try NPYArray(parsing: fuzzBytes(start, count))
         precondition(array.count <= count, "more elements than bytes")

@@ -4,7 +4,7 @@
 private let file = MemoryFile()
 
 /// Takes one input.
-@_cdecl("LLVMFuzzerTestOneInput") public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+@_cdecl("LLVMFuzzerTestOneInput") package func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     let numbers = (0..<64).map { UInt8($0) }
     let archive = storedArchive([
         ("a/data.pkl", Array(fuzzBytes(start, count))), ("a/data/0", numbers), ("a/data/1", Array(numbers[..<16])),

@@ -7,7 +7,7 @@
 private let limit = 1 << 20
 
 /// Takes one input.
-@_cdecl("LLVMFuzzerTestOneInput") public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+@_cdecl("LLVMFuzzerTestOneInput") package func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     let file = Array(fuzzBytes(start, count))
     decode(file)
     let repaired = withChecksums(file)

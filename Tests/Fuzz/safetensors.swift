@@ -5,7 +5,7 @@
 private let file = MemoryFile()
 
 /// Takes one input.
-@_cdecl("LLVMFuzzerTestOneInput") public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+@_cdecl("LLVMFuzzerTestOneInput") package func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     file.write(fuzzBytes(start, count))
     guard let mapped = try? MappedFile(path: file.path) else { return 0 }  // empty
     do throws(ModelFileError.Problem) {

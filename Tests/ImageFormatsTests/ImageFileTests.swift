@@ -9,7 +9,7 @@ import Testing
     private let planar: [UInt16] = [0, 42, 84, 126, 168, 210, 14, 56, 98, 140, 182, 224, 28, 70, 112, 154, 196, 238]
 
     @Test func aPNGAndAnArrayOfItsValuesAreTheSameImage() throws {
-        let png = try ImageFile(PNG.encode(self.picture))
+        let png = try ImageFile(PNG.encode(picture))
         #expect((png.height, png.width) == (2, 3))
         #expect(try png.values(channels: 3, colors: 256) == self.planar)
         for shape in [[3, 2, 3], [1, 3, 2, 3]] {
@@ -40,24 +40,24 @@ import Testing
     }
 
     @Test func whatCannotBeReadIsMalformed() throws {
-        var damaged = try PNG.encode(self.picture)
+        var damaged = try PNG.encode(picture)
         damaged[20] ^= 1
         for bytes in [[], Array("GIF89a".utf8), Array(NPYHeader.magic), damaged, PNGChunks.signature] {
             let error = try #require(throws: ImageFileError.self) { try ImageFile(bytes) }
             #expect(error.isMalformed, "\(error)")
         }
         // The head alone is read at first.
-        let cut = try ImageFile(Array(NPYArray.encode(self.planar.map { UInt8($0) }, shape: [3, 2, 3]).dropLast()))
+        let cut = try ImageFile(Array(NPYArray.encode(planar.map { UInt8($0) }, shape: [3, 2, 3]).dropLast()))
         let short = try #require(throws: ImageFileError.self) { try cut.values(channels: 3, colors: 256) }
         #expect(short.isMalformed, "\(short)")
-        let ended = Array(try PNG.encode(self.picture).dropLast(30))
+        let ended = Array(try PNG.encode(picture).dropLast(30))
         let error = try #require(throws: ImageFileError.self) { try ImageFile(ended) }
         #expect(error.isMalformed, "\(error)")
     }
 
     @Test func whatIsSoundAndNoImageOfTheKindIsNot() throws {
-        let values = self.planar.map { UInt8($0) }
-        let png = try ImageFile(PNG.encode(self.picture))
+        let values = planar.map { UInt8($0) }
+        let png = try ImageFile(PNG.encode(picture))
         let npy = try ImageFile(NPYArray.encode(values, shape: [3, 2, 3]))
         let two = try ImageFile(NPYArray.encode(values, shape: [2, 3, 3, 1]))
         let floats = try ImageFile(NPYArray.encode([Float](repeating: 1, count: 18), shape: [3, 2, 3]))

@@ -15,27 +15,27 @@ import Testing
         ("0", 0), ("3", 3), ("circle", 0), ("CIRCLE", 0), ("star", 1), ("Stripes", 2),
     ])
     func numbersAndNamesOfAnyCaseAreClasses(text: String, number: Int) throws {
-        #expect(try self.model.number(of: ClassLabel(text)) == number)
-        #expect(try self.model.number(ofAny: ClassLabel(text)) == number)
+        #expect(try model.number(of: ClassLabel(text)) == number)
+        #expect(try model.number(ofAny: ClassLabel(text)) == number)
     }
 
     @Test func beginningsAreForPeopleAndMustBeOfOneName() throws {
-        #expect(try self.model.number(of: ClassLabel("ci"), acceptsBeginnings: true) == 0)
-        #expect(try self.model.number(of: ClassLabel("STR"), acceptsBeginnings: true) == 2)
-        #expect(throws: RequestError.self) { try self.model.number(of: ClassLabel("ci")) }
+        #expect(try model.number(of: ClassLabel("ci"), acceptsBeginnings: true) == 0)
+        #expect(try model.number(of: ClassLabel("STR"), acceptsBeginnings: true) == 2)
+        #expect(throws: RequestError.self) { try model.number(of: ClassLabel("ci")) }
         let error = try #require(throws: RequestError.self) {
-            try self.model.number(of: ClassLabel("st"), acceptsBeginnings: true)
+            try model.number(of: ClassLabel("st"), acceptsBeginnings: true)
         }
         #expect(
             error.description
                 == #"label is "st", with which several names begin; allowed is 0…3, or "Circle", "star", "stripes", "3""#
         )
-        #expect(throws: RequestError.self) { try self.model.number(of: ClassLabel(""), acceptsBeginnings: true) }
+        #expect(throws: RequestError.self) { try model.number(of: ClassLabel(""), acceptsBeginnings: true) }
     }
 
     @Test(arguments: ["4", "-1", "square", "", "99999999999999999999"])
     func whatIsNoClassIs422AndNamesThem(text: String) throws {
-        let error = try #require(throws: RequestError.self) { try self.model.number(ofAny: ClassLabel(text)) }
+        let error = try #require(throws: RequestError.self) { try model.number(ofAny: ClassLabel(text)) }
         #expect(error.status == 422 && error.field == "label")
         #expect(error.description.contains(#"0…3, or "Circle", "star""#), "\(error)")
     }

@@ -16,8 +16,8 @@ import Testing
     // MARK: Reading
 
     @Test func takesAnEmptyBodyAndAnEmptyObjectAsDefaults() throws {
-        #expect(try self.read("") == SampleRequest())
-        #expect(try self.read("{}") == SampleRequest())
+        #expect(try read("") == SampleRequest())
+        #expect(try read("{}") == SampleRequest())
     }
 
     @Test func readsEveryField() throws {
@@ -30,7 +30,7 @@ import Testing
             n: 2, seed: 3, firstIndex: 4, height: 5, width: 6, given: GivenImage(image: [0, 255, 97], kept: .rows(2)),
             temperature: 0.5, topK: 7, topP: 0.25, columns: 8, deadlineMilliseconds: 9, streamsRows: true,
             imageFormat: .npy)
-        #expect(try self.read(json) == expected)
+        #expect(try read(json) == expected)
     }
 
     @Test(
@@ -38,9 +38,9 @@ import Testing
             UInt64.max, 9_223_372_036_854_775_807, 9_223_372_036_854_775_808, 9_007_199_254_740_993, 0,
         ] as [UInt64])
     func keepsEverySeedBit(seed: UInt64) throws {
-        #expect(try self.read("{\"seed\": \(seed)}").seed == seed)
-        #expect(try self.read("{\"seed\": \"\(seed)\"}").seed == seed)
-        #expect(try self.read("{\"first_index\": \(seed)}").firstIndex == seed)
+        #expect(try read("{\"seed\": \(seed)}").seed == seed)
+        #expect(try read("{\"seed\": \"\(seed)\"}").seed == seed)
+        #expect(try read("{\"first_index\": \(seed)}").firstIndex == seed)
     }
 
     @Test func readsBackWhatItWrites() throws {
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func aNumberWithoutAFractionIsAnInteger() throws {
-        #expect(try self.read("{\"n\": 3.0, \"seed\": 2e1}") == SampleRequest(n: 3, seed: 20))
+        #expect(try read("{\"n\": 3.0, \"seed\": 2e1}") == SampleRequest(n: 3, seed: 20))
     }
 
     @Test(arguments: [
@@ -74,7 +74,7 @@ import Testing
         ("{\"columns\": \"x\"}", "columns", "an integer"),
     ])
     func namesTheFieldOfAWrongType(json: String, field: String, expected: String) throws {
-        let error = try #require(throws: RequestError.self) { try self.read(json) }
+        let error = try #require(throws: RequestError.self) { try read(json) }
         guard case .wrongType(field, expected, _) = error else {
             Issue.record("unexpected \(error)")
             return
@@ -85,7 +85,7 @@ import Testing
 
     @Test(arguments: ["sed", "Seed", "topk", ""])
     func refusesUnknownFieldsByName(field: String) throws {
-        let error = try #require(throws: RequestError.self) { try self.read("{\"\(field)\": 1}") }
+        let error = try #require(throws: RequestError.self) { try read("{\"\(field)\": 1}") }
         #expect(error.status == 400)
         #expect(error.field == field)
         #expect(error.description.contains("\"\(field)\""))
@@ -93,7 +93,7 @@ import Testing
 
     @Test func answersAnEndlessNameWithAShortMessage() throws {
         let name = String(repeating: "x", count: 100_000)
-        let error = try #require(throws: RequestError.self) { try self.read("{\"\(name)\": 1}") }
+        let error = try #require(throws: RequestError.self) { try read("{\"\(name)\": 1}") }
         #expect(error.description.utf8.count < 300)
     }
 
@@ -109,7 +109,7 @@ import Testing
         ("{\"image\": \"\", \"rows\": 1, \"row\": 2}", "given.row", "image, rows, mask"),
     ])
     func namesTheMemberOfWhatIsGiven(json: String, field: String, message: String) throws {
-        let error = try #require(throws: RequestError.self) { try self.read("{\"given\": \(json)}") }
+        let error = try #require(throws: RequestError.self) { try read("{\"given\": \(json)}") }
         #expect((error.status, error.field) == (400, field))
         #expect(error.description.contains(message), "\(error)")
     }
@@ -117,7 +117,7 @@ import Testing
     @Test func whatIsNoBase64IsAnsweredShortly() throws {
         let text = String(repeating: "\u{301}", count: 1_000_000)  // one character to a reader
         let error = try #require(throws: RequestError.self) {
-            try self.read("{\"given\": {\"image\": \"\(text)\", \"rows\": 1}}")
+            try read("{\"given\": {\"image\": \"\(text)\", \"rows\": 1}}")
         }
         #expect(error.description.utf8.count < 300)
     }
@@ -128,7 +128,7 @@ import Testing
         ("{\"n\": 99999999999999999999}", "n"), ("{\"top_k\": -99999999999999999999}", "top_k"),
     ])
     func namesTheFieldOfAnIntegerThatFitsNowhere(json: String, field: String) throws {
-        let error = try #require(throws: RequestError.self) { try self.read(json) }
+        let error = try #require(throws: RequestError.self) { try read(json) }
         #expect(error.status == 422)
         #expect(error.field == field)
         #expect(error.description.utf8.count < 200)
@@ -136,7 +136,7 @@ import Testing
 
     @Test(arguments: ["[]", "1", "\"n\"", "{\"n\": 1} x", "{\"n\": 1, \"n\": 2}", "{", "\u{FEFF}{}"])
     func refusesWhatIsNotOneObject(json: String) throws {
-        let error = try #require(throws: RequestError.self) { try self.read(json) }
+        let error = try #require(throws: RequestError.self) { try read(json) }
         #expect(error.status == 400)
         #expect(error.field == nil)
     }
@@ -198,7 +198,7 @@ import Testing
         #expect(
             throws: RequestError.outOfRange(
                 field: "format", found: "the string \"gif\"", allowed: "\"png\" or \"npy\"")
-        ) { try self.read("{\"format\": \"gif\"}") }
+        ) { try read("{\"format\": \"gif\"}") }
     }
 
     @Test func refusesPNGOfAModelThatNoneShows() {

@@ -25,7 +25,7 @@ import Testing
         ("data\n\ndata\ndata\n\ndata:", 2), ("data:test\n\ndata: test\n\n", 2), ("event: x\n\n", 0),
     ])
     func readsTheStandardsExamples(text: String, count: Int) throws {
-        #expect(try self.events(text).count == count)
+        #expect(try events(text).count == count)
     }
 
     @Test func joinsDataLinesAndTakesOneSpaceOff() throws {
@@ -38,7 +38,7 @@ import Testing
         let lines = ["\u{FEFF}: hello", "event: a", "data: 1", "", "data: é", "data: 2", "", ": x", "", "event: b", ""]
         let text = lines.joined(separator: end) + end
         let expected = [self.event("a", "1"), self.event("message", "é\n2")]
-        for pieces in 1...text.utf8.count { #expect(try self.events(text, pieces: pieces) == expected) }
+        for pieces in 1...text.utf8.count { #expect(try events(text, pieces: pieces) == expected) }
     }
 
     @Test func readsBackWhatItWrites() throws {

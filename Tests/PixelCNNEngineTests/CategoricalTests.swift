@@ -32,7 +32,7 @@ import Testing
         // Shares 0.5, 0.25, 0.125, 0.125 of values 3, 1, 0, 2.
         let logits = [0.125, 0.25, 0.125, 0.5].map { Float(log($0)) }
         let drawn = { (p: Float) in
-            Set(stride(from: Float(0), to: 1, by: 0.001).map { self.draw(logits, $0, SamplingParameters(topP: p)) })
+            Set(stride(from: Float(0), to: 1, by: 0.001).map { draw(logits, $0, SamplingParameters(topP: p)) })
         }
         #expect(drawn(0.4) == [3])
         #expect(drawn(0.6) == [1, 3])

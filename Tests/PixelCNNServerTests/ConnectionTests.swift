@@ -126,7 +126,7 @@ import Testing
         try await TestServer.run { server in
             let shutDown = server.shutDown
             try await RawConnection.open(server.socket) { session in
-                try await self.waitUntilAccepted(server)
+                try await waitUntilAccepted(server)
                 await shutDown()
                 try await session.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
                 let answer = try await session.answers(1)
@@ -144,7 +144,7 @@ import Testing
         try await TestServer.run { server in
             let shutDown = server.shutDown
             try await RawConnection.open(server.socket) { session in
-                try await self.waitUntilAccepted(server)
+                try await waitUntilAccepted(server)
                 await shutDown()
                 try await Task.sleep(for: UnixSocketServer.drainGrace * 4)
                 try await session.send(Self.samples)

@@ -28,7 +28,7 @@ import Testing
 
     @Test func theDescriptionNamesWhatIsRouted() throws {
         let routed = Set(Routes.table.flatMap { entry in entry.methods.map { "\($0.rawValue) \(entry.path)" } })
-        #expect(try self.described() == routed)
+        #expect(try described() == routed)
     }
 
     @Test func theDaemonAnswersWithTheFile() async throws {
@@ -63,24 +63,24 @@ import Testing
 
     @Test func ratesAreOfTheLastMinute() {
         let window = RateWindow()
-        for second in 1...200 { window.note(self.totals(second, UInt64(second) * (second <= 100 ? 1 : 3))) }
+        for second in 1...200 { window.note(totals(second, UInt64(second) * (second <= 100 ? 1 : 3))) }
         #expect(
-            window.rates(until: self.totals(200, 600))
+            window.rates(until: totals(200, 600))
                 == .init(images: 3, values: 30, imagesPerStep: 3, busyThreads: 1.5))
     }
 
     @Test func aYoungDaemonsRatesAreSinceItsStart() {
         let window = RateWindow()
-        #expect(window.rates(until: self.totals(0, 0)) == .init())
+        #expect(window.rates(until: totals(0, 0)) == .init())
         #expect(
-            window.rates(until: self.totals(4, 8)) == .init(images: 2, values: 20, imagesPerStep: 3, busyThreads: 1))
+            window.rates(until: totals(4, 8)) == .init(images: 2, values: 20, imagesPerStep: 3, busyThreads: 1))
     }
 
     @Test func afterASilenceTheLastNoteCounts() {
         let window = RateWindow()
-        window.note(self.totals(10, 5))
+        window.note(totals(10, 5))
         #expect(
-            window.rates(until: self.totals(110, 105))
+            window.rates(until: totals(110, 105))
                 == .init(images: 1, values: 10, imagesPerStep: 3, busyThreads: 0.5))
     }
 }

@@ -27,11 +27,11 @@ import Testing
     @Test func malformedRequestsAre400() async throws {
         try await TestServer.run { server in
             let send = { try await Curl.send(Endpoint.samples, socket: server.socket, json: $0) }
-            try self.expectProblem(await send("{"), 400, mentions: "JSON")
-            try self.expectProblem(await send("{\"n\":1} x"), 400, mentions: "follows")
-            try self.expectProblem(await send("{\"n\":1,\"n\":2}"), 400, mentions: "\"n\"", "twice")
-            try self.expectProblem(await send("{\"sed\":1}"), 400, field: "sed", mentions: "seed")
-            try self.expectProblem(await send("{\"n\":\"1\"}"), 400, field: "n", mentions: "an integer", "\"1\"")
+            try expectProblem(await send("{"), 400, mentions: "JSON")
+            try expectProblem(await send("{\"n\":1} x"), 400, mentions: "follows")
+            try expectProblem(await send("{\"n\":1,\"n\":2}"), 400, mentions: "\"n\"", "twice")
+            try expectProblem(await send("{\"sed\":1}"), 400, field: "sed", mentions: "seed")
+            try expectProblem(await send("{\"n\":\"1\"}"), 400, field: "n", mentions: "an integer", "\"1\"")
             #expect(server.backend.samplingJobs.isEmpty)
         }
     }
@@ -39,39 +39,39 @@ import Testing
     @Test func valuesOutOfRangeAre422() async throws {
         try await TestServer.run { server in
             let send = { try await Curl.send(Endpoint.samples, socket: server.socket, json: $0) }
-            try self.expectProblem(await send("{\"n\":0}"), 422, field: "n", mentions: "0", "1…4096")
-            try self.expectProblem(await send("{\"top_k\":300}"), 422, field: "top_k", mentions: "300", "1…256")
-            try self.expectProblem(await send("{\"temperature\":1e400}"), 422, field: "temperature")
-            try self.expectProblem(
+            try expectProblem(await send("{\"n\":0}"), 422, field: "n", mentions: "0", "1…4096")
+            try expectProblem(await send("{\"top_k\":300}"), 422, field: "top_k", mentions: "300", "1…256")
+            try expectProblem(await send("{\"temperature\":1e400}"), 422, field: "temperature")
+            try expectProblem(
                 await send("{\"seed\":18446744073709551616}"), 422, field: "seed", mentions: "18446744073709551615")
-            try self.expectProblem(
+            try expectProblem(
                 await send("{\"first_index\":18446744073709551615,\"n\":2}"), 422, field: "first_index")
-            try self.expectProblem(
+            try expectProblem(
                 await send("{\"stream_rows\":true}"), 422, field: "stream_rows", mentions: "text/event-stream")
-            try self.expectProblem(await send("{\"format\":\"npy\"}"), 422, field: "format", mentions: "npy")
-            try self.expectProblem(await send("{\"deadline_ms\":0}"), 422, field: "deadline_ms", mentions: "1…86400000")
-            try self.expectProblem(await send("{\"label\":1}"), 422, field: "label", mentions: "unconditional")
+            try expectProblem(await send("{\"format\":\"npy\"}"), 422, field: "format", mentions: "npy")
+            try expectProblem(await send("{\"deadline_ms\":0}"), 422, field: "deadline_ms", mentions: "1…86400000")
+            try expectProblem(await send("{\"label\":1}"), 422, field: "label", mentions: "unconditional")
             let labelled = try await Curl.send(Endpoint.score + "?label=1", socket: server.socket, json: "")
-            try self.expectProblem(labelled, 422, field: "label", mentions: "unconditional")
+            try expectProblem(labelled, 422, field: "label", mentions: "unconditional")
             #expect(server.backend.samplingJobs.isEmpty)
         }
     }
 
     @Test func unknownPathsAre404AndNameTheKnown() async throws {
         try await TestServer.run { server in
-            try self.expectProblem(
+            try expectProblem(
                 await Curl.send("/v1/sample", socket: server.socket), 404, mentions: Endpoint.samples)
-            try self.expectProblem(await Curl.send("/", socket: server.socket), 404)
+            try expectProblem(await Curl.send("/", socket: server.socket), 404)
         }
     }
 
     @Test func wrongMethodsAre405WithAllow() async throws {
         try await TestServer.run { server in
             let get = try await Curl.send(Endpoint.samples, socket: server.socket)
-            try self.expectProblem(get, 405, mentions: "GET", "POST")
+            try expectProblem(get, 405, mentions: "GET", "POST")
             #expect(get.headers["allow"] == "POST, OPTIONS")
             let delete = try await Curl.send(Endpoint.model, socket: server.socket, ["-X", "DELETE"])
-            try self.expectProblem(delete, 405)
+            try expectProblem(delete, 405)
             #expect(delete.headers["allow"] == "GET, HEAD, OPTIONS")
         }
     }
@@ -81,11 +81,11 @@ import Testing
             for accept in ["text/html", "application/pdf", "image/png;q=0"] {
                 let answer = try await Curl.send(
                     Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"], json: "{}")
-                try self.expectProblem(
+                try expectProblem(
                     answer, 406, mentions: "image/png", "application/x-npy", "text/event-stream")
             }
             let model = try await Curl.send(Endpoint.model, socket: server.socket, ["-H", "Accept: text/html"])
-            try self.expectProblem(model, 406, mentions: "application/json")
+            try expectProblem(model, 406, mentions: "application/json")
         }
     }
 
@@ -93,7 +93,7 @@ import Testing
         try await TestServer.run(colors: 1024) { server in
             let answer = try await Curl.send(
                 Endpoint.samples, socket: server.socket, ["-H", "Accept: image/png"], json: "{}")
-            try self.expectProblem(answer, 406, mentions: "1024")
+            try expectProblem(answer, 406, mentions: "1024")
         }
     }
 
@@ -103,9 +103,9 @@ import Testing
             let file = directory.file("large")
             _ = try await Command.run("/usr/bin/truncate", ["-s", "2000000", file])
             let type = ["-H", "Content-Type: application/x-npy", "--data-binary", "@\(file)"]
-            try self.expectProblem(
+            try expectProblem(
                 await Curl.send(Endpoint.score, socket: server.socket, type), 413, mentions: "1000")
-            try self.expectProblem(
+            try expectProblem(
                 await Curl.send(Endpoint.score, socket: server.socket, type + ["-H", "Transfer-Encoding: chunked"]),
                 413)
         }
@@ -114,12 +114,12 @@ import Testing
     @Test func unknownContentTypesAre415() async throws {
         try await TestServer.run { server in
             let xml = ["--data", "{}", "-H", "Content-Type: text/xml"]
-            try self.expectProblem(
+            try expectProblem(
                 await Curl.send(Endpoint.samples, socket: server.socket, xml), 415,
                 mentions: "text/xml", "application/json")
-            try self.expectProblem(
+            try expectProblem(
                 await Curl.send(Endpoint.score, socket: server.socket, json: "{}"), 415, mentions: "application/x-npy")
-            try self.expectProblem(
+            try expectProblem(
                 await Curl.send(Endpoint.score, socket: server.socket, ["-X", "POST"]), 415, mentions: "missing")
         }
     }
@@ -127,7 +127,7 @@ import Testing
     @Test func aFullQueueIs429WithRetryAfter() async throws {
         try await TestServer.run(.full) { server in
             let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try self.expectProblem(answer, 429, mentions: "9 s")
+            try expectProblem(answer, 429, mentions: "9 s")
             #expect(answer.headers["retry-after"] == "9")
         }
     }
@@ -137,7 +137,7 @@ import Testing
             let id = ["-H", "X-Request-Id: mine"]
             for path in [Endpoint.samples, Endpoint.score] {
                 let answer = try await Curl.send(path, socket: server.socket, id, json: "no JSON at all")
-                try self.expectProblem(answer, 429, mentions: "7 s")
+                try expectProblem(answer, 429, mentions: "7 s")
                 #expect(answer.headers["retry-after"] == "7" && answer.headers["x-request-id"] == "mine")
             }
             #expect(server.backend.samplingJobs.isEmpty)
@@ -162,12 +162,12 @@ import Testing
             let backend = server.backend
             let large = { @Sendable in try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"n\":60}")
             }
-            try self.expectProblem(
+            try expectProblem(
                 await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"n\":100}"), 422, mentions: "40000")
             let first = Task { try await large() }
             #expect(await eventually { backend.running == 1 })
             #expect(server.memory.bytesInUse > 20_000)
-            try self.expectProblem(await large(), 429, mentions: "memory")
+            try expectProblem(await large(), 429, mentions: "memory")
             backend.behaviour = .answering
             #expect(try await first.value.status == 200)
             #expect(await eventually { server.memory.bytesInUse == 0 })
@@ -178,14 +178,14 @@ import Testing
     @Test func aDeadlineThatPassedIs504() async throws {
         try await TestServer.run(.late) { server in
             let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try self.expectProblem(answer, 504, field: "deadline_ms", mentions: "deadline")
+            try expectProblem(answer, 504, field: "deadline_ms", mentions: "deadline")
         }
     }
 
     @Test func aStoppedSchedulerIs503WithRetryAfter() async throws {
         try await TestServer.run(.stopped) { server in
             let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try self.expectProblem(answer, 503)
+            try expectProblem(answer, 503)
             #expect(answer.headers["retry-after"] == "1")
         }
     }
@@ -193,14 +193,14 @@ import Testing
     @Test func internalErrorsAre500AndTellNoSecrets() async throws {
         try await TestServer.run(.broken) { server in
             let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try self.expectProblem(answer, 500)
+            try expectProblem(answer, 500)
             #expect(!answer.text.contains("secret"))
         }
     }
 
     @Test func unknownQueryParametersAre400() async throws {
         try await TestServer.run { server in
-            try self.expectProblem(
+            try expectProblem(
                 await Curl.send(Endpoint.samples + "?n=4", socket: server.socket, json: "{}"), 400, field: "n")
         }
     }

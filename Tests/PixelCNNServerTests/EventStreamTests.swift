@@ -60,7 +60,7 @@ import Testing
 
     @Test func imagesArePNGsThatThePlainCallGivesToo() async throws {
         try await TestServer.run { server in
-            let events = try self.events(await self.stream(server, "{\"n\":2,\"seed\":5,\"first_index\":3}"))
+            let events = try self.events(await stream(server, "{\"n\":2,\"seed\":5,\"first_index\":3}"))
             for (event, index) in zip(events.filter({ $0.name == "image" }), [3, 4]) {
                 let plain = try await Curl.send(
                     Endpoint.samples, socket: server.socket, json: "{\"seed\":5,\"first_index\":\(index)}")
@@ -73,13 +73,13 @@ import Testing
 
     @Test func imagesOfAModelThatNoPNGShowsAreNPY() async throws {
         try await TestServer.run(channels: 2, colors: 1024) { server in
-            let events = try self.events(await self.stream(server, "{\"stream_rows\":true}"))
+            let events = try self.events(await stream(server, "{\"stream_rows\":true}"))
             let image = try JSONCoding.decode(
                 ImageEvent.self, from: #require(events.first { $0.name == "image" }).data)
             #expect(try NPYArray(parsing: Array(#require(image.npy))).elementType == .uint16)
             let row = try JSONCoding.decode(RowEvent.self, from: #require(events.first { $0.name == "row" }).data)
             #expect(row.dtype == "<u2" && row.values.count == 2 * 2 * 5)
-            let refused = try await self.stream(server, "{\"format\":\"png\"}")
+            let refused = try await stream(server, "{\"format\":\"png\"}")
             #expect(refused.status == 422)
         }
     }
@@ -90,10 +90,10 @@ import Testing
         ] {
             try await TestServer.run(behaviour) { server in
                 // A refusal that comes late, on a busy machine, is told by the stream's last event.
-                var answer = try await self.stream(server, "{}")
+                var answer = try await stream(server, "{}")
                 #expect(
                     await eventually {
-                        if answer.status == 200 { answer = (try? await self.stream(server, "{}")) ?? answer }
+                        if answer.status == 200 { answer = (try? await stream(server, "{}")) ?? answer }
                         return answer.status != 200
                     })
                 #expect(answer.status == status)

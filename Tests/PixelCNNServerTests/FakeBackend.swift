@@ -44,22 +44,22 @@ final class FakeBackend: ComputeBackend {
     }
 
     var behaviour: Behaviour {
-        get { self.log.withLock { $0.behaviour } }
-        set { self.log.withLock { $0.behaviour = newValue } }
+        get { log.withLock { $0.behaviour } }
+        set { log.withLock { $0.behaviour = newValue } }
     }
-    var samplingJobs: [SamplingJob] { self.log.withLock { $0.samplingJobs } }
-    var scoringJobs: [ScoringJob] { self.log.withLock { $0.scoringJobs } }
-    var running: Int { self.log.withLock { $0.running } }
-    var cancelled: Int { self.log.withLock { $0.cancelled } }
+    var samplingJobs: [SamplingJob] { log.withLock { $0.samplingJobs } }
+    var scoringJobs: [ScoringJob] { log.withLock { $0.scoringJobs } }
+    var running: Int { log.withLock { $0.running } }
+    var cancelled: Int { log.withLock { $0.cancelled } }
 
     /// What happens while it is asked for its status.
     var whenAsked: @Sendable () -> Void {
-        get { self.log.withLock { $0.whenAsked } }
-        set { self.log.withLock { $0.whenAsked = newValue } }
+        get { log.withLock { $0.whenAsked } }
+        set { log.withLock { $0.whenAsked = newValue } }
     }
 
     var status: SchedulerStatus {
-        self.whenAsked()
+        whenAsked()
         var status = SchedulerStatus()
         (status.requestsInFlight, status.requestsQueued) = (1, 2)
         (status.imagesInFlight, status.imagesQueued) = (3, 4)
@@ -69,29 +69,29 @@ final class FakeBackend: ComputeBackend {
 
     /// Refuses before the job where it is crowded; whoever is refused where it is full is so by the job itself.
     func checkRoom(for images: Int, behind others: Int) throws(SchedulerError) {
-        if case .crowded = self.behaviour { throw .queueFull(retryAfterSeconds: 7) }
+        if case .crowded = behaviour { throw .queueFull(retryAfterSeconds: 7) }
     }
 
     func sample(_ job: SamplingJob) async throws -> [UInt16] {
-        self.log.withLock { $0.samplingJobs.append(job) }
-        try await self.behave()
-        return self.values(of: job)
+        log.withLock { $0.samplingJobs.append(job) }
+        try await behave()
+        return values(of: job)
     }
 
     func stream(_ job: SamplingJob, to progress: JobProgress) async throws {
         defer { progress.end() }
-        self.report(try await self.sample(job), of: job, to: progress)
+        report(try await sample(job), of: job, to: progress)
     }
 
     /// Rows of an image, then the image, then the next one.
     private func report(_ values: [UInt16], of job: SamplingJob, to progress: JobProgress) {
         let plane = job.height * job.width
-        let size = self.channels * plane
+        let size = channels * plane
         for image in 0..<job.count {
             let picture = Array(values[image * size..<(image + 1) * size])
             for row in 0..<job.height {
-                progress.finish(row: row, of: image, count: self.channels * job.width) {
-                    (0..<self.channels).flatMap { c -> ArraySlice<UInt16> in
+                progress.finish(row: row, of: image, count: channels * job.width) {
+                    (0..<channels).flatMap { c -> ArraySlice<UInt16> in
                         let start = c * plane + row * job.width
                         return picture[start..<start + job.width]
                     }
@@ -102,8 +102,8 @@ final class FakeBackend: ComputeBackend {
     }
 
     func score(_ job: ScoringJob) async throws -> [Float] {
-        self.log.withLock { $0.scoringJobs.append(job) }
-        try await self.behave()
+        log.withLock { $0.scoringJobs.append(job) }
+        try await behave()
         return job.values.map { -Float($0) / 16 }
     }
 
@@ -111,30 +111,30 @@ final class FakeBackend: ComputeBackend {
     func values(of job: SamplingJob) -> [UInt16] {
         (0..<job.count).flatMap { image in
             let start = job.seed &+ (job.firstIndex &+ UInt64(image)) &* 31
-            return (0..<self.channels * job.height * job.width).map {
-                UInt16((start &+ UInt64($0) &* 7) % self.colors)
+            return (0..<channels * job.height * job.width).map {
+                UInt16((start &+ UInt64($0) &* 7) % colors)
             }
         }
     }
 
     private func behave() async throws {
-        if case .waiting = self.behaviour {
-            self.log.withLock { $0.running += 1 }
-            defer { self.log.withLock { $0.running -= 1 } }
-            while case .waiting = self.behaviour {
+        if case .waiting = behaviour {
+            log.withLock { $0.running += 1 }
+            defer { log.withLock { $0.running -= 1 } }
+            while case .waiting = behaviour {
                 do {
                     try await Task.sleep(for: .milliseconds(5))
                 } catch {
-                    self.log.withLock { $0.cancelled += 1 }
+                    log.withLock { $0.cancelled += 1 }
                     throw error
                 }
             }
         }
         // What a job that waited comes to in the end.
-        switch self.behaviour {
+        switch behaviour {
         case .answering, .waiting: return
         case .fullOnce:
-            if self.scoringJobs.count == 2 { throw SchedulerError.queueFull(retryAfterSeconds: 0) }
+            if scoringJobs.count == 2 { throw SchedulerError.queueFull(retryAfterSeconds: 0) }
         case .full, .crowded: throw SchedulerError.queueFull(retryAfterSeconds: 9)
         case .late: throw SchedulerError.deadlineExceeded
         case .stopped: throw SchedulerError.stopped

@@ -32,8 +32,8 @@ import Testing
 
     @Test(arguments: [("?label=2", 2), ("?label=Circle", 0), ("?label=say%20%26%20%22so%22", 2)])
     func scoresAreOfTheQuerysClass(query: String, label: Int) async throws {
-        try await TestServer.run(labelNames: self.names) { server in
-            let answer = try await self.score(server, query)
+        try await TestServer.run(labelNames: names) { server in
+            let answer = try await score(server, query)
             #expect(answer.status == 200, "\(answer.text)")
             #expect(server.backend.scoringJobs.map(\.label) == [label])
         }
@@ -45,15 +45,15 @@ import Testing
         ("?label=1&label=1", 400, "twice"), ("?class=1", 400, "known is label"),
     ])
     func whatIsNoClassIsRefusedWithTheNames(query: String, status: Int, message: String) async throws {
-        try await TestServer.run(labelNames: self.names) { server in
-            let answer = try await self.score(server, query)
+        try await TestServer.run(labelNames: names) { server in
+            let answer = try await score(server, query)
             #expect(answer.status == status && answer.text.contains(message.replacing("\"", with: "\\\"")))
             #expect(server.backend.scoringJobs.isEmpty)
         }
     }
 
     @Test func aSampleNeedsItsClass() async throws {
-        try await TestServer.run(labelNames: self.names) { server in
+        try await TestServer.run(labelNames: names) { server in
             for json in ["{}", "{\"label\":3}", "{\"label\":\"cir\"}", "{\"label\":-1}"] {
                 let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: json)
                 #expect(answer.status == 422)
@@ -65,10 +65,10 @@ import Testing
     }
 
     @Test func theModelTellsItsClasses() async throws {
-        try await TestServer.run(labelNames: self.names) { server in
+        try await TestServer.run(labelNames: names) { server in
             let answer = try await Curl.send(Endpoint.model, socket: server.socket)
             let model = try JSONCoding.decode(ModelDescription.self, from: answer.body)
-            #expect(model.labels == 3 && model.labelNames == self.names)
+            #expect(model.labels == 3 && model.labelNames == names)
         }
     }
 

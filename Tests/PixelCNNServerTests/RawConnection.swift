@@ -39,34 +39,34 @@ struct RawConnection {
         }
 
         func send(_ text: String) async throws {
-            try await self.outbound.write(ByteBuffer(string: text))
+            try await outbound.write(ByteBuffer(string: text))
         }
 
         /// Ends our side only.
         func finishSending() {
-            self.outbound.finish()
+            outbound.finish()
         }
 
         /// Everything received, once `count` answers have begun or the other side has closed.
         mutating func answers(_ count: Int) async throws -> String {
-            while self.received.components(of: "HTTP/1.1 ") < count, let buffer = try await self.inbound.next() {
-                self.received += String(buffer: buffer)
+            while received.components(of: "HTTP/1.1 ") < count, let buffer = try await inbound.next() {
+                received += String(buffer: buffer)
             }
-            return self.received
+            return received
         }
 
         /// Everything received, once `text` has come or the other side has closed.
         mutating func until(_ text: String) async throws -> String {
-            while !self.received.contains(text), let buffer = try await self.inbound.next() {
-                self.received += String(buffer: buffer)
+            while !received.contains(text), let buffer = try await inbound.next() {
+                received += String(buffer: buffer)
             }
-            return self.received
+            return received
         }
 
         /// Everything received until the other side closes.
         mutating func everything() async throws -> String {
-            while let buffer = try await self.inbound.next() { self.received += String(buffer: buffer) }
-            return self.received
+            while let buffer = try await inbound.next() { received += String(buffer: buffer) }
+            return received
         }
     }
 }
@@ -74,6 +74,6 @@ struct RawConnection {
 extension String {
     /// How often `text` occurs.
     func components(of text: String) -> Int {
-        self.ranges(of: text).count
+        ranges(of: text).count
     }
 }

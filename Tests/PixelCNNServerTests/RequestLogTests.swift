@@ -19,9 +19,9 @@ import Testing
 
     /// The only record, once it is there.
     private func record(_ server: TestServer) async throws -> (message: String, fields: [String: String]) {
-        #expect(await eventually { !self.records(server).isEmpty })
-        try #require(self.records(server).count == 1)
-        return self.records(server)[0]
+        #expect(await eventually { !records(server).isEmpty })
+        try #require(records(server).count == 1)
+        return records(server)[0]
     }
 
     @Test func samplesAreRecordedWithTheirParametersAndTheirClient() async throws {
@@ -32,7 +32,7 @@ import Testing
                 Endpoint.samples, socket: server.socket,
                 ["-H", "X-Request-Id: mine", "-H", "Accept: application/x-npy"],
                 json: json)
-            let (message, fields) = try await self.record(server)
+            let (message, fields) = try await record(server)
             #expect(message == "POST /v1/samples 200")
             let expected = [
                 "request": "mine", "outcome": "done", "images": "2", "height": "3", "width": "5", "first_index": "9",
@@ -48,14 +48,14 @@ import Testing
     @Test func theClassIsRecordedByItsNumber() async throws {
         try await TestServer.run(labelNames: ["cat", "dog"]) { server in
             _ = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"label\":\"dog\"}")
-            #expect(try await self.record(server).fields["label"] == "1")
+            #expect(try await record(server).fields["label"] == "1")
         }
     }
 
     @Test func refusalsAtTheHeadNameTheirClient() async throws {
         try await TestServer.run(.crowded) { server in
             _ = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            let fields = try await self.record(server).fields
+            let fields = try await record(server).fields
             #expect((fields["outcome"], fields["uid"]) == ("refused", "\(getuid())"))
         }
     }
@@ -67,7 +67,7 @@ import Testing
                 try await session.send("GET /v1/model HTTP/1.1\r\nHost: x\r\n\r\n")
                 _ = try await session.answers(1)
             }
-            let fields = try await self.record(server).fields
+            let fields = try await record(server).fields
             #expect((fields["pid"], fields["uid"]) == ("\(getpid())", "\(getuid())"))
         }
     }
@@ -80,7 +80,7 @@ import Testing
             _ = try await Curl.send(
                 Endpoint.score, socket: server.socket,
                 ["-H", "Content-Type: application/x-npy", "--data-binary", "@\(directory.file("a.npy"))"])
-            let (message, fields) = try await self.record(server)
+            let (message, fields) = try await record(server)
             #expect(message == "POST /v1/score 200")
             #expect((fields["images"], fields["height"], fields["width"]) == ("1", "4", "5"))
             #expect(fields["outcome"] == "done" && fields["seed"] == nil)
@@ -95,7 +95,7 @@ import Testing
             try await TestServer.run(behaviour) { server in
                 _ = try await Curl.send(
                     Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"], json: "{\"seed\":3}")
-                let fields = try await self.record(server).fields
+                let fields = try await record(server).fields
                 #expect((fields["outcome"], fields["seed"]) == (outcome, "3"))
             }
         }
@@ -108,7 +108,7 @@ import Testing
                 backend.behaviour = behaviour
                 #expect(try await session.until("0\r\n\r\n").contains("event: error"))
             }
-            #expect(try await self.record(server).fields["outcome"] == outcome)
+            #expect(try await record(server).fields["outcome"] == outcome)
         }
     }
 
@@ -121,7 +121,7 @@ import Testing
                 )
                 #expect(await eventually { backend.running == 1 })
             }
-            let (message, fields) = try await self.record(server)
+            let (message, fields) = try await record(server)
             #expect((message, fields["outcome"]) == ("POST /v1/samples 499", "cancelled"))
             #expect(fields["pid"] == "\(getpid())")
         }
@@ -134,12 +134,12 @@ import Testing
                 await eventually {
                     // Twenty in one go, and one a second or more later that tells of those which were not logged.
                     for count in [20, 1] {
-                        try? await self.refuse(count, server)
+                        try? await refuse(count, server)
                         refused += count
                         try? await Task.sleep(for: .milliseconds(1100))
                     }
                     let records = self.records(server)
-                    return records.count < refused && records.reduce(0) { $0 + self.counted($1.fields) } == refused
+                    return records.count < refused && records.reduce(0) { $0 + counted($1.fields) } == refused
                 })
         }
     }
@@ -162,7 +162,7 @@ import Testing
                 #expect(try await Curl.send(path, socket: server.socket).status == 200)
             }
             _ = try await Curl.send(Endpoint.status, socket: server.socket)
-            #expect(try await self.record(server).message == "GET /v1/status 200")
+            #expect(try await record(server).message == "GET /v1/status 200")
         }
     }
 }

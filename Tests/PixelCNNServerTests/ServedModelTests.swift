@@ -15,7 +15,7 @@ private final class Flag: Sendable {
 
     var isSet: Bool { self.value.load(ordering: .relaxed) }
 
-    func set() { self.value.store(true, ordering: .relaxed) }
+    func set() { value.store(true, ordering: .relaxed) }
 }
 
 @Suite struct ServedModelTests {
@@ -91,7 +91,7 @@ private final class Flag: Sendable {
         let first = ServedModel(model: TestServer.model(), backend: FakeBackend())
         let state = ServerState(first)
         #expect((state.status.imagesCompleted, state.status.imagesInFlight, state.pixelsCompleted) == (5, 3, 2))
-        #expect(state.replace(with: self.other()) === first)
+        #expect(state.replace(with: other()) === first)
         // The backend's 6 values are 2 pixels of three channels, and 6 of one.
         #expect((state.status.imagesCompleted, state.status.imagesInFlight, state.pixelsCompleted) == (10, 6, 8))
         state.forget(first)
@@ -110,7 +110,7 @@ private final class Flag: Sendable {
             if let state { state.endRequest(state.beginRequest()) }
         }
         _ = (state.status, state.pixelsCompleted, state.progress)
-        _ = state.replace(with: self.other())
+        _ = state.replace(with: other())
         _ = (state.status, state.pixelsCompleted, state.progress)
         state.forget(first)
         #expect(state.progress == 7)
@@ -123,7 +123,7 @@ private final class Flag: Sendable {
         #expect(state.idleTime == nil)
         state.endRequest(used)
         #expect(state.idleTime != nil)
-        await state.waitUntilUnused(state.replace(with: self.other()))
+        await state.waitUntilUnused(state.replace(with: other()))
         state.forget(first)
         await state.waitUntilUnused(first)
     }

@@ -19,7 +19,7 @@ import Testing
             .increment(by: 2)
         Counter(label: "hits_total", dimensions: [("route", "/b"), ("status", "200")], factory: registry).increment()
         #expect(
-            self.lines(registry, "hits_total") == [
+            lines(registry, "hits_total") == [
                 #"hits_total{route="/a",status="200"} 3"#, #"hits_total{route="/b",status="200"} 1"#,
             ])
     }
@@ -29,7 +29,7 @@ import Testing
         let counter = FloatingPointCounter(label: "seconds_total", factory: registry)
         counter.increment(by: 1.5)
         counter.increment(by: -1)
-        #expect(self.lines(registry, "seconds_total") == ["seconds_total 1.5"])
+        #expect(lines(registry, "seconds_total") == ["seconds_total 1.5"])
     }
 
     @Test func metersGoUpAndDown() {
@@ -37,9 +37,9 @@ import Testing
         let meter = Meter(label: "in_flight", factory: registry)
         meter.increment(by: 5)
         meter.decrement()
-        #expect(self.lines(registry, "in_flight") == ["in_flight 4"])
+        #expect(lines(registry, "in_flight") == ["in_flight 4"])
         meter.set(-0.25)
-        #expect(self.lines(registry, "in_flight") == ["in_flight -0.25"])
+        #expect(lines(registry, "in_flight") == ["in_flight -0.25"])
     }
 
     @Test func gaugesKeepTheLastValue() {
@@ -71,8 +71,8 @@ import Testing
         let registry = PrometheusRegistry([MetricDescription("batch", help: "", buckets: [1, 64])])
         let recorder = Recorder(label: "batch", factory: registry)
         for size in [1, 64, 65] { recorder.record(size) }
-        #expect(self.lines(registry, "batch_bucket").map { $0.suffix(1) } == ["1", "2", "3"])
-        #expect(self.lines(registry, "batch_sum") == ["batch_sum 130"])
+        #expect(lines(registry, "batch_bucket").map { $0.suffix(1) } == ["1", "2", "3"])
+        #expect(lines(registry, "batch_sum") == ["batch_sum 130"])
     }
 
     @Test func collectorsAreAskedAtEachScrape() {

@@ -4,21 +4,21 @@
 import Foundation
 
 /// A finished program.
-public struct CommandResult: Sendable {
+package struct CommandResult: Sendable {
     /// Its exit status, or the signal that ended it plus 128.
-    public let status: Int32
+    package let status: Int32
     /// What it wrote to standard output.
-    public let output: [UInt8]
+    package let output: [UInt8]
     /// What it wrote to standard error.
-    public let errors: String
+    package let errors: String
 
     /// Standard output as text.
-    public var text: String { String(decoding: self.output, as: UTF8.self) }
+    package var text: String { String(decoding: self.output, as: UTF8.self) }
 }
 
 /// A running program. Foundation's `Process` reads past a buffer's end while this process has more than some 1,300
 /// descriptors open (it copies 256 bytes of each entry of /proc/self/fd), so tests that run together hold fewer.
-public final class Command: @unchecked Sendable {
+package final class Command: @unchecked Sendable {
     // `Process` is set up before it is shared, and afterwards only asked and signalled.
     private let process = Process()
     private let directory: TemporaryDirectory
@@ -27,7 +27,7 @@ public final class Command: @unchecked Sendable {
     /// Starts a program.
     ///
     /// - Parameter environment: all of its environment, apart from what programs need to be found and loaded.
-    public init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+    package init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
         self.directory = try TemporaryDirectory()
         let (exits, continuation) = AsyncStream<Int32>.makeStream()
         self.exits = exits
@@ -47,35 +47,35 @@ public final class Command: @unchecked Sendable {
     }
 
     /// Sends a signal.
-    public func signal(_ signal: Int32) { kill(self.process.processIdentifier, signal) }
+    package func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
     /// Whether it has not ended yet.
-    public var isRunning: Bool { self.process.isRunning }
+    package var isRunning: Bool { process.isRunning }
 
     /// Its process identifier.
-    public var processIdentifier: Int32 { self.process.processIdentifier }
+    package var processIdentifier: Int32 { process.processIdentifier }
 
     /// What it has written to standard error so far.
-    public var errors: String {
-        (try? String(contentsOfFile: self.directory.file("errors"), encoding: .utf8)) ?? ""
+    package var errors: String {
+        (try? String(contentsOfFile: directory.file("errors"), encoding: .utf8)) ?? ""
     }
 
     /// How many bytes it has written to standard output so far.
-    public var outputBytes: Int {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: self.directory.file("output"))
+    package var outputBytes: Int {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: directory.file("output"))
         return (attributes?[.size] as? NSNumber)?.intValue ?? 0
     }
 
     /// Waits until it ends.
-    public func wait() async throws -> CommandResult {
+    package func wait() async throws -> CommandResult {
         var status: Int32 = -1
-        for await exit in self.exits { status = exit }
+        for await exit in exits { status = exit }
         return CommandResult(
-            status: status, output: try bytes(ofFile: self.directory.file("output")), errors: self.errors)
+            status: status, output: try bytes(ofFile: directory.file("output")), errors: errors)
     }
 
     /// Runs a program to its end.
-    public static func run(
+    package static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = [:]
     ) async throws -> CommandResult {
         try await Command(program, arguments, environment: environment).wait()

@@ -3,24 +3,24 @@
 import Foundation
 
 /// What curl got.
-public struct CurlAnswer: Sendable {
+package struct CurlAnswer: Sendable {
     /// The final HTTP status; 0 where there was no answer.
-    public let status: Int
+    package let status: Int
     /// The final answer's header fields, names in lower case.
-    public let headers: [String: String]
+    package let headers: [String: String]
     /// The body.
-    public let body: [UInt8]
+    package let body: [UInt8]
 
     /// The body as text.
-    public var text: String { String(decoding: self.body, as: UTF8.self) }
+    package var text: String { String(decoding: self.body, as: UTF8.self) }
 }
 
 /// Calls curl.
-public enum Curl {
+package enum Curl {
     /// Sends one request.
     ///
     /// - Parameter arguments: further arguments of curl.
-    public static func send(
+    package static func send(
         _ path: String, socket: String, _ arguments: [String] = [], json: String? = nil
     ) async throws -> CurlAnswer {
         let directory = try TemporaryDirectory()

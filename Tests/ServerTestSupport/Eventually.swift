@@ -1,10 +1,10 @@
 // Waiting for what happens soon, without betting on how soon: a machine may be slow, and busy with other tests besides.
 
 /// How long anything may take: a guard against what hangs, which no load comes near.
-public let patience = Duration.seconds(600)
+package let patience = Duration.seconds(600)
 
 /// Whether `condition` becomes true before patience is at its end.
-public func eventually(_ condition: () async -> Bool) async -> Bool {
+package func eventually(_ condition: () async -> Bool) async -> Bool {
     let end = ContinuousClock.now + patience
     while !(await condition()) {
         guard ContinuousClock.now < end else { return false }

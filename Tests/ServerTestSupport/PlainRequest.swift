@@ -3,9 +3,9 @@
 import Foundation
 
 /// Asks on a Unix socket.
-public enum PlainRequest {
+package enum PlainRequest {
     /// The body of the answer, nil where nobody answers. Blocks for the moment that it takes.
-    public static func get(_ path: String, socket socketPath: String) -> [UInt8]? {
+    package static func get(_ path: String, socket socketPath: String) -> [UInt8]? {
         let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

@@ -5,14 +5,14 @@ import Foundation
 import Synchronization
 
 /// A running program whose standard streams are a terminal.
-public final class PseudoTerminal: @unchecked Sendable {
+package final class PseudoTerminal: @unchecked Sendable {
     // `Process` is set up before it is shared, and afterwards only asked and signalled.
     private let process = Process()
     private let received = Mutex<[UInt8]>([])
     private let ends: AsyncStream<Int32>
 
     /// Starts a program on a terminal of `rows` lines of `columns` characters.
-    public init(
+    package init(
         _ program: String, _ arguments: [String], environment: [String: String], rows: Int = 24, columns: Int = 80
     ) throws {
         let (master, slave) = try Self.open()
@@ -54,15 +54,15 @@ public final class PseudoTerminal: @unchecked Sendable {
     }
 
     /// What has come so far.
-    public var output: String { String(decoding: self.received.withLock { $0 }, as: UTF8.self) }
+    package var output: String { String(decoding: received.withLock { $0 }, as: UTF8.self) }
 
     /// Sends a signal.
-    public func signal(_ signal: Int32) { kill(self.process.processIdentifier, signal) }
+    package func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
     /// Waits until it ends: its exit status, or the signal that ended it plus 128.
-    public func wait() async -> Int32 {
+    package func wait() async -> Int32 {
         var status: Int32 = -1
-        for await end in self.ends { status = end }
+        for await end in ends { status = end }
         return status
     }
 }

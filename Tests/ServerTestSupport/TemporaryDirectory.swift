@@ -4,26 +4,26 @@
 import Foundation
 
 /// A new, empty folder that lives as long as the value.
-public final class TemporaryDirectory: Sendable {
+package final class TemporaryDirectory: Sendable {
     /// Its path.
-    public let path: String
+    package let path: String
 
     /// Makes the folder.
-    public init() throws {
+    package init() throws {
         let name = String(UInt32.random(in: .min ... .max), radix: 36)
         self.path = "/tmp/pixelcnn-test-\(getpid())-\(name)"
         try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: false)
     }
 
     /// The path of a file in it.
-    public func file(_ name: String) -> String { "\(self.path)/\(name)" }
+    package func file(_ name: String) -> String { "\(path)/\(name)" }
 
     deinit {
-        try? FileManager.default.removeItem(atPath: self.path)
+        try? FileManager.default.removeItem(atPath: path)
     }
 }
 
 /// The bytes of a file.
-public func bytes(ofFile path: String) throws -> [UInt8] {
+package func bytes(ofFile path: String) throws -> [UInt8] {
     Array(try Data(contentsOf: URL(fileURLWithPath: path)))
 }

@@ -18,34 +18,34 @@ struct Installation {
     /// Links to the programs, and the documents that they make.
     private var build: String { self.directory.file("build") }
     /// Where it is installed.
-    var root: String { self.directory.file("root") }
+    var root: String { directory.file("root") }
 
     /// Makes the documents, and installs nothing yet.
     init() async throws {
-        self.directory = try TemporaryDirectory()
-        try FileManager.default.createDirectory(atPath: self.build, withIntermediateDirectories: false)
+        directory = try TemporaryDirectory()
+        try FileManager.default.createDirectory(atPath: build, withIntermediateDirectories: false)
         for program in Self.programs {
             try FileManager.default.createSymbolicLink(
-                atPath: "\(self.build)/\(program)", withDestinationPath: "\(Self.build)/\(program)")
+                atPath: "\(build)/\(program)", withDestinationPath: "\(Self.build)/\(program)")
         }
-        try await self.make("documents")
+        try await make("documents")
     }
 
     /// Runs make, which is to succeed.
     @discardableResult func make(_ arguments: String...) async throws -> CommandResult {
         let result = try await Command.run(
             "/usr/bin/make",
-            ["--silent", "-C", Self.source, "BUILD=\(self.build)", "DESTDIR=\(self.root)"] + arguments)
+            ["--silent", "-C", Self.source, "BUILD=\(build)", "DESTDIR=\(root)"] + arguments)
         try #require(result.status == 0, "\(result.text)\(result.errors)")
         return result
     }
 
     /// The files below the root, as paths from there.
     func files() -> [String] {
-        let paths = FileManager.default.enumerator(atPath: self.root)?.allObjects as? [String] ?? []
+        let paths = FileManager.default.enumerator(atPath: root)?.allObjects as? [String] ?? []
         return paths.filter { path in
             var isFolder: ObjCBool = false
-            return FileManager.default.fileExists(atPath: "\(self.root)/\(path)", isDirectory: &isFolder)
+            return FileManager.default.fileExists(atPath: "\(root)/\(path)", isDirectory: &isFolder)
                 && !isFolder.boolValue
         }.sorted()
     }
@@ -54,13 +54,13 @@ struct Installation {
     func run(
         _ program: String, _ arguments: [String], page: String, environment: [String: String] = [:]
     ) async throws -> CommandResult {
-        let path = "\(self.build)/share/man/man\(page.last ?? "0")/\(page)"
+        let path = "\(build)/share/man/man\(page.last ?? "0")/\(page)"
         return try await Command.run("/usr/bin/\(program)", arguments + [path], environment: environment)
     }
 
     /// What a program prints.
     static func text(_ program: String, _ arguments: String...) async throws -> String {
-        let result = try await Command.run("\(self.build)/\(program)", arguments)
+        let result = try await Command.run("\(build)/\(program)", arguments)
         try #require(result.status == 0, "\(program) \(arguments): \(result.errors)")
         return result.text
     }

@@ -14,17 +14,17 @@ enum Systemd {
     static func isAvailable() async -> Bool {
         if ProcessInfo.processInfo.environment["CI"] == "true" { return true }
         guard getuid() == 0 else { return false }
-        return (try? await self.boot(["true"]).status) == 0
+        return (try? await boot(["true"]).status) == 0
     }
 
     /// Runs the scenario inside.
     static func scenario() async throws -> CommandResult {
-        try await self.boot(["\(self.folder)/scenario", Installation.source, Installation.build])
+        try await boot(["\(folder)/scenario", Installation.source, Installation.build])
     }
 
     private static func boot(_ command: [String]) async throws -> CommandResult {
         try await Command.run(
-            "\(self.folder)/with-systemd", ["--limits", "--timeout", "1800", "--"] + command)
+            "\(folder)/with-systemd", ["--limits", "--timeout", "1800", "--"] + command)
     }
 }
 

@@ -5,41 +5,41 @@ import ImageFormats
 import PixelCNNModel
 
 /// One of the models of `Tests/Fixtures`, with images and PyTorch's logits and log-probabilities for them.
-public struct Fixture: Sendable, CustomStringConvertible {
+package struct Fixture: Sendable, CustomStringConvertible {
     /// The name in `make_fixtures.py`.
-    public let name: String
+    package let name: String
     /// The loaded model.
-    public let model: Model
+    package let model: Model
     /// Values 0 … d − 1 of each image, (C, H, W).
-    public let images: [[UInt16]]
+    package let images: [[UInt16]]
     /// The class of each image; nil where the model is unconditional.
-    public let labels: [Int?]
+    package let labels: [Int?]
     /// PyTorch's logits for each image, (d, C, H, W).
-    public let logits: [[Float]]
+    package let logits: [[Float]]
     /// PyTorch's log-probabilities for each image in nats, (C, H, W).
-    public let logProbabilities: [[Float]]
+    package let logProbabilities: [[Float]]
     /// Rows of the images.
-    public let height: Int
+    package let height: Int
     /// Columns of the images.
-    public let width: Int
+    package let width: Int
 
     /// The folder of committed fixtures.
-    public static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    package static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "Fixtures")
 
     /// The committed fixtures: each with the file that holds its model.
-    public static let committed = [
+    package static let committed = [
         "tiny": "tiny.pt", "wide-kernel": "wide-kernel-state.pt", "gray": "gray.safetensors",
         "conditional": "conditional.pt",
     ]
 
     /// Loads a committed fixture.
-    public init(_ name: String) throws {
+    package init(_ name: String) throws {
         try self.init(name, file: Fixture.committed[name] ?? name, folder: Fixture.folder)
     }
 
     /// Loads `folder/file` and the answers that belong to `name`.
-    public init(_ name: String, file: String, folder: URL) throws {
+    package init(_ name: String, file: String, folder: URL) throws {
         self.name = name
         let images = try Fixture.array("\(name)-images.npy", in: folder)
         (height, width) = (images.shape[2], images.shape[3])
@@ -55,7 +55,7 @@ public struct Fixture: Sendable, CustomStringConvertible {
     }
 
     /// The name alone.
-    public var description: String { name }
+    package var description: String { name }
 
     private static func array(_ name: String, in folder: URL) throws -> NPYArray {
         try NPYArray(parsing: Array(Data(contentsOf: folder.appending(path: name))))
@@ -68,13 +68,13 @@ public struct Fixture: Sendable, CustomStringConvertible {
 }
 
 /// The largest absolute difference of two lists of equal length.
-public func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
+package func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
     precondition(a.count == b.count)
     return zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) }
 }
 
 /// The exactness contract's bound on logits: 1e-4 × max(1, σ of the logits).
-public func logitTolerance(_ logits: [Float]) -> Float {
+package func logitTolerance(_ logits: [Float]) -> Float {
     let mean = logits.reduce(0.0) { $0 + Double($1) } / Double(logits.count)
     let variance = logits.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(logits.count)
     return 1e-4 * Float(max(1, variance.squareRoot()))

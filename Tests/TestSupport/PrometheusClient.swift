@@ -4,17 +4,17 @@
 import Foundation
 
 /// `prometheus_client`, where it is installed; required where `PIXELCNN_REQUIRE_PYTORCH` is set, as in CI.
-public enum PrometheusClient {
+package enum PrometheusClient {
     /// Why tests are skipped where they are.
-    public static let absence = "prometheus_client is not installed: pip install prometheus_client"
+    package static let absence = "prometheus_client is not installed: pip install prometheus_client"
 
     /// Whether tests that need it are to run.
-    public static let isAvailable: Bool =
+    package static let isAvailable: Bool =
         ProcessInfo.processInfo.environment["PIXELCNN_REQUIRE_PYTORCH"] != nil
         || (try? PyTorch.run(["-c", "import prometheus_client"]).status) == 0
 
     /// The samples of an exposition as the client reads them: `counter hits_total {"route": "/a"} 3.0`.
-    public static func parse(_ exposition: String) throws -> [String] {
+    package static func parse(_ exposition: String) throws -> [String] {
         let folder = try TemporaryFolder()
         try exposition.write(toFile: folder.path("metrics"), atomically: false, encoding: .utf8)
         let result = try PyTorch.run(["parse_metrics.py", folder.path("metrics")])
@@ -23,8 +23,8 @@ public enum PrometheusClient {
     }
 
     /// What the client says of an exposition that it cannot read.
-    public struct ParseFailure: Error {
+    package struct ParseFailure: Error {
         /// The end of its words.
-        public let output: String
+        package let output: String
     }
 }

@@ -4,20 +4,20 @@
 import Foundation
 
 /// The Python with PyTorch.
-public enum PyTorch {
+package enum PyTorch {
     private static let environment = ProcessInfo.processInfo.environment
     private static let python = environment["PIXELCNN_PYTHON"] ?? "python3"
 
     /// Why tests are skipped where they are.
-    public static let absence: String = "PyTorch is not installed for \(python): pip install torch numpy safetensors"
+    package static let absence: String = "PyTorch is not installed for \(python): pip install torch numpy safetensors"
 
     /// Whether tests that need PyTorch are to run.
-    public static let isAvailable: Bool =
+    package static let isAvailable: Bool =
         environment["PIXELCNN_REQUIRE_PYTORCH"] != nil
         || (try? run(["-c", "import torch, numpy, safetensors"]).status) == 0
 
     /// Runs Python with the arguments, in `Tests/Oracle`; its exit status and all that it printed.
-    public static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+    package static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [python] + arguments
@@ -33,12 +33,12 @@ public enum PyTorch {
 }
 
 /// A folder for one test, removed at its end.
-public final class TemporaryFolder {
+package final class TemporaryFolder {
     /// Where it is.
-    public let url: URL
+    package let url: URL
 
     /// Makes an empty folder.
-    public init() throws {
+    package init() throws {
         url = FileManager.default.temporaryDirectory.appending(path: "pixelcnn-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
@@ -48,5 +48,5 @@ public final class TemporaryFolder {
     }
 
     /// The path of `name` in it.
-    public func path(_ name: String) -> String { url.appending(path: name).path }
+    package func path(_ name: String) -> String { url.appending(path: name).path }
 }

@@ -3,14 +3,14 @@
 import PixelCNNModel
 
 /// A random generator that gives the same numbers in every run.
-public struct SplitMix: RandomNumberGenerator {
+package struct SplitMix: RandomNumberGenerator {
     private var state: UInt64
 
     /// Starts at `seed`.
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
     /// The next 64 bits.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -20,9 +20,9 @@ public struct SplitMix: RandomNumberGenerator {
 }
 
 /// Sizes that no kernel likes: nothing is a multiple of 16, or of anything else.
-public enum SmallModels {
+package enum SmallModels {
     /// Colour, gray and two-channel models, several kernel sizes, d from 2 to 300.
-    public static let all: [(name: String, model: Model)] = [
+    package static let all: [(name: String, model: Model)] = [
         (
             "colour",
             make(channels: 3, height: 5, width: 4, colors: 20, blocks: 3, filters: 9, kernelSize: 3, hidden: 21)
@@ -38,7 +38,7 @@ public enum SmallModels {
     ]
 
     /// Class-conditional ones, with Winograd's F(2, 3) and without.
-    public static let conditional: [(name: String, model: Model)] = [
+    package static let conditional: [(name: String, model: Model)] = [
         (
             "conditional colour",
             make(
@@ -54,10 +54,10 @@ public enum SmallModels {
     ]
 
     /// The first of all.
-    public static var colour: Model { all[0].model }
+    package static var colour: Model { all[0].model }
 
     /// A random model whose distributions are far from uniform.
-    public static func make(
+    package static func make(
         channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
         labels: Int = 0, spread: Float = 2
     ) -> Model {
@@ -72,7 +72,7 @@ public enum SmallModels {
     }
 
     /// Random values 0 … d − 1 of an image of the model's size, (C, H, W).
-    public static func image(for model: Model, seed: UInt64) -> [UInt16] {
+    package static func image(for model: Model, seed: UInt64) -> [UInt16] {
         let h = model.hyperparameters
         var generator = SplitMix(seed: seed)
         return (0..<h.channels * h.height * h.width).map { _ in

@@ -11,12 +11,12 @@
 import Foundation
 
 /// States after first rows, of one engine's images. Shared by threads.
-public final class PrefixCache: @unchecked Sendable {
+package final class PrefixCache: @unchecked Sendable {
     /// Some thousand states of the published network at 32 columns.
-    public static let defaultByteLimit = 256 << 20
+    package static let defaultByteLimit = 256 << 20
 
     /// The most bytes of states, with their rows, at once.
-    public let byteLimit: Int
+    package let byteLimit: Int
     let chain: RowPrefix.Chain
 
     // No Mutex, whose order ThreadSanitizer does not see.
@@ -24,7 +24,7 @@ public final class PrefixCache: @unchecked Sendable {
     private var contents: Contents
 
     /// An empty cache of at most `byteLimit` bytes.
-    public convenience init(byteLimit: Int = PrefixCache.defaultByteLimit) {
+    package convenience init(byteLimit: Int = PrefixCache.defaultByteLimit) {
         self.init(byteLimit: byteLimit, chain: RowPrefix.siphash)
     }
 
@@ -35,7 +35,7 @@ public final class PrefixCache: @unchecked Sendable {
     }
 
     /// What the cache holds and has done.
-    public var status: PrefixCacheStatus { lock.withLock { contents.status } }
+    package var status: PrefixCacheStatus { lock.withLock { contents.status } }
 
     /// Copies the state after as many of the prefix's rows as are known into `cache`; returns how many those are.
     func restore(_ prefix: RowPrefix, into cache: RowCache) -> Int {
@@ -67,34 +67,34 @@ public final class PrefixCache: @unchecked Sendable {
 }
 
 /// What a cache of row prefixes holds, and has done since it was made.
-public struct PrefixCacheStatus: Sendable, Equatable {
+package struct PrefixCacheStatus: Sendable, Equatable {
     /// Images that started below rows already known.
-    public var hits: UInt64 = 0
+    package var hits: UInt64 = 0
     /// Images with given rows none of which were known.
-    public var misses: UInt64 = 0
+    package var misses: UInt64 = 0
     /// Rows that were not computed, over all images.
-    public var rowsSaved: UInt64 = 0
+    package var rowsSaved: UInt64 = 0
     /// States that had to go.
-    public var evictions: UInt64 = 0
+    package var evictions: UInt64 = 0
     /// States.
-    public var entries = 0
+    package var entries = 0
     /// Bytes of the states and their rows.
-    public var bytes = 0
+    package var bytes = 0
     /// The most bytes.
-    public var byteLimit = 0
+    package var byteLimit = 0
 
     /// All zero.
-    public init() {}
+    package init() {}
 
     /// What only grows: without what is held.
-    public var totals: PrefixCacheStatus {
+    package var totals: PrefixCacheStatus {
         var totals = self
         (totals.entries, totals.bytes, totals.byteLimit) = (0, 0, 0)
         return totals
     }
 
     /// Adds another cache's counts; the limit stays that of `sum`.
-    public static func += (sum: inout PrefixCacheStatus, other: PrefixCacheStatus) {
+    package static func += (sum: inout PrefixCacheStatus, other: PrefixCacheStatus) {
         sum.hits += other.hits
         sum.misses += other.misses
         sum.rowsSaved += other.rowsSaved

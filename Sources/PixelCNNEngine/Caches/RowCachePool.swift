@@ -5,9 +5,9 @@
 import Foundation
 
 /// Row caches without an image, of one engine. Shared by threads.
-public final class RowCachePool: @unchecked Sendable {
+package final class RowCachePool: @unchecked Sendable {
     /// The caches of as many images of 32 columns, of the published network, as a thread steps together.
-    public static let defaultByteLimit = 64 << 20
+    package static let defaultByteLimit = 64 << 20
 
     private let byteLimit: Int
     private let totalByteLimit: Int
@@ -19,12 +19,12 @@ public final class RowCachePool: @unchecked Sendable {
 
     /// An empty pool that keeps at most `byteLimit` bytes, and less where those together with the caches in use would be
     /// more than `totalByteLimit`.
-    public init(byteLimit: Int = RowCachePool.defaultByteLimit, totalByteLimit: Int = .max) {
+    package init(byteLimit: Int = RowCachePool.defaultByteLimit, totalByteLimit: Int = .max) {
         (self.byteLimit, self.totalByteLimit) = (byteLimit, totalByteLimit)
     }
 
     /// Bytes of the caches that wait.
-    public var bytes: Int { lock.withLock { idleBytes } }
+    package var bytes: Int { lock.withLock { idleBytes } }
 
     /// A cache as good as new.
     func take(geometry: Geometry, width: Int) -> RowCache {

@@ -2,13 +2,13 @@
 // not, so that a row that nobody reads costs a call and no memory.
 
 /// A row of an image in flight, complete: drawn, given or scored. Valid during the call that hands it out.
-public struct CompletedRow {
+package struct CompletedRow {
     /// The row's number in its image.
-    public let row: Int
+    package let row: Int
     /// How many values it has, C·W.
-    public var count: Int { image.rowCount }
+    package var count: Int { image.rowCount }
     /// The values, (C, W); a copy.
-    public var values: [UInt16] { image.values(row: row) }
+    package var values: [UInt16] { image.values(row: row) }
 
     let image: ImageInFlight
 }

@@ -2,9 +2,9 @@
 // request and shared by its images: the arrays are not copied until an image writes its own values between the given ones.
 
 /// Which pixels of an image are given, and their values.
-public struct GivenPixels: Sendable, Equatable {
+package struct GivenPixels: Sendable, Equatable {
     /// Which pixels are kept.
-    public enum Kept: Sendable, Equatable {
+    package enum Kept: Sendable, Equatable {
         /// The first rows, 0 … H.
         case rows(Int)
         /// (H, W): those that are true.
@@ -12,13 +12,13 @@ public struct GivenPixels: Sendable, Equatable {
     }
 
     /// Rows of the image, H.
-    public let height: Int
+    package let height: Int
     /// Columns of the image, W.
-    public let width: Int
+    package let width: Int
     /// Values 0 … d − 1 of the image, (C, H, W); those that are not kept change nothing.
-    public let values: [UInt16]
+    package let values: [UInt16]
     /// Which pixels are kept.
-    public let kept: Kept
+    package let kept: Kept
 
     /// Rows from the top that are kept as a whole.
     let firstRows: Int
@@ -26,7 +26,7 @@ public struct GivenPixels: Sendable, Equatable {
     let drawnRows: Int
 
     /// Given pixels of an image of `height` × `width` pixels; `values` are C·H·W, a mask is H·W.
-    public init(height: Int, width: Int, values: [UInt16], kept: Kept) {
+    package init(height: Int, width: Int, values: [UInt16], kept: Kept) {
         precondition(height > 0 && width > 0 && !values.isEmpty && values.count.isMultiple(of: height * width))
         (self.height, self.width, self.values, self.kept) = (height, width, values, kept)
         switch kept {
@@ -43,7 +43,7 @@ public struct GivenPixels: Sendable, Equatable {
     }
 
     /// How many pixels are kept.
-    public var keptPixels: Int {
+    package var keptPixels: Int {
         switch kept {
         case .rows(let rows): rows * width
         case .mask(let mask): mask.count { $0 }

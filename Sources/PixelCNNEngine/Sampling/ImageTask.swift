@@ -1,9 +1,9 @@
 // One image's work, and what comes of it. A request for n images is n of these: each depends on nothing but itself.
 
 /// What is to be done with one image.
-public struct ImageTask: Sendable {
+package struct ImageTask: Sendable {
     /// Where the image's values come from.
-    public enum Source: Sendable {
+    package enum Source: Sendable {
         /// Drawn from the model: image `index` under `seed` (sampling contract, version 1). Given pixels are not drawn;
         /// they shift no other value's draw.
         case sample(seed: UInt64, index: UInt64, parameters: SamplingParameters, given: GivenPixels? = nil)
@@ -12,17 +12,17 @@ public struct ImageTask: Sendable {
     }
 
     /// Rows.
-    public let height: Int
+    package let height: Int
     /// Columns.
-    public let width: Int
+    package let width: Int
     /// The image's class, where the model is conditional; else nil.
-    public let label: Int?
+    package let label: Int?
     /// Where the values come from.
-    public let source: Source
+    package let source: Source
 
     /// A task as given. Parameters must be valid, the label one of the model's, and given values C·H·W in number and below
     /// d; given pixels are those of an image of this size.
-    public init(height: Int, width: Int, label: Int? = nil, source: Source) {
+    package init(height: Int, width: Int, label: Int? = nil, source: Source) {
         (self.height, self.width, self.label, self.source) = (height, width, label, source)
     }
 
@@ -33,7 +33,7 @@ public struct ImageTask: Sendable {
 }
 
 /// What a finished task gives.
-public enum ImageResult: Sendable, Equatable {
+package enum ImageResult: Sendable, Equatable {
     /// Values 0 … d − 1, (C, H, W).
     case values([UInt16])
     /// Log-probabilities in nats, (C, H, W).
@@ -42,7 +42,7 @@ public enum ImageResult: Sendable, Equatable {
 
 extension ImageResult {
     /// C·H·W.
-    public var count: Int {
+    package var count: Int {
         switch self {
         case .values(let values): values.count
         case .logProbabilities(let logProbabilities): logProbabilities.count

@@ -5,13 +5,13 @@
 // with the last one.
 
 /// Images in flight on one thread: add tasks, step, take what is finished. Not thread-safe, but for ``assistance``.
-public final class SamplingSession {
+package final class SamplingSession {
     /// The most images that can be in flight at once.
-    public let capacity: Int
+    package let capacity: Int
     /// Images in flight.
-    public var count: Int { images.count + given.count }
+    package var count: Int { images.count + given.count }
     /// Where a second thread helps with an image that is the only one in flight.
-    public let assistance: Assistance
+    package let assistance: Assistance
 
     private let engine: Engine
     private let vertical: VerticalStack
@@ -34,7 +34,7 @@ public final class SamplingSession {
     private static let columnsOfPiece = 256
 
     /// Hears of each row of an image that is complete, in order, before `finish` hears of the image.
-    public var finishRow: ((_ tag: Int, _ row: CompletedRow) -> Void)?
+    package var finishRow: ((_ tag: Int, _ row: CompletedRow) -> Void)?
 
     /// Sees the logits (d) of each value, teacher-forced or drawn, before it is chosen: for tests.
     var inspectLogits: ((_ tag: Int, _ row: Int, _ column: Int, _ channel: Int, UnsafePointer<Float>) -> Void)?
@@ -48,7 +48,7 @@ public final class SamplingSession {
     ///   - prefixCache: where given rows are looked up, and the states after them and after every `rowsBetweenStates`
     ///     rows of drawn images are kept; of the same engine.
     ///   - rowCaches: where rows of images come from and go to; of the same engine.
-    public init(
+    package init(
         engine: Engine, capacity: Int, prefixCache: PrefixCache? = nil, rowsBetweenStates: Int = 1,
         rowCaches: RowCachePool = RowCachePool()
     ) {
@@ -68,7 +68,7 @@ public final class SamplingSession {
     deinit { assistance.takeBack() }
 
     /// Takes in an image; it moves with the next piece. `tag` comes back with its result.
-    public func add(_ task: ImageTask, tag: Int) {
+    package func add(_ task: ImageTask, tag: Int) {
         precondition(count < capacity, "the session is full")
         precondition(task.height > 0 && task.width > 0)
         precondition(engine.hyperparameters.accepts(label: task.label))
@@ -86,13 +86,13 @@ public final class SamplingSession {
     }
 
     /// Takes every image one pixel further, or one row where it is given, and hands those that are complete to `finish`.
-    public func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
+    package func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
         while !stepPiece(finish: finish) {}
     }
 
     /// Does a piece of a step: some columns of one image's vertical row, or a pixel of all images. Returns whether the
     /// step is complete.
-    public func stepPiece(finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
+    package func stepPiece(finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
         var (givenLeft, prepared) = begun ?? (given.count, 0)
         let isComplete = stepPiece(&givenLeft, &prepared, finish)
         begun = isComplete ? nil : (givenLeft, prepared)
@@ -100,7 +100,7 @@ public final class SamplingSession {
     }
 
     /// Drops the images whose tag the predicate picks, unfinished.
-    public func removeAll(where isUnwanted: (_ tag: Int) -> Bool) {
+    package func removeAll(where isUnwanted: (_ tag: Int) -> Bool) {
         for place in given.indices.reversed() where isUnwanted(given[place].tag) { removeGiven(place: place) }
         if let step = begun { begun = (min(step.givenLeft, given.count), step.prepared) }
         for slot in images.indices.reversed() where isUnwanted(images[slot].tag) { remove(slot: slot) }

@@ -10,7 +10,7 @@ import CPixelKernels
 import Synchronization
 
 /// A session's place for a second thread: ``help(while:)`` is called there.
-public final class Assistance: @unchecked Sendable {
+package final class Assistance: @unchecked Sendable {
     /// Columns of a block that a piece takes at least, but at a row's end, and at most. Few take hardly less time than
     /// many, for the weights come from L3; the published network's pieces at a row's end are 8 to 22 columns.
     private static let leastColumns = 8, mostColumns = 24
@@ -46,7 +46,7 @@ public final class Assistance: @unchecked Sendable {
     /// Helps the session until its image is done or has company, or `shouldContinue` says no (it is asked every few
     /// microseconds and must be quick). Returns soon where the session makes no step or has other than one image. One
     /// thread at a time may help.
-    public func help(while shouldContinue: () -> Bool) {
+    package func help(while shouldContinue: () -> Bool) {
         guard change(from: State.absent, to: State.offered) else { return }
         for spin in 0..<Self.offerSpins where state.load(ordering: .acquiring) == State.offered {
             pixel_spin_hint()

@@ -4,7 +4,7 @@
 import CPixelKernels
 
 /// The arithmetic of one instruction set. All of them give the same bits; only the speed differs.
-public struct Kernels: @unchecked Sendable {
+package struct Kernels: @unchecked Sendable {
     /// Floats in a vector, on every instruction set.
     static let lanes = Int(PIXEL_LANES)
 
@@ -12,21 +12,21 @@ public struct Kernels: @unchecked Sendable {
     let table: UnsafePointer<pixel_kernels>
 
     /// Every instruction set that this processor can run, the fastest first; the last is `portable`.
-    public static let available: [Kernels] = {
+    package static let available: [Kernels] = {
         var kernels: [Kernels] = []
         while let table = pixel_kernels_available(kernels.count) { kernels.append(Kernels(table: table)) }
         return kernels
     }()
 
     /// The fastest that this processor can run.
-    public static var fastest: Kernels { available[0] }
+    package static var fastest: Kernels { available[0] }
 
     /// `avx512`, `avx2`, `neon` or `portable`.
-    public var name: String { String(cString: table.pointee.name) }
+    package var name: String { String(cString: table.pointee.name) }
 
     /// The instruction set of that name, or the fastest for nil.
     /// - Throws: ``UnavailableInstructionSet`` where there is none or this processor lacks it.
-    public static func named(_ name: String?) throws(UnavailableInstructionSet) -> Kernels {
+    package static func named(_ name: String?) throws(UnavailableInstructionSet) -> Kernels {
         guard let name else { return fastest }
         guard let kernels = available.first(where: { $0.name == name }) else {
             throw UnavailableInstructionSet(name: name, available: available.map(\.name))
@@ -36,20 +36,20 @@ public struct Kernels: @unchecked Sendable {
 
     /// Sets the calling thread's rounding to nearest and keeps denormals: the state that the reproducibility contract
     /// is written for. Every thread that computes calls it once.
-    public static func resetFloatState() {
+    package static func resetFloatState() {
         pixel_kernels_reset_float_state()
     }
 }
 
 /// An instruction set was asked for that this processor, or this build, does not have.
-public struct UnavailableInstructionSet: Error, CustomStringConvertible {
+package struct UnavailableInstructionSet: Error, CustomStringConvertible {
     /// What was asked for.
-    public let name: String
+    package let name: String
     /// What there is.
-    public let available: [String]
+    package let available: [String]
 
     /// One line for a person.
-    public var description: String {
+    package var description: String {
         "instruction set \"\(name)\" is not available here; this processor runs \(available.joined(separator: ", "))"
     }
 }

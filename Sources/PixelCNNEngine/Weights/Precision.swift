@@ -2,7 +2,7 @@
 // arithmetic stays that of floats, so that every instruction set gives the same bits.
 
 /// The precision of a loaded model's weights.
-public enum Precision: String, Sendable, CaseIterable {
+package enum Precision: String, Sendable, CaseIterable {
     /// As in the file: float32.
     case f32
     /// Weights of `in_conv`, `h_conv`, `htoh` and `out_conv` rounded to bf16, ties to even, when the model is packed. What

@@ -1,7 +1,7 @@
 // What can be wrong with a ZIP archive that should be a PyTorch file.
 
 /// A ZIP archive this reader refuses.
-public enum ZIPError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum ZIPError: Error, Sendable, Equatable, CustomStringConvertible {
     /// No end-of-central-directory record: the file is cut short, or has something appended.
     case noEndRecord
     /// The end records point outside the file or contradict each other.
@@ -28,7 +28,7 @@ public enum ZIPError: Error, Sendable, Equatable, CustomStringConvertible {
     case overlappingEntries(String, String)
 
     /// One line: entry, what was found, what to do.
-    public var description: String {
+    package var description: String {
         switch self {
         case .noEndRecord:
             "the ZIP archive has no end record: the file is cut short; copy or download it again"

@@ -2,9 +2,9 @@
 // Shapes decide; what is declared is held against them, and adds the image size, which no shape shows.
 
 /// Hyperparameters as a file declares them; none need be there.
-public struct DeclaredHyperparameters: Sendable, Equatable {
+package struct DeclaredHyperparameters: Sendable, Equatable {
     /// A declared number; the raw value is its name in safetensors metadata, after `pixelcnn.`.
-    public enum Field: String, Sendable, CaseIterable {
+    package enum Field: String, Sendable, CaseIterable {
         /// C: image channels.
         case channels
         /// H: image rows.
@@ -25,19 +25,19 @@ public struct DeclaredHyperparameters: Sendable, Equatable {
         case labels
 
         /// Key in the `__metadata__` of the safetensors files written here.
-        public var metadataKey: String { "pixelcnn.\(rawValue)" }
+        package var metadataKey: String { "pixelcnn.\(rawValue)" }
     }
 
     /// The numbers declared.
-    public var values: [Field: Int] = [:]
+    package var values: [Field: Int] = [:]
     /// Names of the classes, by number; empty where none are declared.
-    public var labelNames: [String] = []
+    package var labelNames: [String] = []
 
     /// Key of the names in the `__metadata__` of safetensors: a JSON array of texts.
-    public static let labelNamesKey = "pixelcnn.label_names"
+    package static let labelNamesKey = "pixelcnn.label_names"
 
     /// Nothing declared.
-    public init() {}
+    package init() {}
 
     /// All of a network's numbers.
     init(_ hyperparameters: Hyperparameters) {

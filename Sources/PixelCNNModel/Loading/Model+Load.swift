@@ -12,14 +12,14 @@ extension Model {
     ///   - height: image rows; overrides what the file says. The network is convolutional and runs at any size.
     ///   - width: image columns; likewise.
     /// - Throws: `ModelFileError` naming file, tensor or entry, what was found and what is allowed.
-    public static func load(
+    package static func load(
         path: String, height: Int? = nil, width: Int? = nil
     ) throws(ModelFileError) -> Model {
         try Model(ModelContents.read(path: path), height: height, width: width)
     }
 
     /// Checks a file's contents and makes a model of them; see `load`.
-    public init(_ contents: ModelContents, height: Int? = nil, width: Int? = nil) throws(ModelFileError) {
+    package init(_ contents: ModelContents, height: Int? = nil, width: Int? = nil) throws(ModelFileError) {
         do throws(ModelFileError.Problem) {
             try self.init(checking: contents, height: height, width: width)
         } catch {

@@ -4,21 +4,21 @@
 import Digests
 
 /// The tensors of a file and what it says about them.
-public struct ModelContents: Sendable {
+package struct ModelContents: Sendable {
     /// Path as it was given.
-    public let path: String
+    package let path: String
     /// Size of the file.
-    public let byteCount: Int
+    package let byteCount: Int
     /// Form of the file.
-    public let format: ModelFormat
+    package let format: ModelFormat
     /// All tensors, in the file's order, a prefix such as `module.` removed.
-    public let tensors: [Tensor]
+    package let tensors: [Tensor]
     /// What the file declares of its network.
-    public let declared: DeclaredHyperparameters
+    package let declared: DeclaredHyperparameters
     /// What a person should know and no error says.
-    public let warnings: [String]
+    package let warnings: [String]
     /// Texts that a safetensors file holds beside its tensors.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
     let file: MappedFile
 
     init(
@@ -36,13 +36,13 @@ public struct ModelContents: Sendable {
     }
 
     /// SHA-256 of the whole file, computed at each call.
-    public func sha256() -> String { SHA256.hexadecimal(of: file.bytes) }
+    package func sha256() -> String { SHA256.hexadecimal(of: file.bytes) }
 
     /// Maps the file and finds its tensors, by content rather than by extension.
     ///
     /// - Throws: `ModelFileError` where the file is missing, damaged, of an unknown form, or refers to anything but
     ///   tensors, plain values and the network's modules.
-    public static func read(path: String) throws(ModelFileError) -> ModelContents {
+    package static func read(path: String) throws(ModelFileError) -> ModelContents {
         let file = try MappedFile(path: path)
         do throws(ModelFileError.Problem) {
             return try read(file)

@@ -1,7 +1,7 @@
 // What can be wrong with a set of tensors that should be a gated PixelCNN, whatever file they came from.
 
 /// Tensors that are not those of a gated PixelCNN this program runs.
-public enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The network needs a tensor that is not there.
     case missingTensor(String)
     /// Two tensors have the same name.
@@ -28,7 +28,7 @@ public enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible 
     case duplicateLabelName(String)
 
     /// One line: tensor, what was found, what is expected, what to do.
-    public var description: String {
+    package var description: String {
         switch self {
         case .missingTensor(let name):
             "tensor \(quoted(name)) is missing; a gated PixelCNN has it"

@@ -2,9 +2,9 @@
 // `description` and exit with `exitCode`.
 
 /// A model file that cannot be read or written, and why.
-public struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong, apart from the file's name.
-    public enum Problem: Error, Sendable, Equatable {
+    package enum Problem: Error, Sendable, Equatable {
         /// There is no such file.
         case noSuchFile
         /// The system does not let us read it, or it is not a regular file.
@@ -32,7 +32,7 @@ public struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertibl
     }
 
     /// What sysexits(3) a program ends with.
-    public enum ExitCode: Int32, Sendable {
+    package enum ExitCode: Int32, Sendable {
         /// EX_DATAERR: the file is there, and wrong.
         case badData = 65
         /// EX_NOINPUT: the file is not there, or not readable.
@@ -42,18 +42,18 @@ public struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertibl
     }
 
     /// Path of the file as it was given.
-    public let file: String
+    package let file: String
     /// What is wrong with it.
-    public let problem: Problem
+    package let problem: Problem
 
     /// An error about `file`.
-    public init(file: String, _ problem: Problem) {
+    package init(file: String, _ problem: Problem) {
         self.file = file
         self.problem = problem
     }
 
     /// The exit code for this problem.
-    public var exitCode: ExitCode {
+    package var exitCode: ExitCode {
         switch problem {
         case .noSuchFile, .notReadable: .noInput
         case .cannotWrite: .cannotCreate
@@ -62,12 +62,12 @@ public struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertibl
     }
 
     /// One line: file, what was found, what is allowed, what to do.
-    public var description: String { "\(file): \(problem)" }
+    package var description: String { "\(file): \(problem)" }
 }
 
 extension ModelFileError.Problem: CustomStringConvertible {
     /// One line: what was found, what is allowed, what to do.
-    public var description: String {
+    package var description: String {
         let forms = "a model is a file written by torch.save, or safetensors"
         return switch self {
         case .noSuchFile: "no such file"

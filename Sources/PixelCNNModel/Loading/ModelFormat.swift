@@ -1,7 +1,7 @@
 // The forms a model comes in; raw values are what a person reads.
 
 /// The form of a model's file.
-public enum ModelFormat: String, Sendable {
+package enum ModelFormat: String, Sendable {
     /// `torch.save(model, path)`.
     case pyTorchModule = "PyTorch module"
     /// `torch.save(model.state_dict(), path)`, or a checkpoint dictionary that holds it.

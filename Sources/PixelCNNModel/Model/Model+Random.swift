@@ -4,7 +4,7 @@
 extension Model {
     /// Weights from N(0, scale / √fan-in), those under masks included; biases from N(0, scale / √8); norms near the
     /// identity, weights from N(1, 0.1) and biases from N(0, 0.1).
-    public static func random(_ hyperparameters: Hyperparameters, seed: UInt64, scale: Float = 1) -> Model {
+    package static func random(_ hyperparameters: Hyperparameters, seed: UInt64, scale: Float = 1) -> Model {
         var normal = NormalGenerator(seed: seed)
         var parameters: [String: Tensor] = [:]
         for spec in hyperparameters.parameters {

@@ -4,18 +4,18 @@
 import Digests
 
 /// Hyperparameters and parameters of a gated PixelCNN.
-public struct Model: Sendable {
+package struct Model: Sendable {
     /// Size of the images and of the network.
-    public let hyperparameters: Hyperparameters
+    package let hyperparameters: Hyperparameters
     /// Where the parameters came from.
-    public let source: ModelSource
+    package let source: ModelSource
     /// Names of the classes, by number; empty where the file has none or the network is unconditional.
-    public let labelNames: [String]
+    package let labelNames: [String]
     private let parameters: [String: Tensor]
 
     /// A parameter by its canonical name, such as `gated_layers.3.h_conv.weight`; the name must be one of
     /// `hyperparameters.parameters`. Masks are not among them: they are derived, from `hyperparameters.masks`.
-    public subscript(name: String) -> Tensor {
+    package subscript(name: String) -> Tensor {
         guard let tensor = parameters[name] else { preconditionFailure("the network has no parameter \(name)") }
         return tensor
     }
@@ -27,7 +27,7 @@ public struct Model: Sendable {
     ///   - labelNames: a name for each class of a conditional network, or none.
     /// - Throws: `ModelFileError` naming the tensor that is missing, misshapen, not finite or a wrong mask, or the name
     ///   that cannot be one.
-    public init(
+    package init(
         hyperparameters: Hyperparameters, tensors: [Tensor], labelNames: [String] = []
     ) throws(ModelFileError) {
         let validated: ModelValidation

@@ -1,15 +1,15 @@
 // Where a model came from: shown by `inspect`, by the daemon's /v1/model, and in every answer's PixelCNN-Model header.
 
 /// File, form and identity of a loaded model.
-public struct ModelSource: Sendable, Equatable {
+package struct ModelSource: Sendable, Equatable {
     /// Path as it was given; empty for a model made in memory.
-    public let path: String
+    package let path: String
     /// Size of the file, or of the parameters in memory.
-    public let byteCount: Int
+    package let byteCount: Int
     /// SHA-256 in lower-case hexadecimal: of the file, or of the parameters in memory.
-    public let sha256: String
+    package let sha256: String
     /// Form of the file.
-    public let format: ModelFormat
+    package let format: ModelFormat
     /// What a person should know and no error says.
-    public let warnings: [String]
+    package let warnings: [String]
 }

@@ -5,22 +5,22 @@
 
 /// The mask of a kernel of shape (outputs, inputs, rows, columns): rows below the centre row are hidden, and in the
 /// centre row columns right of the centre; at the centre, output group o sees input groups < o (type A) or ≤ o (type B).
-public struct ConvolutionMask: Sendable, Equatable {
+package struct ConvolutionMask: Sendable, Equatable {
     /// What the centre sees.
-    public let type: MaskType
+    package let type: MaskType
     /// Output channels; divisible by `channels`.
-    public let outputs: Int
+    package let outputs: Int
     /// Input channels; divisible by `channels`.
-    public let inputs: Int
+    package let inputs: Int
     /// Kernel rows.
-    public let rows: Int
+    package let rows: Int
     /// Kernel columns.
-    public let columns: Int
+    package let columns: Int
     /// C: colour groups that outputs and inputs split into, in order.
-    public let channels: Int
+    package let channels: Int
 
     /// A mask rule for a kernel (outputs, inputs, rows, columns) of a network with `channels` colour groups.
-    public init(type: MaskType, outputs: Int, inputs: Int, rows: Int, columns: Int, channels: Int) {
+    package init(type: MaskType, outputs: Int, inputs: Int, rows: Int, columns: Int, channels: Int) {
         precondition(channels > 0 && outputs % channels == 0 && inputs % channels == 0, "unequal colour groups")
         precondition(rows % 2 == 1 && columns % 2 == 1, "a kernel without a centre")
         self.type = type
@@ -32,10 +32,10 @@ public struct ConvolutionMask: Sendable, Equatable {
     }
 
     /// (outputs, inputs, rows, columns).
-    public var shape: [Int] { [outputs, inputs, rows, columns] }
+    package var shape: [Int] { [outputs, inputs, rows, columns] }
 
     /// Whether the output channel sees the input channel at this kernel position.
-    public func isVisible(output: Int, input: Int, row: Int, column: Int) -> Bool {
+    package func isVisible(output: Int, input: Int, row: Int, column: Int) -> Bool {
         let centreRow = rows / 2
         let centreColumn = columns / 2
         if row != centreRow { return row < centreRow }
@@ -46,7 +46,7 @@ public struct ConvolutionMask: Sendable, Equatable {
     }
 
     /// The whole mask, row-major (outputs, inputs, rows, columns); true where visible.
-    public func values() -> [Bool] {
+    package func values() -> [Bool] {
         var values: [Bool] = []
         values.reserveCapacity(outputs * inputs * rows * columns)
         for output in 0..<outputs {

@@ -3,10 +3,10 @@
 
 extension Hyperparameters {
     /// Kernel rows and columns of `in_conv.0`, whatever the kernel size of the blocks.
-    public static let inputKernelSize = 7
+    package static let inputKernelSize = 7
 
     /// Every tensor of the state_dict, parameters and masks, in PyTorch's order.
-    public var stateDictionary: [TensorSpec] {
+    package var stateDictionary: [TensorSpec] {
         var list: [TensorSpec] = []
         list += convolution(
             "in_conv.0", .a, inputs: channels, outputs: filters, kernel: (Self.inputKernelSize, Self.inputKernelSize),
@@ -21,13 +21,13 @@ extension Hyperparameters {
     }
 
     /// The trained parameters, in PyTorch's order; masked weights count in full.
-    public var parameters: [TensorSpec] { stateDictionary.filter { !$0.isMask } }
+    package var parameters: [TensorSpec] { stateDictionary.filter { !$0.isMask } }
 
     /// The stored masks, in PyTorch's order.
-    public var masks: [TensorSpec] { stateDictionary.filter(\.isMask) }
+    package var masks: [TensorSpec] { stateDictionary.filter(\.isMask) }
 
     /// Number of trained parameters, those under a mask included, as PyTorch counts them.
-    public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
+    package var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
     private func gatedBlock(_ block: Int) -> [TensorSpec] {
         let name = "gated_layers.\(block)"

@@ -4,44 +4,44 @@
 // with all fields at their limits the parameter count still fits an Int.
 
 /// Size of the images and of the network; valid by construction.
-public struct Hyperparameters: Sendable, Equatable {
+package struct Hyperparameters: Sendable, Equatable {
     /// C: image channels (colours), and the number of colour groups every feature map splits into.
-    public let channels: Int
+    package let channels: Int
     /// H: image rows.
-    public let height: Int
+    package let height: Int
     /// W: image columns.
-    public let width: Int
+    package let width: Int
     /// d: values a channel can take, 0 … d − 1.
-    public let colors: Int
+    package let colors: Int
     /// L: gated blocks.
-    public let blocks: Int
+    package let blocks: Int
     /// F: feature channels; divisible by C.
-    public let filters: Int
+    package let filters: Int
     /// k: kernel size of the gated blocks; odd, at least 3.
-    public let kernelSize: Int
+    package let kernelSize: Int
     /// Width between the two output layers; divisible by C.
-    public let hidden: Int
+    package let hidden: Int
     /// Classes that an image may be of, numbered from 0; 0 where the network is unconditional.
-    public let labels: Int
+    package let labels: Int
 
     /// g = F / C: feature channels in a colour group.
-    public var groupSize: Int { filters / channels }
+    package var groupSize: Int { filters / channels }
 
     /// p = k / 2: rows and columns of context on each side.
-    public var padding: Int { kernelSize / 2 }
+    package var padding: Int { kernelSize / 2 }
 
     /// Whether every image is drawn, scored and trained under a label, 0 … `labels` − 1.
-    public var isConditional: Bool { labels > 0 }
+    package var isConditional: Bool { labels > 0 }
 
     /// Whether an image may have this class: one of the network's, or none where it is unconditional.
-    public func accepts(label: Int?) -> Bool {
+    package func accepts(label: Int?) -> Bool {
         if let label { (0..<labels).contains(label) } else { !isConditional }
     }
 
     /// Checks and stores the nine numbers; the defaults are the published network.
     ///
     /// - Throws: `HyperparametersError` naming the first field out of range, even, or not divisible by `channels`.
-    public init(
+    package init(
         channels: Int = 3, height: Int = 32, width: Int = 32, colors: Int = 256, blocks: Int = 15, filters: Int = 120,
         kernelSize: Int = 3, hidden: Int = 768, labels: Int = 0
     ) throws(HyperparametersError) {
@@ -75,7 +75,7 @@ public struct Hyperparameters: Sendable, Equatable {
     // Wide enough for any image network; narrow enough that no product of them overflows.
     static let channelLimits = 1...256
     /// What `height` and `width` may be.
-    public static let sideLimits = 1...4096
+    package static let sideLimits = 1...4096
     static let colorLimits = 2...65536  // with one value there is nothing to normalise by; samples are at most 16 bits
     static let blockLimits = 1...512
     static let filterLimits = 1...65536
@@ -93,7 +93,7 @@ extension Hyperparameters: Codable {
     }
 
     /// Decodes all fields, `labels` where it is there, and validates them as `init` does.
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         try self.init(
             channels: fields.decode(Int.self, forKey: .channels),

@@ -1,7 +1,7 @@
 // What can be wrong with hyperparameters: one case a rule, each naming the field.
 
 /// A hyperparameter outside what a gated PixelCNN allows.
-public enum HyperparametersError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum HyperparametersError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The field is smaller or larger than the network, or this program, allows.
     case outOfRange(field: String, found: Int, allowed: ClosedRange<Int>)
     /// The kernel has no centre.
@@ -10,7 +10,7 @@ public enum HyperparametersError: Error, Sendable, Equatable, CustomStringConver
     case notDivisible(field: String, found: Int, channels: Int)
 
     /// One line: field, value, rule.
-    public var description: String {
+    package var description: String {
         switch self {
         case .outOfRange(let field, let found, let allowed):
             "\(field) is \(found); allowed are \(allowed.lowerBound) to \(allowed.upperBound)"

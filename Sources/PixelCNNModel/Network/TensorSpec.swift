@@ -1,9 +1,9 @@
 // One line of a network's state_dict: what a tensor is called, its shape, and what it is for.
 
 /// Name, shape and role of one tensor of the network, named as PyTorch's `state_dict` names it.
-public struct TensorSpec: Sendable, Equatable {
+package struct TensorSpec: Sendable, Equatable {
     /// What a tensor is for.
-    public enum Role: Sendable, Equatable {
+    package enum Role: Sendable, Equatable {
         /// Weight of a convolution, (outputs, inputs, rows, columns), or of the classes, (outputs, labels); with the mask
         /// that applies to it, if any.
         case weight(mask: ConvolutionMask?)
@@ -18,17 +18,17 @@ public struct TensorSpec: Sendable, Equatable {
     }
 
     /// Canonical name, such as `gated_layers.3.h_conv.weight`.
-    public let name: String
+    package let name: String
     /// Extent of each dimension.
-    public let shape: [Int]
+    package let shape: [Int]
     /// What the tensor is for.
-    public let role: Role
+    package let role: Role
 
     /// Number of elements.
-    public var count: Int { shape.reduce(1, *) }
+    package var count: Int { shape.reduce(1, *) }
 
     /// Whether it is a stored mask rather than a trained parameter.
-    public var isMask: Bool {
+    package var isMask: Bool {
         if case .mask = role { true } else { false }
     }
 }

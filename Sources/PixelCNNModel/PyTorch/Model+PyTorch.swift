@@ -9,7 +9,7 @@ extension Model {
     /// refuse.
     ///
     /// - Throws: `ModelFileError` where the file cannot be created, written or renamed, or would be larger than 4 GB.
-    public func writePyTorch(to path: String) throws(ModelFileError) {
+    package func writePyTorch(to path: String) throws(ModelFileError) {
         guard hyperparameters.parameterCount < 1 << 29 else {
             throw ModelFileError(
                 file: path, .cannotWrite(reason: "a PyTorch file over 4 GB is not supported; write .safetensors"))

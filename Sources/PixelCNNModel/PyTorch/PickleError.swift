@@ -1,7 +1,7 @@
 // What can be wrong with a pickle, or be more than a model file's pickle may ask for.
 
 /// A pickle this reader refuses; `at` is the byte of the pickle.
-public enum PickleError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum PickleError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The pickle names a function or class that is not on the short list of what models are made of.
     case refusedGlobal(String)
     /// The pickle calls something other than the few listed constructors, or with other arguments than they take.
@@ -26,7 +26,7 @@ public enum PickleError: Error, Sendable, Equatable, CustomStringConvertible {
     case tooManyInstructions(limit: Int)
 
     /// One line: what the pickle asks for, and what to do.
-    public var description: String {
+    package var description: String {
         let remedy = "save the weights alone: torch.save(model.state_dict(), path)"
         switch self {
         case .refusedGlobal(let name) where name.hasPrefix("numpy"):

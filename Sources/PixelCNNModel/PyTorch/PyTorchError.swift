@@ -1,7 +1,7 @@
 // What can be wrong with a PyTorch file once its ZIP archive and its pickle are readable.
 
 /// A PyTorch file this reader refuses.
-public enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A ZIP archive without `data.pkl`, or with several.
     case notPyTorchArchive
     /// A TorchScript archive, which holds a program.
@@ -40,7 +40,7 @@ public enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
     case wrongLayer(path: String, found: String, expected: String)
 
     /// One line: part of the file, what was found, what is expected.
-    public var description: String {
+    package var description: String {
         switch self {
         case .notPyTorchArchive:
             "the ZIP archive is not a PyTorch file: it should have one entry named */data.pkl"

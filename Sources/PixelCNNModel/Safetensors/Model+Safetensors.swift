@@ -18,7 +18,7 @@ extension Model {
     ///   - extra: float32 tensors that follow the model's own: a checkpoint's.
     ///   - metadata: further texts for `__metadata__`; printable ASCII without quotes and backslashes.
     /// - Throws: `ModelFileError` where the file cannot be created, written or renamed.
-    public func writeSafetensors(
+    package func writeSafetensors(
         to path: String, extra: [Tensor] = [], metadata: [String: String] = [:]
     ) throws(ModelFileError) {
         do throws(AtomicFileError) {

@@ -1,7 +1,7 @@
 // What can be wrong with a safetensors file: one case a rule of the format.
 
 /// A safetensors file this reader refuses.
-public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The file is too short for a header, or for the header it announces.
     case headerOutOfRange(announced: UInt64, fileBytes: Int)
     /// The header is larger than any model needs.
@@ -30,7 +30,7 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
     case malformedLabelNames(found: String)
 
     /// One line: tensor or place, what was found, what is expected.
-    public var description: String {
+    package var description: String {
         switch self {
         case .headerOutOfRange(let announced, let fileBytes):
             "the safetensors header should take \(announced) bytes, but the file has only \(fileBytes); "

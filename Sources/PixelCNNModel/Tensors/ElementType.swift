@@ -1,7 +1,7 @@
 // The element types a model file may hold, under the names people say; each reader maps its own spelling to them.
 
 /// Type of a tensor's elements.
-public enum ElementType: String, Sendable, CaseIterable {
+package enum ElementType: String, Sendable, CaseIterable {
     /// 64-bit float.
     case f64
     /// 32-bit float.
@@ -24,7 +24,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     case bool
 
     /// Bytes an element takes.
-    public var size: Int {
+    package var size: Int {
         switch self {
         case .f64, .i64: 8
         case .f32, .i32: 4
@@ -34,7 +34,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     }
 
     /// Whether weights may be stored so.
-    public var isFloatingPoint: Bool {
+    package var isFloatingPoint: Bool {
         switch self {
         case .f64, .f32, .f16, .bf16: true
         case .i64, .i32, .i16, .i8, .u8, .bool: false

@@ -4,7 +4,7 @@
 extension Tensor {
     /// A row-major copy, converted to float32: exact for f16, bf16, bool and 8- and 16-bit integers, rounded to nearest
     /// for f64 and wider integers.
-    public func floats() -> [Float] {
+    package func floats() -> [Float] {
         if case .owned(let floats) = storage { return floats }
         return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             if elementType == .f32, let bytes = contiguousBytes {
@@ -22,7 +22,7 @@ extension Tensor {
     /// Calls `body` with the row-major float32 elements; no copy where the file already holds them so and aligned.
     ///
     /// The buffer is valid only during the call.
-    public func withFloats<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
+    package func withFloats<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
         if elementType == .f32, let bytes = contiguousBytes, let address = bytes.baseAddress,
             Int(bitPattern: address) % MemoryLayout<Float>.alignment == 0
         {

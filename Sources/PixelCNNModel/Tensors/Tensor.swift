@@ -4,24 +4,24 @@
 // already are row-major float32, and `floats` copies and converts. Bounds are proven when the view is made.
 
 /// One tensor of a model: name, element type, shape, and where its elements are.
-public struct Tensor: Sendable {
+package struct Tensor: Sendable {
     enum Storage: Sendable {
         case mapped(MappedFile, byteOffset: Int)
         case owned([Float])
     }
 
     /// Name in the file, prefixes such as `module.` removed.
-    public let name: String
+    package let name: String
     /// Type of the stored elements.
-    public let elementType: ElementType
+    package let elementType: ElementType
     /// Extent of each dimension; empty for a scalar.
-    public let shape: [Int]
+    package let shape: [Int]
     /// Distance between neighbours along each dimension, in elements.
-    public let strides: [Int]
+    package let strides: [Int]
     let storage: Storage
 
     /// A row-major float32 tensor that owns its numbers; `floats` must hold exactly the product of `shape`.
-    public init(name: String, shape: [Int], floats: [Float]) {
+    package init(name: String, shape: [Int], floats: [Float]) {
         precondition(Shape.count(shape) == floats.count, "\(floats.count) numbers for shape \(Shape.text(shape))")
         self.name = name
         elementType = .f32
@@ -64,10 +64,10 @@ public struct Tensor: Sendable {
     func renamed(_ name: String) -> Tensor { Tensor(self, name: name) }
 
     /// Number of elements.
-    public var count: Int { shape.reduce(1, *) }
+    package var count: Int { shape.reduce(1, *) }
 
     /// Whether the elements lie row-major without gaps.
-    public var isContiguous: Bool {
+    package var isContiguous: Bool {
         let rowMajor = Shape.rowMajorStrides(shape)
         return shape.indices.allSatisfy { shape[$0] <= 1 || strides[$0] == rowMajor[$0] }
     }

@@ -31,14 +31,14 @@ struct ProblemAnswer: Error {
     }
 
     var problem: Problem {
-        Problem(status: self.status.code, title: self.status.reasonPhrase, detail: self.detail, field: self.field)
+        Problem(status: status.code, title: status.reasonPhrase, detail: detail, field: field)
     }
 
     /// A Problem holds strings and one small integer: encoding cannot fail, but its signature throws.
-    var body: [UInt8] { (try? JSONCoding.encode(self.problem)) ?? Array("{}".utf8) }
+    var body: [UInt8] { (try? JSONCoding.encode(problem)) ?? Array("{}".utf8) }
 
     var response: Response {
-        Response(status: self.status, headers: self.headers, bytes: self.body, type: MediaTypeName.problem)
+        Response(status: status, headers: headers, bytes: body, type: MediaTypeName.problem)
     }
 }
 

@@ -35,25 +35,25 @@ final class Refusals: Sendable {
 
     /// The answer to a request that not even one image more would have room for; counted and logged.
     func refusal(of request: HTTPRequest, by peer: PeerCredentials?) -> (HTTPResponse, ByteBuffer)? {
-        let served = self.state.served
+        let served = state.served
         // Whoever wants the connection closed, or is to close it for a drain, has it closed behind the router, and a body
         // too large is told so there.
         guard let path = Self.path(of: request),
             request.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= served.limits.maximumBodyBytes,
             request.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true,
-            self.state.currentPhase != .draining, let seconds = self.secondsUntilRoom(served.backend)
+            state.currentPhase != .draining, let seconds = secondsUntilRoom(served.backend)
         else { return nil }
-        let start = self.state.metrics.requestBegan()
-        let answer = self.answers[min(max(seconds, 0), Self.maximumSeconds)]
+        let start = state.metrics.requestBegan()
+        let answer = answers[min(max(seconds, 0), Self.maximumSeconds)]
         let record = RequestRecord(requestID: AnswerHeadersMiddleware.requestID(of: request.headerFields), peer: peer)
         var head = answer.head
         AnswerHeadersMiddleware.add(to: &head.headerFields, served.model, requestID: record.requestID)
-        self.log.log(request.method, path, record, status: head.status.code, since: start)
-        self.state.metrics.requestEnded(path: path, status: head.status.code, since: start)
+        log.log(request.method, path, record, status: head.status.code, since: start)
+        state.metrics.requestEnded(path: path, status: head.status.code, since: start)
         return (head, answer.body)
     }
 
-    fileprivate func count(_ requests: Int) { self.onTheirWay.wrappingAdd(requests, ordering: .relaxed) }
+    fileprivate func count(_ requests: Int) { onTheirWay.wrappingAdd(requests, ordering: .relaxed) }
 
     /// Whether a request is for images.
     static func concerns(_ request: HTTPRequest) -> Bool {
@@ -71,7 +71,7 @@ final class Refusals: Sendable {
     /// When to try again, nil where there is room.
     private func secondsUntilRoom(_ backend: any ComputeBackend) -> Int? {
         do throws(SchedulerError) {
-            try backend.checkRoom(for: 1, behind: self.onTheirWay.load(ordering: .relaxed))
+            try backend.checkRoom(for: 1, behind: onTheirWay.load(ordering: .relaxed))
         } catch {
             if case .queueFull(let seconds) = error { return seconds }
         }
@@ -90,11 +90,11 @@ final class QueuePass: Sendable {
 
     /// The request is whole, and nothing keeps it.
     func take() {
-        if !self.isHeld.exchange(true, ordering: .relaxed) { self.refusals.count(1) }
+        if !isHeld.exchange(true, ordering: .relaxed) { refusals.count(1) }
     }
 
     /// The request is in the queue from here on, or will never be. Further calls do nothing.
     func giveBack() {
-        if self.isHeld.exchange(false, ordering: .relaxed) { self.refusals.count(-1) }
+        if isHeld.exchange(false, ordering: .relaxed) { refusals.count(-1) }
     }
 }

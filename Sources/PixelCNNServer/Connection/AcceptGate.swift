@@ -22,7 +22,7 @@ final class AcceptGate: ChannelDuplexHandler, Sendable {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is IOError else { return context.fireErrorCaught(error) }
-        guard !self.isPaused.exchange(true, ordering: .relaxed) else { return }
+        guard !isPaused.exchange(true, ordering: .relaxed) else { return }
         let channel = context.channel
         // Takes the descriptor out of the event loop's selection, which a read put off would not.
         channel.setOption(.autoRead, value: false).whenFailure { _ in }
@@ -35,7 +35,7 @@ final class AcceptGate: ChannelDuplexHandler, Sendable {
 
     /// Accepts no more once this returns.
     func close(on server: any Channel) async throws {
-        self.isClosed.store(true, ordering: .relaxed)
+        isClosed.store(true, ordering: .relaxed)
         // On the event loop, so a round of accepting that is under way is over by then.
         try await server.setOption(.autoRead, value: false).get()
     }

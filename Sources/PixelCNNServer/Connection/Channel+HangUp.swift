@@ -5,10 +5,10 @@ import NIOCore
 extension Channel {
     /// Closes the connection after `patience`, unless it is cancelled before: a write that waits for it then fails.
     func scheduleHangUp(in patience: TimeAmount) -> Scheduled<Void> {
-        self.eventLoop.scheduleTask(in: patience) { self.close(promise: nil) }
+        eventLoop.scheduleTask(in: patience) { self.close(promise: nil) }
     }
 
     /// Closes the connection once the client has had a second for its last answer: closing throws away what it has not
     /// read yet.
-    func closeAfterLastAnswer() { _ = self.scheduleHangUp(in: .seconds(1)) }
+    func closeAfterLastAnswer() { _ = scheduleHangUp(in: .seconds(1)) }
 }

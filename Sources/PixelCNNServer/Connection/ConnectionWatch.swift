@@ -46,7 +46,7 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
     func cancellingOnClose<Value: Sendable>(
         _ operation: @Sendable @escaping () async throws -> Value
     ) async throws -> Value {
-        let task = self.start(operation)
+        let task = start(operation)
         return try await withTaskCancellationHandler {
             try await task.value
         } onCancel: {

@@ -20,20 +20,20 @@ final class ContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .head(let head) = self.unwrapInboundIn(data) {
+        if case .head(let head) = unwrapInboundIn(data) {
             let length = head.headerFields[.contentLength].flatMap { Int($0) } ?? 0
-            if self.unanswered == 0, head.headerFields[.expect]?.lowercased() == "100-continue",
-                length <= self.state.served.limits.maximumBodyBytes
+            if unanswered == 0, head.headerFields[.expect]?.lowercased() == "100-continue",
+                length <= state.served.limits.maximumBodyBytes
             {
-                context.writeAndFlush(self.wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+                context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }
-            self.unanswered += 1
+            unanswered += 1
         }
         context.fireChannelRead(data)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = self.unwrapOutboundIn(data) { self.unanswered -= 1 }
+        if case .end = unwrapOutboundIn(data) { unanswered -= 1 }
         context.write(data, promise: promise)
     }
 }

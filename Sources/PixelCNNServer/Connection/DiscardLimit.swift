@@ -23,23 +23,23 @@ final class DiscardLimit: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// A whole body, at least: who sends one may not look for an answer before its end.
-    private var maximumBytes: Int { max(self.state.served.limits.maximumBodyBytes, Self.least) }
+    private var maximumBytes: Int { max(state.served.limits.maximumBodyBytes, Self.least) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch self.unwrapInboundIn(data) {
+        switch unwrapInboundIn(data) {
         case .head:
-            self.unanswered += 1
-            self.discarded = 0
-        case .body(let buffer) where self.unanswered == 0:
-            self.discarded += buffer.readableBytes
-            if self.discarded > self.maximumBytes { return context.close(promise: nil) }
+            unanswered += 1
+            discarded = 0
+        case .body(let buffer) where unanswered == 0:
+            discarded += buffer.readableBytes
+            if discarded > maximumBytes { return context.close(promise: nil) }
         default: break
         }
         context.fireChannelRead(data)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = self.unwrapOutboundIn(data) { self.unanswered -= 1 }
+        if case .end = unwrapOutboundIn(data) { unanswered -= 1 }
         context.write(data, promise: promise)
     }
 }

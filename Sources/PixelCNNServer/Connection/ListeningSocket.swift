@@ -4,11 +4,11 @@
 // that name. An inherited socket is the service manager's: its path is neither locked nor removed.
 
 import Foundation
-public import PixelCNNAPI
+import PixelCNNAPI
 import Synchronization
 
 /// A bound, listening Unix socket that nobody else serves.
-public final class ListeningSocket: Sendable {
+package final class ListeningSocket: Sendable {
     /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
     static let backlog: CInt = 4096
 
@@ -30,7 +30,7 @@ public final class ListeningSocket: Sendable {
     }
 
     /// Where the socket is, for the log.
-    public let address: String
+    package let address: String
 
     let source: Source
     private let state: Mutex<State>
@@ -43,10 +43,10 @@ public final class ListeningSocket: Sendable {
 
     /// A descriptor that listens already, and that whoever started this process keeps open too. It is closed at the end;
     /// its path stays.
-    public init(inheriting descriptor: CInt) {
-        self.source = .inherited
-        self.address = Self.address(of: descriptor) ?? "an unnamed socket"
-        self.state = Mutex(.bound(descriptor: descriptor))
+    package init(inheriting descriptor: CInt) {
+        source = .inherited
+        address = Self.address(of: descriptor) ?? "an unnamed socket"
+        state = Mutex(.bound(descriptor: descriptor))
         // Not for children of ours.
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     }
@@ -56,7 +56,7 @@ public final class ListeningSocket: Sendable {
     /// The process's umask changes for the moment of the bind, so call it before other threads make files.
     ///
     /// - Throws: ``ListeningSocketError``; ``ListeningSocketError/alreadyServed(path:pid:)`` where a daemon lives there.
-    public static func bind(_ path: SocketPath) throws(ListeningSocketError) -> ListeningSocket {
+    package static func bind(_ path: SocketPath) throws(ListeningSocketError) -> ListeningSocket {
         let lock = try Self.acquireLock(for: path)
         do throws(ListeningSocketError) {
             try Self.removeStaleSocket(at: path)
@@ -90,24 +90,24 @@ public final class ListeningSocket: Sendable {
     /// Removes the socket from the file system if it is still ours. Nobody new can connect then; who has connected is
     /// still accepted. An inherited one stays.
     func removePath() {
-        guard case .path(let path, _, let identity) = self.source else { return }
+        guard case .path(let path, _, let identity) = source else { return }
         if FileIdentity(path: path.path) == identity { unlink(path.path) }
     }
 
     /// Gives up the path and the lock. Further calls do nothing.
-    public func release() {
+    package func release() {
         let previous = self.state.withLock { state in
             defer { state = .released }
             return state
         }
         if case .released = previous { return }
-        self.removePath()
+        removePath()
         if case .bound(let descriptor) = previous { close(descriptor) }
-        if case .path(_, let lock, _) = self.source { close(lock) }
+        if case .path(_, let lock, _) = source { close(lock) }
     }
 
     deinit {
-        self.release()
+        release()
     }
 }
 
@@ -120,8 +120,8 @@ struct FileIdentity: Equatable {
     init?(path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
-        self.device = status.st_dev
-        self.inode = status.st_ino
+        device = status.st_dev
+        inode = status.st_ino
         self.isSocket = status.st_mode & S_IFMT == S_IFSOCK
     }
 }

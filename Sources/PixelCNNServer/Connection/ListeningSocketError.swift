@@ -3,7 +3,7 @@
 import Foundation
 
 /// Why a socket path cannot be served.
-public enum ListeningSocketError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum ListeningSocketError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Another daemon serves the path; its process identifier, where it can be told.
     case alreadyServed(path: String, pid: pid_t?)
     /// Something other than a socket is there; it is left alone.
@@ -12,7 +12,7 @@ public enum ListeningSocketError: Error, Equatable, Sendable, CustomStringConver
     case system(String, path: String, code: CInt)
 
     /// One line for a person.
-    public var description: String {
+    package var description: String {
         switch self {
         case .alreadyServed(let path, let pid):
             "another pixelcnnd\(pid.map { " (pid \($0))" } ?? "") serves \(path); stop it, or choose another --socket"

@@ -23,22 +23,22 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let error = error as? HTTPParserError { self.parserError = error }
+        if let error = error as? HTTPParserError { parserError = error }
         context.fireErrorCaught(error)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         // Answers to requests before the malformed one may still come through here; none of them is an empty 400.
-        guard let parserError, case .head(let head) = self.unwrapOutboundIn(data), head.status == .badRequest,
+        guard let parserError, case .head(let head) = unwrapOutboundIn(data), head.status == .badRequest,
             head.headerFields[.contentLength] == "0"
         else { return context.write(data, promise: promise) }
         let answer = Self.answer(to: parserError)
         var response = answer.response
         response.headers[.connection] = "close"
         AnswerHeadersMiddleware.add(
-            to: &response.headers, self.state.served.model, requestID: AnswerHeadersMiddleware.newRequestID())
-        context.write(self.wrapOutboundOut(.head(response.head)), promise: promise)
-        context.write(self.wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)
+            to: &response.headers, state.served.model, requestID: AnswerHeadersMiddleware.newRequestID())
+        context.write(wrapOutboundOut(.head(response.head)), promise: promise)
+        context.write(wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)
         context.channel.closeAfterLastAnswer()
     }
 

@@ -17,23 +17,23 @@ final class OpenConnections: Sendable {
     /// Connections whose first request has not come.
     var awaited: Int { self.connections.withLock { $0.values.count { $0.isAwaited } } }
 
-    var count: Int { self.connections.withLock { $0.count } }
+    var count: Int { connections.withLock { $0.count } }
 
     /// Closes all of them.
     func closeAll() {
-        for connection in self.connections.withLock({ Array($0.values) }) { connection.channel.close(promise: nil) }
+        for connection in connections.withLock({ Array($0.values) }) { connection.channel.close(promise: nil) }
     }
 
     fileprivate func add(_ channel: any Channel) {
-        self.connections.withLock { $0[ObjectIdentifier(channel)] = Connection(channel: channel) }
+        connections.withLock { $0[ObjectIdentifier(channel)] = Connection(channel: channel) }
     }
 
     fileprivate func hasRequest(_ channel: any Channel) {
-        self.connections.withLock { $0[ObjectIdentifier(channel)]?.isAwaited = false }
+        connections.withLock { $0[ObjectIdentifier(channel)]?.isAwaited = false }
     }
 
     fileprivate func remove(_ channel: any Channel) {
-        _ = self.connections.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
+        _ = connections.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
     }
 }
 
@@ -49,20 +49,20 @@ final class OpenConnectionHandler: ChannelInboundHandler, RemovableChannelHandle
         self.connections = connections
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.connections.add(context.channel) }
+    func handlerAdded(context: ChannelHandlerContext) { connections.add(context.channel) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if self.isAwaited, case .head = self.unwrapInboundIn(data) {
-            self.isAwaited = false
-            self.connections.hasRequest(context.channel)
+        if isAwaited, case .head = unwrapInboundIn(data) {
+            isAwaited = false
+            connections.hasRequest(context.channel)
         }
         context.fireChannelRead(data)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.connections.remove(context.channel)
+        connections.remove(context.channel)
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.connections.remove(context.channel) }
+    func handlerRemoved(context: ChannelHandlerContext) { connections.remove(context.channel) }
 }

@@ -31,27 +31,27 @@ struct PatientBodyWriter: ResponseBodyWriter {
             let start = NIODeadline.now()
             let earned = TimeAmount.nanoseconds(
                 Int64(piece.readableBytes) * 1_000_000_000 / Int64(Self.bytesPerSecond))
-            self.left = min(self.patience, self.left + earned)
-            let hangUp = self.channel.scheduleHangUp(in: self.left)
+            left = min(patience, left + earned)
+            let hangUp = channel.scheduleHangUp(in: left)
             defer {
                 hangUp.cancel()
-                self.left = self.left - (NIODeadline.now() - start)
+                left = left - (NIODeadline.now() - start)
             }
-            try await self.base.write(piece)
+            try await base.write(piece)
             // The writer above takes pieces while their predecessors are on their way to the event loop. Behind them, an
             // empty one is done when they have left for the client, so that nothing is cut off by what comes after.
-            try await self.channel.writeAndFlush(HTTPResponsePart.body(ByteBuffer()))
+            try await channel.writeAndFlush(HTTPResponsePart.body(ByteBuffer()))
         }
     }
 
     consuming func finish(_ trailingHeaders: HTTPFields?) async throws {
-        let hangUp = self.channel.scheduleHangUp(in: self.patience)
+        let hangUp = channel.scheduleHangUp(in: patience)
         defer { hangUp.cancel() }
         do {
-            try await self.base.finish(trailingHeaders)
+            try await base.finish(trailingHeaders)
         } catch {
             // A client that leaves with the last byte it was promised has its answer.
-            if !self.isLengthKnown { throw error }
+            if !isLengthKnown { throw error }
         }
     }
 }

@@ -28,36 +28,36 @@ final class RefusalHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch self.unwrapInboundIn(data) {
+        switch unwrapInboundIn(data) {
         case .head(let head):
-            if self.unanswered == 0, let (response, body) = self.refusals.refusal(of: head, by: self.peer) {
-                self.isDiscarding = true
-                context.write(self.wrapOutboundOut(.head(response)), promise: nil)
-                context.write(self.wrapOutboundOut(.body(body)), promise: nil)
-                return context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+            if unanswered == 0, let (response, body) = refusals.refusal(of: head, by: peer) {
+                isDiscarding = true
+                context.write(wrapOutboundOut(.head(response)), promise: nil)
+                context.write(wrapOutboundOut(.body(body)), promise: nil)
+                return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
             }
-            self.unanswered += 1
-            self.isForImages = Refusals.concerns(head)
-        case .body where self.isDiscarding: return
-        case .end where self.isDiscarding:
-            self.isDiscarding = false
+            unanswered += 1
+            isForImages = Refusals.concerns(head)
+        case .body where isDiscarding: return
+        case .end where isDiscarding:
+            isDiscarding = false
             return
-        case .end where self.isForImages && self.unanswered == 1: self.pass.take()
+        case .end where isForImages && unanswered == 1: pass.take()
         case .body, .end: break
         }
         context.fireChannelRead(data)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = self.unwrapOutboundIn(data) {
-            self.unanswered -= 1
-            self.pass.giveBack()
+        if case .end = unwrapOutboundIn(data) {
+            unanswered -= 1
+            pass.giveBack()
         }
         context.write(data, promise: promise)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.pass.giveBack()
+        pass.giveBack()
         context.fireChannelInactive()
     }
 }

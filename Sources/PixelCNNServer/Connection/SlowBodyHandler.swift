@@ -28,33 +28,33 @@ final class SlowBodyHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch self.unwrapInboundIn(data) {
+        switch unwrapInboundIn(data) {
         case .head:
-            self.unanswered += 1
-            self.body = Body(start: .now())
-            self.body?.check = self.schedule(context)
+            unanswered += 1
+            body = Body(start: .now())
+            body?.check = schedule(context)
         case .body(let bytes):
-            self.body?.bytes += bytes.readableBytes
+            body?.bytes += bytes.readableBytes
         case .end:
-            self.endBody()
+            endBody()
         }
         context.fireChannelRead(data)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = self.unwrapOutboundIn(data) { self.unanswered -= 1 }
+        if case .end = unwrapOutboundIn(data) { unanswered -= 1 }
         context.write(data, promise: promise)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.endBody()
+        endBody()
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.endBody() }
+    func handlerRemoved(context: ChannelHandlerContext) { endBody() }
 
     private func schedule(_ context: ChannelHandlerContext) -> Scheduled<Void> {
-        context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: self.grace) { self.check(context) }
+        context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: grace) { self.check(context) }
     }
 
     private func check(_ context: ChannelHandlerContext) {
@@ -62,14 +62,14 @@ final class SlowBodyHandler: ChannelDuplexHandler, RemovableChannelHandler {
         let seconds = Double((NIODeadline.now() - body.start).nanoseconds) * 1e-9
         // Behind a request that is being computed nothing is read: then it is not the client that is slow. A request may
         // have been answered before its body, which is then read and thrown away.
-        if self.unanswered <= 1, Double(body.bytes) < Self.bytesPerSecond * seconds {
+        if unanswered <= 1, Double(body.bytes) < Self.bytesPerSecond * seconds {
             return context.close(promise: nil)
         }
-        self.body?.check = self.schedule(context)
+        self.body?.check = schedule(context)
     }
 
     private func endBody() {
-        self.body?.check?.cancel()
-        self.body = nil
+        body?.check?.cancel()
+        body = nil
     }
 }

@@ -5,17 +5,17 @@
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
-public import Logging
+import Logging
 import NIOCore
 import NIOExtras
 import NIOHTTP1
 import NIOHTTPTypes
 import NIOPosix
-public import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
 
 /// The HTTP server of the daemon.
-public struct UnixSocketServer: Service {
+package struct UnixSocketServer: Service {
     /// A connection, and what answers it.
     typealias Connection = (channel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, http: HTTP1Channel)
 
@@ -50,7 +50,7 @@ public struct UnixSocketServer: Service {
     ///   - onDraining: called once a graceful shutdown begins.
     ///   - onDrainTimeout: called where the shutdown takes longer than `drainTimeout`; it ends all jobs, and a little later
     ///     all connections are closed.
-    public init(
+    package init(
         socket: ListeningSocket, state: ServerState, clientTimeout: Duration = .seconds(60),
         drainTimeout: Duration = .seconds(30), logger: Logger, onReady: @Sendable @escaping () -> Void = {},
         onDraining: @Sendable @escaping () -> Void = {}, onDrainTimeout: @Sendable @escaping () async -> Void = {}
@@ -60,22 +60,22 @@ public struct UnixSocketServer: Service {
         self.clientTimeout = TimeAmount(clientTimeout)
         self.drainTimeout = drainTimeout
         self.logger = logger
-        self.requestLog = RequestLog(logger)
+        requestLog = RequestLog(logger)
         self.onReady = onReady
         self.onDraining = onDraining
         self.onDrainTimeout = onDrainTimeout
     }
 
     /// Serves until a graceful shutdown has drained, or the task is cancelled.
-    public func run() async throws {
-        defer { self.socket.release() }
-        let rates = Task { await self.state.noteRates() }
+    package func run() async throws {
+        defer { socket.release() }
+        let rates = Task { await state.noteRates() }
         defer { rates.cancel() }
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
         let gate = AcceptGate()
-        let (responder, refusals) = (Routes.responder(for: self.state), Refusals(self.state, self.requestLog))
-        let descriptor = self.socket.takeDescriptor()
+        let (responder, refusals) = (Routes.responder(for: state), Refusals(state, requestLog))
+        let descriptor = socket.takeDescriptor()
         let server = try await ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -88,16 +88,16 @@ public struct UnixSocketServer: Service {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .bind(descriptor) { child in
                 PeerCredentials.of(child).flatMap { peer in
-                    let http = self.makeHTTPChannel(responder, refusals, peer)
-                    return http.setup(channel: child, logger: self.logger).map { (channel: $0, http: http) }
+                    let http = makeHTTPChannel(responder, refusals, peer)
+                    return http.setup(channel: child, logger: logger).map { (channel: $0, http: http) }
                 }
             }
         let drain = Mutex<Task<Void, Never>?>(nil)
         defer { drain.withLock { $0?.cancel() } }
         try await withGracefulShutdownHandler {
-            self.state.enter(.ready)
-            self.onReady()
-            try await self.serve(server)
+            state.enter(.ready)
+            onReady()
+            try await serve(server)
         } onGracefulShutdown: {
             drain.withLock { $0 = Task { await self.drain(server.channel, gate, quiescing) } }
         }
@@ -108,7 +108,7 @@ public struct UnixSocketServer: Service {
         try await withThrowingDiscardingTaskGroup { group in
             try await server.executeThenClose { connections in
                 for try await connection in connections {
-                    group.addTask { await connection.http.handle(value: connection.channel, logger: self.logger) }
+                    group.addTask { await connection.http.handle(value: connection.channel, logger: logger) }
                 }
             }
         }
@@ -119,22 +119,22 @@ public struct UnixSocketServer: Service {
     /// whose request is not read yet, so those that have not sent their first one are waited for, and answers meanwhile
     /// say that there must be no further request. Past the bound nothing is waited for: what runs is answered 503.
     private func drain(_ server: any Channel, _ gate: AcceptGate, _ quiescing: ServerQuiescingHelper) async {
-        self.state.enter(.draining)
-        switch self.socket.source {
-        case .path: self.socket.removePath()
+        state.enter(.draining)
+        switch socket.source {
+        case .path: socket.removePath()
         case .inherited: try? await gate.close(on: server)
         }
-        self.onDraining()
-        let (start, end) = (ContinuousClock.now, ContinuousClock.now + self.drainTimeout)
+        onDraining()
+        let (start, end) = (ContinuousClock.now, ContinuousClock.now + drainTimeout)
         do {
             try await Task.sleep(for: Self.drainGrace)
             let firstRequests = min(start + Self.firstRequestGrace, end)
             while self.connections.awaited > 0, .now < firstRequests { try await Task.sleep(for: .milliseconds(10)) }
             quiescing.initiateShutdown(promise: nil)
             try await Task.sleep(until: end)
-            await self.onDrainTimeout()
+            await onDrainTimeout()
             try await Task.sleep(for: Self.answerGrace)
-            self.logger.warning("\(self.connections.count) connections are closed before their end")
+            logger.warning("\(self.connections.count) connections are closed before their end")
             self.connections.closeAll()
         } catch {
             // Everything has ended in time.
@@ -157,18 +157,18 @@ public struct UnixSocketServer: Service {
                     requestID: AnswerHeadersMiddleware.requestID(of: request.headers), peer: peer)
                 let context = ServerContext(
                     source: .init(
-                        logger: self.logger, watch: watch, memory: memory, pass: pass, served: served, record: record))
+                        logger: logger, watch: watch, memory: memory, pass: pass, served: served, record: record))
                 let start = metrics.requestBegan()
                 var status = ServerMetrics.clientLeft
                 defer {
                     memory.giveBack()
                     metrics.requestEnded(path: request.uri.path, status: status, since: start)
-                    self.requestLog.log(request.method, request.uri.path, record, status: status, since: start)
+                    requestLog.log(request.method, request.uri.path, record, status: status, since: start)
                     state.endRequest(served)
                 }
                 do {
                     let response = try await responder.respond(to: request, context: context)
-                    try await self.write(response, to: writer, channel)
+                    try await write(response, to: writer, channel)
                     status = response.status.code
                     if response.headers[.connection] == "close" { channel.closeAfterLastAnswer() }
                 } catch let error as HTTPParserError {
@@ -176,27 +176,27 @@ public struct UnixSocketServer: Service {
                     status = HTTPResponse.Status.badRequest.code
                     throw error
                 } catch let failure as SampleStream.ToldFailure {
-                    status = self.fail(failure.error, record.requestID)
+                    status = fail(failure.error, record.requestID)
                 } catch  where !(error is CancellationError) && channel.isActive {
                     // The head has gone out, with its 200; the connection is closed in the middle of the body.
-                    status = self.fail(error, record.requestID)
+                    status = fail(error, record.requestID)
                     throw error
                 }
             },
             configuration: .init(
                 additionalChannelHandlers: [
-                    OpenConnectionHandler(self.connections), MalformedRequestHandler(state: state),
+                    OpenConnectionHandler(connections), MalformedRequestHandler(state: state),
                     DiscardLimit(state: state), RefusalHandler(refusals, pass, peer), ContinueHandler(state: state),
-                    SlowBodyHandler(grace: self.clientTimeout), watch,
+                    SlowBodyHandler(grace: clientTimeout), watch,
                 ],
-                idleTimeout: self.clientTimeout,
+                idleTimeout: clientTimeout,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: fieldBytes, maxHeaderListSize: allBytes, maxHeaderFieldCount: fields)))
     }
 
     /// Logs what failed after an answer's head; the status that it counts as.
     private func fail(_ error: any Error, _ requestID: String) -> Int {
-        self.logger.error("Request failed", metadata: ["request": "\(requestID)", "error": "\(error)"])
+        logger.error("Request failed", metadata: ["request": "\(requestID)", "error": "\(error)"])
         return HTTPResponse.Status.internalServerError.code
     }
 
@@ -204,7 +204,7 @@ public struct UnixSocketServer: Service {
     private func write(
         _ response: Response, to writer: consuming ResponseWriter, _ channel: any Channel
     ) async throws {
-        let hangUp = channel.scheduleHangUp(in: self.clientTimeout)
+        let hangUp = channel.scheduleHangUp(in: clientTimeout)
         defer { hangUp.cancel() }
         if let length = response.body.contentLength, length <= PatientBodyWriter.pieceBytes {
             return try await writer.write(response: response.head, body: response.body)
@@ -213,7 +213,7 @@ public struct UnixSocketServer: Service {
         hangUp.cancel()
         try await response.body.write(
             PatientBodyWriter(
-                base, channel: channel, patience: self.clientTimeout,
+                base, channel: channel, patience: clientTimeout,
                 isLengthKnown: response.body.contentLength != nil))
     }
 }

@@ -20,7 +20,7 @@ struct AcceptHeader {
 
     /// The best of `offers`, first preferred; nil where none is acceptable.
     func choose(from offers: [String]) -> String? {
-        guard !self.ranges.isEmpty else { return offers.first }
+        guard !ranges.isEmpty else { return offers.first }
         var best: (offer: String, quality: Double)?
         for offer in offers {
             let quality = self.quality(of: offer)
@@ -32,9 +32,9 @@ struct AcceptHeader {
     func quality(of offer: String) -> Double {
         let parts = offer.split(separator: "/")
         guard parts.count == 2 else { return 0 }
-        let exact = self.ranges.first { $0.type == parts[0] && $0.subtype == parts[1] }
-        let family = self.ranges.first { $0.type == parts[0] && $0.subtype == "*" }
-        let any = self.ranges.first { $0.type == "*" && $0.subtype == "*" }
+        let exact = ranges.first { $0.type == parts[0] && $0.subtype == parts[1] }
+        let family = ranges.first { $0.type == parts[0] && $0.subtype == "*" }
+        let any = ranges.first { $0.type == "*" && $0.subtype == "*" }
         return (exact ?? family ?? any)?.quality ?? 0
     }
 
@@ -71,8 +71,8 @@ extension HTTPFields {
 
 extension StringProtocol {
     fileprivate func trimmed() -> SubSequence {
-        guard let first = self.firstIndex(where: { !$0.isWhitespace }),
-            let last = self.lastIndex(where: { !$0.isWhitespace })
+        guard let first = firstIndex(where: { !$0.isWhitespace }),
+            let last = lastIndex(where: { !$0.isWhitespace })
         else { return self[self.endIndex...] }
         return self[first...last]
     }

@@ -47,10 +47,10 @@ struct GivenFiles {
     ///
     /// - Throws: 422 where the request says another size.
     func giveSize(to request: inout SampleRequest) throws(RequestError) {
-        let (height, width) = (request.height ?? self.image.height, request.width ?? self.image.width)
-        guard (height, width) == (self.image.height, self.image.width) else {
+        let (height, width) = (request.height ?? image.height, request.width ?? image.width)
+        guard (height, width) == (image.height, image.width) else {
             throw .outOfRange(
-                field: Field.image, found: Self.size(self.image),
+                field: Field.image, found: Self.size(image),
                 allowed: "\(height) × \(width), the height and width asked for")
         }
         (request.height, request.width) = (height, width)
@@ -61,19 +61,19 @@ struct GivenFiles {
     /// - Parameter memory: holds what decoding takes, beside what it holds.
     /// - Throws: 400 for files that cannot be read, 422 for what is no image of the model, or no mask.
     func pixels(holding memory: RequestMemory) throws -> GivenPixels {
-        let (height, width) = (self.image.height, self.image.width)
-        let values = height * width * self.model.channels
+        let (height, width) = (image.height, image.width)
+        let values = height * width * model.channels
         try memory.hold(memory.bytes + MemoryNeed.decoding(pixels: height * width, values: values))
         return GivenPixels(
             height: height, width: width,
             values: try Self.reading(Field.image) { () throws(ImageFileError) in
-                try self.image.values(channels: self.model.channels, colors: self.model.colors)
+                try image.values(channels: model.channels, colors: model.colors)
             },
-            kept: try self.keptPixels())
+            kept: try keptPixels())
     }
 
     private func keptPixels() throws -> GivenPixels.Kept {
-        switch self.kept {
+        switch kept {
         case .rows(let rows): .rows(rows)
         case .mask(let mask):
             .mask(try Self.reading(Field.mask) { () throws(ImageFileError) in try mask.mask() })
@@ -82,8 +82,8 @@ struct GivenFiles {
 
     /// What a record says: whoever has the same files can draw the same images again.
     var record: Logger.Metadata {
-        var record: Logger.Metadata = ["given_image": "\(Self.digest(self.image))"]
-        switch self.kept {
+        var record: Logger.Metadata = ["given_image": "\(Self.digest(image))"]
+        switch kept {
         case .rows(let rows): record["given_rows"] = "\(rows)"
         case .mask(let mask): record["given_mask"] = "\(Self.digest(mask))"
         }

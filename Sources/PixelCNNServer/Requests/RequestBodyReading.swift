@@ -36,7 +36,7 @@ extension Request {
     ///
     /// - Throws: 400 for any other, and where it is given twice.
     func onlyParameter(_ name: String) throws -> String? {
-        let parameters = self.uri.queryParameters
+        let parameters = uri.queryParameters
         if let other = parameters.first(where: { $0.key != name }) {
             throw ProblemAnswer(
                 .badRequest, "unknown query parameter \"\(other.key)\"; known is \(name)", field: "\(other.key)")
@@ -49,7 +49,7 @@ extension Request {
 
     /// Refuses what this version does not act on, rather than answering something else than was asked.
     func refuseQuery() throws {
-        guard let parameter = self.uri.queryParameters.first else { return }
+        guard let parameter = uri.queryParameters.first else { return }
         throw ProblemAnswer(
             .badRequest, "unknown query parameter \"\(parameter.key)\"; there are none", field: "\(parameter.key)")
     }

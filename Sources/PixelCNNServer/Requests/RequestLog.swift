@@ -30,16 +30,16 @@ final class RequestLog: Sendable {
         since start: ContinuousClock.Instant
     ) {
         let level: Logger.Level = Self.probes.contains(path) ? .debug : .info
-        guard self.logger.logLevel <= level else { return }
+        guard logger.logLevel <= level else { return }
         let now = ContinuousClock.now
         var suppressed = 0
         if status == 429 {
-            guard let count = self.suppressedRefusals(at: now) else { return }
+            guard let count = suppressedRefusals(at: now) else { return }
             suppressed = count
         }
         var metadata = record.metadata(status: status, duration: now - start)
         if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
-        self.logger.log(level: level, "\(method) \(path) \(status)", metadata: metadata)
+        logger.log(level: level, "\(method) \(path) \(status)", metadata: metadata)
     }
 
     /// How many refusals were not logged since the last that was; nil where this one is not either.

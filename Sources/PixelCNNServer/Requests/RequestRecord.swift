@@ -88,16 +88,16 @@ final class RequestRecord: Sendable {
     }
 
     /// The first image has been taken up.
-    func started(queueSeconds: Double) { self.content.withLock { $0.queueSeconds = queueSeconds } }
+    func started(queueSeconds: Double) { content.withLock { $0.queueSeconds = queueSeconds } }
 
     /// A stream, whose status was 200, has ended with an error event of this status.
-    func streamFailed(status: Int) { self.content.withLock { $0.streamError = status } }
+    func streamFailed(status: Int) { content.withLock { $0.streamError = status } }
 
     /// Everything, for an answer of this status that took so long.
     func metadata(status: Int, duration: Duration) -> Logger.Metadata {
         let content = self.content.withLock { $0 }
         var metadata = content.metadata
-        metadata["request"] = "\(self.requestID)"
+        metadata["request"] = "\(requestID)"
         metadata["outcome"] = "\(Outcome(status: content.streamError ?? status).rawValue)"
         metadata["ms"] = "\(Self.milliseconds(duration / .seconds(1)))"
         if let seconds = content.queueSeconds { metadata["queue_ms"] = "\(Self.milliseconds(seconds))" }

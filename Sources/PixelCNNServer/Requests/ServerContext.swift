@@ -31,6 +31,6 @@ struct ServerContext: RequestContext {
         self.coreContext = .init(source: source)
         (self.watch, self.memory, self.pass) = (source.watch, source.memory, source.pass)
         (self.served, self.record) = (source.served, source.record)
-        self.logger[metadataKey: "request"] = "\(source.record.requestID)"
+        logger[metadataKey: "request"] = "\(source.record.requestID)"
     }
 }

@@ -12,7 +12,7 @@ struct HealthRoutes {
     }
 
     func readiness(_ request: Request, context: ServerContext) throws -> Response {
-        let phase = self.state.currentPhase
+        let phase = state.currentPhase
         guard phase == .ready else {
             throw ProblemAnswer.busy(.serviceUnavailable, "the daemon is \(phase.rawValue)", retryAfterSeconds: 1)
         }

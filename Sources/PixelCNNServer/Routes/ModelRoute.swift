@@ -18,14 +18,14 @@ struct ModelRoute {
     func describeStatus(_ request: Request, context: ServerContext) throws -> Response {
         try request.refuseQuery()
         let type = try request.headers.negotiate([MediaTypeName.json])
-        let status = self.state.status
-        let recent = self.state.recentRates(status)
+        let status = state.status
+        let recent = state.recentRates(status)
         let description = StatusDescription(
-            state: self.state.currentPhase, requestsInFlight: status.requestsInFlight,
+            state: state.currentPhase, requestsInFlight: status.requestsInFlight,
             requestsQueued: status.requestsQueued, imagesInFlight: status.imagesInFlight,
             imagesQueued: status.imagesQueued, imagesCompleted: status.imagesCompleted,
             valuesDrawn: status.valuesDrawn, threads: status.threads,
-            uptimeSeconds: (self.state.uptime / .milliseconds(1)).rounded() / 1000,
+            uptimeSeconds: (state.uptime / .milliseconds(1)).rounded() / 1000,
             processIdentifier: Int(getpid()), imagesPerSecond: recent.images, valuesPerSecond: recent.values,
             imagesPerStep: recent.imagesPerStep, busyThreads: recent.busyThreads,
             residentBytes: ProcessMetrics.memory()?.resident ?? 0,

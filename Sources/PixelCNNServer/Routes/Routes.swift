@@ -29,7 +29,7 @@ enum Routes {
     }
 
     /// The methods of a path, nil where there is no such path.
-    static func methods(of path: String) -> [HTTPRequest.Method]? { self.entry(of: path)?.methods }
+    static func methods(of path: String) -> [HTTPRequest.Method]? { entry(of: path)?.methods }
 
     /// The router's middleware runs outside in: headers, problems.
     static func responder(for state: ServerState) -> some HTTPResponder<ServerContext> {

@@ -23,20 +23,20 @@ struct SampleEventEncoder: Sendable {
     func update(_ update: JobUpdate) throws -> [UInt8] {
         switch update {
         case .row(let image, let row, let values):
-            let type = self.shape.elementType
+            let type = shape.elementType
             return try ServerSentEvent.encode(
                 SampleEventName.row,
                 RowEvent(
-                    index: self.index(image), row: row, dtype: type.descr,
+                    index: index(image), row: row, dtype: type.descr,
                     values: Data(NPYArray.bytes(of: values, type: type))))
         case .image(let image, let values):
-            var event = ImageEvent(index: self.index(image))
-            switch self.format {
-            case .npy: event.npy = Data(DrawnImages.npy(image: values, shape: self.shape))
+            var event = ImageEvent(index: index(image))
+            switch format {
+            case .npy: event.npy = Data(DrawnImages.npy(image: values, shape: shape))
             case .png:
                 var origin = self.origin
                 origin.firstIndex = event.index
-                event.png = Data(try DrawnImages(values: values, shape: self.shape).png(origin: origin))
+                event.png = Data(try DrawnImages(values: values, shape: shape).png(origin: origin))
             }
             return try ServerSentEvent.encode(SampleEventName.image, event)
         }
@@ -45,12 +45,12 @@ struct SampleEventEncoder: Sendable {
     func done() throws -> [UInt8] {
         try ServerSentEvent.encode(
             SampleEventName.done,
-            DoneEvent(n: self.count, seed: self.origin.seed, firstIndex: self.origin.firstIndex))
+            DoneEvent(n: count, seed: origin.seed, firstIndex: origin.firstIndex))
     }
 
     func error(_ answer: ProblemAnswer) throws -> [UInt8] {
         try ServerSentEvent.encode(SampleEventName.error, answer.problem)
     }
 
-    private func index(_ image: Int) -> UInt64 { self.origin.firstIndex + UInt64(image) }
+    private func index(_ image: Int) -> UInt64 { origin.firstIndex + UInt64(image) }
 }

@@ -59,13 +59,13 @@ final class SampleStream: Sendable {
         let compute = context.watch.start { [self] in
             context.pass.giveBack()
             do {
-                try await backend.stream(job, to: self.progress)
-                self.end(.success(()))
+                try await backend.stream(job, to: progress)
+                end(.success(()))
             } catch {
-                self.end(.failure(error))
+                end(.failure(error))
             }
         }
-        let forward = Task { [wakeUp, changes = self.progress.changes] in
+        let forward = Task { [wakeUp, changes = progress.changes] in
             for await _ in changes { wakeUp.yield() }
         }
         let tick = Task { [wakeUp] in
@@ -75,16 +75,16 @@ final class SampleStream: Sendable {
                 pause = Self.lifeSignInterval / 5  // so that no silence is much longer
             }
         }
-        self.work.withLock { $0 = [compute.cancel, forward.cancel, tick.cancel] }
+        work.withLock { $0 = [compute.cancel, forward.cancel, tick.cancel] }
     }
 
     private func end(_ outcome: Result<Void, any Error>) {
         self.outcome.withLock { $0 = outcome }
-        self.wakeUp.finish()
+        wakeUp.finish()
     }
 
     private func cancel() {
-        for cancel in self.work.withLock({ $0 }) { cancel() }
+        for cancel in work.withLock({ $0 }) { cancel() }
     }
 
     /// The answer, which streams until the job ends or the client is gone.
@@ -97,13 +97,13 @@ final class SampleStream: Sendable {
     }
 
     private func write(to writer: inout any ResponseBodyWriter) async throws {
-        defer { self.cancel() }
+        defer { cancel() }
         var told = Told(values: 0, last: .now)
-        try await writer.write(ByteBuffer(bytes: self.encoder.progress(self.progress)))
+        try await writer.write(ByteBuffer(bytes: encoder.progress(progress)))
         // A task that is cancelled falls out of the loop.
-        for await _ in self.wakeUps { try await self.writeNews(to: &writer, &told) }
-        try await self.writeUpdates(to: &writer, &told)
-        let (last, failure) = try self.lastEvent()
+        for await _ in wakeUps { try await writeNews(to: &writer, &told) }
+        try await writeUpdates(to: &writer, &told)
+        let (last, failure) = try lastEvent()
         try await writer.write(ByteBuffer(bytes: last))
         try await writer.finish(nil)
         if let failure { throw ToldFailure(error: failure) }
@@ -124,10 +124,10 @@ final class SampleStream: Sendable {
     }
 
     private func writeNews(to writer: inout any ResponseBodyWriter, _ told: inout Told) async throws {
-        try await self.writeUpdates(to: &writer, &told)
-        let (now, values) = (ContinuousClock.now, self.progress.valuesDone)
+        try await writeUpdates(to: &writer, &told)
+        let (now, values) = (ContinuousClock.now, progress.valuesDone)
         if values != told.values, now - told.progress >= Self.progressInterval {
-            try await writer.write(ByteBuffer(bytes: self.encoder.progress(self.progress)))
+            try await writer.write(ByteBuffer(bytes: encoder.progress(progress)))
             (told.values, told.progress, told.last) = (values, now, now)
         } else if now - told.last >= Self.lifeSignInterval {
             try await writer.write(ByteBuffer(bytes: ServerSentEvent.encode(comment: "still here")))
@@ -136,8 +136,8 @@ final class SampleStream: Sendable {
     }
 
     private func writeUpdates(to writer: inout any ResponseBodyWriter, _ told: inout Told) async throws {
-        while let update = self.progress.takeUpdate() {
-            try await writer.write(ByteBuffer(bytes: self.encoder.update(update)))
+        while let update = progress.takeUpdate() {
+            try await writer.write(ByteBuffer(bytes: encoder.update(update)))
             told.last = .now
         }
     }
@@ -146,14 +146,14 @@ final class SampleStream: Sendable {
     ///
     /// - Throws: the cancellation of a job that nobody waits for any more.
     private func lastEvent() throws -> ([UInt8], failure: (any Error)?) {
-        switch self.outcome.withLock({ $0 }) {
-        case .success: return (try self.encoder.done(), nil)
+        switch outcome.withLock({ $0 }) {
+        case .success: return (try encoder.done(), nil)
         case nil: throw CancellationError()
         case .failure(let error):
             if error is CancellationError { throw error }
             let answer = ProblemAnswer(for: error)
-            self.record.streamFailed(status: (answer ?? .internalError).status.code)
-            return (try self.encoder.error(answer ?? .internalError), answer == nil ? error : nil)
+            record.streamFailed(status: (answer ?? .internalError).status.code)
+            return (try encoder.error(answer ?? .internalError), answer == nil ? error : nil)
         }
     }
 }

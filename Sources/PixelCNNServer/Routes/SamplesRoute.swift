@@ -16,9 +16,9 @@ struct SamplesRoute {
 
     func respond(to request: Request, context: ServerContext) async throws -> Response {
         try request.refuseQuery()
-        let type = try self.negotiate(request.headers)
+        let type = try negotiate(request.headers)
         let isStreamed = type == MediaTypeName.eventStream
-        var sampleRequest = try await self.read(request, context.memory)
+        var sampleRequest = try await read(request, context.memory)
         let given = try sampleRequest.given.map { try GivenFiles($0, self.state.model, self.state.limits) }
         try given?.giveSize(to: &sampleRequest)
         try sampleRequest.validate(against: self.state.model, limits: self.state.limits, isStreamed: isStreamed)
@@ -31,13 +31,13 @@ struct SamplesRoute {
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
         context.record.note(sampleRequest, job, given?.record ?? [:], type: type, of: self.state.model)
-        let values = job.count * self.shape(of: job).count
+        let values = job.count * shape(of: job).count
         let kept = job.given.map { MemoryNeed.given(pixels: job.height * job.width, values: $0.values.count) } ?? 0
         if isStreamed {
             let rows = sampleRequest.streamsRows ? job.count * job.height : 0
             try context.memory.hold(kept + MemoryNeed.stream(images: job.count, values: values, rows: rows))
             let stream = try await SampleStream.start(
-                job, encoder: self.encoder(for: sampleRequest, job: job), streamsRows: sampleRequest.streamsRows,
+                job, encoder: encoder(for: sampleRequest, job: job), streamsRows: sampleRequest.streamsRows,
                 backend: backend, context: context)
             return stream.response(headers: headers)
         }
@@ -47,17 +47,17 @@ struct SamplesRoute {
                 context.pass.giveBack()
                 return try await backend.sample(job)
             },
-            shape: self.shape(of: job))
+            shape: shape(of: job))
         let bytes =
             type == MediaTypeName.png
-            ? try images.png(columns: sampleRequest.columns, origin: self.origin(of: job)) : images.npy()
+            ? try images.png(columns: sampleRequest.columns, origin: origin(of: job)) : images.npy()
         try context.memory.hold(bytes.count)
         return Response(headers: headers, bytes: bytes, type: type)
     }
 
     /// The request that the body is; the body itself is gone then.
     private func read(_ request: Request, _ memory: RequestMemory) async throws -> SampleRequest {
-        let body = try await request.wholeBody(limit: self.state.limits.maximumBodyBytes, memory: memory)
+        let body = try await request.wholeBody(limit: state.limits.maximumBodyBytes, memory: memory)
         if let found = request.headers.bodyType, !body.isEmpty, !Self.bodyTypes.contains(found) {
             throw ProblemAnswer(.unsupportedMediaType, "Content-Type is \(found); allowed is \(MediaTypeName.json)")
         }
@@ -66,19 +66,19 @@ struct SamplesRoute {
     }
 
     private func negotiate(_ headers: HTTPFields) throws -> String {
-        self.state.model.isShownAsPNG
+        state.model.isShownAsPNG
             ? try headers.negotiate([MediaTypeName.png, MediaTypeName.npy, MediaTypeName.eventStream])
             : try headers.negotiate(
                 [MediaTypeName.npy, MediaTypeName.eventStream],
                 else: "a PNG shows 1 or 3 channels of at most 256 values; the model has "
-                    + "\(self.state.model.channels) of \(self.state.model.colors)")
+                    + "\(state.model.channels) of \(state.model.colors)")
     }
 
     private func job(for request: SampleRequest) throws -> SamplingJob {
         SamplingJob(
             count: request.n, seed: request.seed ?? SampleRequest.drawSeed(), firstIndex: request.firstIndex,
-            height: request.height ?? self.state.model.height, width: request.width ?? self.state.model.width,
-            label: try self.state.model.number(ofAny: request.label),
+            height: request.height ?? state.model.height, width: request.width ?? state.model.width,
+            label: try state.model.number(ofAny: request.label),
             parameters: SamplingParameters(
                 temperature: Float(request.temperature), topK: request.topK, topP: request.topP.map(Float.init)),
             deadline: request.deadlineMilliseconds.map { .now + .milliseconds($0) })
@@ -86,19 +86,19 @@ struct SamplesRoute {
 
     private func shape(of job: SamplingJob) -> DrawnImages.Shape {
         .init(
-            channels: self.state.model.channels, height: job.height, width: job.width, colors: self.state.model.colors)
+            channels: state.model.channels, height: job.height, width: job.width, colors: state.model.colors)
     }
 
     private func origin(of job: SamplingJob) -> DrawnImages.Origin {
         .init(
             seed: job.seed, firstIndex: job.firstIndex, labels: job.label.map { [$0] } ?? [],
-            model: self.state.model.sha256, precision: self.state.model.precision,
-            software: "pixelcnnd \(self.state.model.version)")
+            model: state.model.sha256, precision: state.model.precision,
+            software: "pixelcnnd \(state.model.version)")
     }
 
     private func encoder(for request: SampleRequest, job: SamplingJob) -> SampleEventEncoder {
         SampleEventEncoder(
-            count: job.count, shape: self.shape(of: job), origin: self.origin(of: job),
-            format: request.imageFormat ?? (self.state.model.isShownAsPNG ? .png : .npy))
+            count: job.count, shape: shape(of: job), origin: origin(of: job),
+            format: request.imageFormat ?? (state.model.isShownAsPNG ? .png : .npy))
     }
 }

@@ -73,14 +73,14 @@ struct ScoreRoute {
 
     /// Refuses a stack that is too large: its images come in batches, so only their values count.
     private func check(count: Int, height: Int, width: Int) throws(RequestError) {
-        var limits = self.state.limits
+        var limits = state.limits
         limits.maximumImages = max(limits.maximumImages, limits.maximumValues)
-        try limits.check(count: count, channels: self.state.model.channels, height: height, width: width)
+        try limits.check(count: count, channels: state.model.channels, height: height, width: width)
     }
 
     /// What the body asks for; the body itself is gone then.
     private func job(_ request: Request, isPNG: Bool, _ memory: RequestMemory) async throws -> ScoringJob {
-        let body = try await request.wholeBody(limit: self.state.limits.maximumBodyBytes, memory: memory)
+        let body = try await request.wholeBody(limit: state.limits.maximumBodyBytes, memory: memory)
         return isPNG ? try self.job(png: body, memory) : try self.job(npy: body, memory)
     }
 
@@ -92,14 +92,14 @@ struct ScoreRoute {
         } catch {
             throw ProblemAnswer(.badRequest, "the body is not an NPY array: \(error)")
         }
-        let model = self.state.model
+        let model = state.model
         let shape = array.shape.count == 3 ? [1] + array.shape : array.shape
         guard shape.count == 4, shape[1] == model.channels else {
             throw RequestError.outOfRange(
                 field: "shape", found: "\(array.shape)",
                 allowed: "(n, \(model.channels), height, width) or (\(model.channels), height, width)")
         }
-        try self.check(count: shape[0], height: shape[2], width: shape[3])
+        try check(count: shape[0], height: shape[2], width: shape[3])
         try memory.hold(max(memory.bytes, MemoryNeed.scores(images: shape[0], values: array.count)))
         do {
             let values = try array.integers(as: UInt16.self, in: 0...(model.colors - 1))
@@ -111,7 +111,7 @@ struct ScoreRoute {
 
     /// One image.
     private func job(png body: [UInt8], _ memory: RequestMemory) throws -> ScoringJob {
-        let model = self.state.model
+        let model = state.model
         guard model.isShownAsPNG else {
             throw ProblemAnswer(
                 .unsupportedMediaType,
@@ -121,7 +121,7 @@ struct ScoreRoute {
         do {
             // A small file may hold very many pixels.
             let (width, height) = try PNG.size(of: body)
-            try self.check(count: 1, height: height, width: width)
+            try check(count: 1, height: height, width: width)
             let need = MemoryNeed.scores(images: 1, values: model.channels * height * width)
             try memory.hold(memory.bytes + need)
             picture = try PNG.decode(body, limit: height * width)

@@ -1,10 +1,10 @@
 // What the routes need of the scheduler, and no more. With it the routes are tested against a backend that is full,
 // slow or stopped on purpose, which a real scheduler is only by chance.
 
-public import PixelCNNScheduler
+import PixelCNNScheduler
 
 /// Draws and scores images.
-public protocol ComputeBackend: Sendable {
+package protocol ComputeBackend: Sendable {
     /// Counters at this moment.
     var status: SchedulerStatus { get }
 

@@ -15,16 +15,16 @@ final class MemoryBudget: Sendable {
     }
 
     /// Bytes that are claimed now.
-    var bytesInUse: Int { self.used.load(ordering: .relaxed) }
+    var bytesInUse: Int { used.load(ordering: .relaxed) }
 
     /// Claims bytes; false where there is no room.
     fileprivate func claim(_ bytes: Int) -> Bool {
-        if self.used.wrappingAdd(bytes, ordering: .relaxed).newValue <= self.limit { return true }
-        self.giveBack(bytes)
+        if used.wrappingAdd(bytes, ordering: .relaxed).newValue <= limit { return true }
+        giveBack(bytes)
         return false
     }
 
-    fileprivate func giveBack(_ bytes: Int) { self.used.wrappingSubtract(bytes, ordering: .relaxed) }
+    fileprivate func giveBack(_ bytes: Int) { used.wrappingSubtract(bytes, ordering: .relaxed) }
 }
 
 /// What one request holds of the budget. Changed by the request's own task alone.
@@ -37,10 +37,10 @@ final class RequestMemory: Sendable {
     }
 
     /// Bytes held.
-    var bytes: Int { self.held.load(ordering: .relaxed) }
+    var bytes: Int { held.load(ordering: .relaxed) }
 
     /// The most that a request may hold.
-    var limit: Int { self.budget.limit }
+    var limit: Int { budget.limit }
 
     /// Holds `bytes` from now on, in place of what was held.
     ///
@@ -48,20 +48,20 @@ final class RequestMemory: Sendable {
     ///   held stays so then.
     func hold(_ bytes: Int) throws(ProblemAnswer) {
         let more = bytes - self.bytes
-        guard bytes <= self.budget.limit else {
+        guard bytes <= budget.limit else {
             throw ProblemAnswer(
                 .unprocessableContent,
-                "the request would take \(bytes) bytes of memory; all requests together may take \(self.budget.limit)")
+                "the request would take \(bytes) bytes of memory; all requests together may take \(budget.limit)")
         }
-        guard self.budget.claim(more) else {
+        guard budget.claim(more) else {
             throw .busy(
                 .tooManyRequests, "the memory for requests is in use; try again in 1 s", retryAfterSeconds: 1)
         }
-        self.held.store(bytes, ordering: .relaxed)
+        held.store(bytes, ordering: .relaxed)
     }
 
     /// Holds nothing any more.
-    func giveBack() { self.budget.giveBack(self.held.exchange(0, ordering: .relaxed)) }
+    func giveBack() { budget.giveBack(held.exchange(0, ordering: .relaxed)) }
 }
 
 /// The most that requests take, in bytes. Values are two bytes each wherever they are numbers.
@@ -82,14 +82,14 @@ enum MemoryNeed {
     static func given(pixels: Int, values: Int) -> Int { pixels + values * 2 }
 
     /// Images drawn, then put together, then a picture or an array and its encoding.
-    static func samples(images: Int, values: Int) -> Int { images * self.array + values * 6 }
+    static func samples(images: Int, values: Int) -> Int { images * array + values * 6 }
 
     /// Images drawn that nobody has read yet; with `rows`, these too.
     static func stream(images: Int, values: Int, rows: Int) -> Int {
-        images * self.array + values * 2 + (rows > 0 ? rows * self.array + values * 2 : 0)
+        images * array + values * 2 + (rows > 0 ? rows * array + values * 2 : 0)
     }
 
     /// Values to score, their four-byte log-probabilities, and these put together or encoded; or a number an image as JSON,
     /// twice.
-    static func scores(images: Int, values: Int) -> Int { images * (self.array + 160) + values * 10 }
+    static func scores(images: Int, values: Int) -> Int { images * (array + 160) + values * 10 }
 }

@@ -4,12 +4,12 @@
 import Metrics
 import PixelCNNAPI
 import PixelCNNEngine
-public import PixelCNNScheduler
+import PixelCNNScheduler
 import PrometheusMetrics
 import Synchronization
 
 /// The server's metrics; a scheduler that is made with them tells how long jobs have waited.
-public final class ServerMetrics: SchedulerObserver {
+package final class ServerMetrics: SchedulerObserver {
     private enum Name {
         static let requests = "pixelcnnd_http_requests_total"
         static let duration = "pixelcnnd_http_request_duration_seconds"
@@ -42,9 +42,9 @@ public final class ServerMetrics: SchedulerObserver {
     private let routes = Mutex<[String: RouteSeries]>([:])
 
     /// Metrics of this process; nothing of a model yet.
-    public init() {
-        self.inFlight = Meter(label: Name.inFlight, factory: self.registry)
-        self.queueTime = Timer(label: Name.queueTime, dimensions: [], factory: self.registry)
+    package init() {
+        inFlight = Meter(label: Name.inFlight, factory: self.registry)
+        queueTime = Timer(label: Name.queueTime, dimensions: [], factory: self.registry)
         let registry = self.registry
         func reloads(_ outcome: String) -> Counter {
             Counter(label: Name.reloads, dimensions: [("outcome", outcome)], factory: registry)
@@ -56,7 +56,7 @@ public final class ServerMetrics: SchedulerObserver {
 
     /// Shows the model that is served and all counters from now on.
     func show(_ state: ServerState) {
-        self.registry.addCollector { [weak state] in
+        registry.addCollector { [weak state] in
             guard let state else { return [] }
             let status = state.status
             return Self.snapshots(of: status, pixels: state.pixelsCompleted) + Self.snapshots(of: status.prefixCache)
@@ -65,36 +65,36 @@ public final class ServerMetrics: SchedulerObserver {
     }
 
     /// A reload has ended.
-    public func reloadEnded(isDone: Bool) { (isDone ? self.reloads.done : self.reloads.failed).increment() }
+    package func reloadEnded(isDone: Bool) { (isDone ? reloads.done : reloads.failed).increment() }
 
     /// A request's head has been read, now.
     func requestBegan() -> ContinuousClock.Instant {
-        self.inFlight.increment()
+        inFlight.increment()
         return .now
     }
 
     /// A request's answer has been written, or given up.
     func requestEnded(path: String, status: Int, since start: ContinuousClock.Instant) {
-        self.inFlight.decrement()
-        let (counter, timer) = self.series(route: Self.route(of: path), status: status)
+        inFlight.decrement()
+        let (counter, timer) = series(route: Self.route(of: path), status: status)
         counter.increment()
         timer.record(duration: ContinuousClock.now - start)
     }
 
     /// A job has waited this long for its first image to be taken up.
-    public func jobStarted(queueSeconds: Double) { self.queueTime.recordSeconds(queueSeconds) }
+    package func jobStarted(queueSeconds: Double) { queueTime.recordSeconds(queueSeconds) }
 
     /// Made once each: to look them up by their labels takes a twentieth of a refusal's time.
     private func series(route: String, status: Int) -> (Counter, Timer) {
         self.routes.withLock { routes in
             let timer =
                 routes[route]?.duration
-                ?? Timer(label: Name.duration, dimensions: [("route", route)], factory: self.registry)
+                ?? Timer(label: Name.duration, dimensions: [("route", route)], factory: registry)
             let counter =
                 routes[route]?.requests[status]
                 ?? Counter(
                     label: Name.requests, dimensions: [("route", route), ("status", "\(status)")],
-                    factory: self.registry)
+                    factory: registry)
             routes[route, default: RouteSeries(duration: timer)].requests[status] = counter
             return (counter, timer)
         }

@@ -2,14 +2,14 @@
 // the start. A model that is replaced stays until its last request has been answered; its counters stay for ever, so that
 // totals only grow.
 
-public import PixelCNNAPI
-public import PixelCNNScheduler
+import PixelCNNAPI
+import PixelCNNScheduler
 import Synchronization
 
 /// The state behind the routes.
-public final class ServerState: Sendable {
+package final class ServerState: Sendable {
     /// Bytes that all requests together may hold, unless told otherwise: 1 GiB.
-    public static let defaultMaximumRequestBytes = 1 << 30
+    package static let defaultMaximumRequestBytes = 1 << 30
 
     /// A model, and how many requests are answered from it.
     private struct Generation {
@@ -48,7 +48,7 @@ public final class ServerState: Sendable {
     /// - Parameters:
     ///   - maximumRequestBytes: what all requests together may hold of bodies, values and answers.
     ///   - metrics: those that the backend tells its queue's times, where it does.
-    public init(
+    package init(
         _ served: ServedModel, maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes,
         metrics: ServerMetrics = .init()
     ) {
@@ -59,7 +59,7 @@ public final class ServerState: Sendable {
     }
 
     /// Whether requests are taken.
-    public var currentPhase: StatusDescription.State { self.phase.withLock { $0 } }
+    package var currentPhase: StatusDescription.State { phase.withLock { $0 } }
 
     /// Moves on; a phase is never taken back.
     func enter(_ next: StatusDescription.State) {
@@ -68,12 +68,12 @@ public final class ServerState: Sendable {
         }
     }
 
-    var uptime: Duration { ContinuousClock.now - self.start }
+    var uptime: Duration { ContinuousClock.now - start }
 
     // MARK: - Models
 
     /// What a request that begins now is answered from.
-    public var served: ServedModel { self.generations.withLock { $0.current.served } }
+    package var served: ServedModel { generations.withLock { $0.current.served } }
 
     /// A request begins; every one is ended by ``endRequest(_:)`` with what this returns.
     func beginRequest() -> ServedModel {
@@ -100,7 +100,7 @@ public final class ServerState: Sendable {
     }
 
     /// Serves `next` to every request that begins from now on; returns what was served so far.
-    public func replace(with next: ServedModel) -> ServedModel {
+    package func replace(with next: ServedModel) -> ServedModel {
         self.generations.withLock { generations in
             let previous = generations.current
             generations.previous.append(previous)
@@ -110,7 +110,7 @@ public final class ServerState: Sendable {
     }
 
     /// Waits until no request is answered from a model that was replaced. For one caller.
-    public func waitUntilUnused(_ served: ServedModel) async {
+    package func waitUntilUnused(_ served: ServedModel) async {
         await withCheckedContinuation { waiter in
             let isUnused = self.generations.withLock { generations in
                 guard let i = generations.previous.firstIndex(where: { $0.served === served }),
@@ -124,7 +124,7 @@ public final class ServerState: Sendable {
     }
 
     /// Lets go of a model that was replaced, is unused, and computes no more; what it has counted stays counted.
-    public func forget(_ served: ServedModel) {
+    package func forget(_ served: ServedModel) {
         let totals = served.backend.status.totals
         self.generations.withLock { generations in
             guard let i = generations.previous.firstIndex(where: { $0.served === served }) else { return }
@@ -138,8 +138,8 @@ public final class ServerState: Sendable {
 
     /// Of all models together; the threads are those of the model that is served. Backends are asked outside the lock:
     /// one that takes its time holds up no request.
-    public var status: SchedulerStatus {
-        let (served, forgotten) = self.generations.withLock { ($0.all, $0.forgotten) }
+    package var status: SchedulerStatus {
+        let (served, forgotten) = generations.withLock { ($0.all, $0.forgotten) }
         var sum = served[0].backend.status
         for previous in served.dropFirst() { sum += previous.backend.status }
         sum += forgotten
@@ -148,15 +148,15 @@ public final class ServerState: Sendable {
 
     /// Pixels of the images finished since the start.
     var pixelsCompleted: UInt64 {
-        let (served, forgotten) = self.generations.withLock { ($0.all, $0.forgottenPixels) }
+        let (served, forgotten) = generations.withLock { ($0.all, $0.forgottenPixels) }
         return served.reduce(forgotten) { $0 + $1.pixels($1.backend.status) }
     }
 
     /// Grows while anything comes to an end: a step of images, a request.
-    public var progress: UInt64 { self.status.imageSteps &+ self.generations.withLock { $0.requestsEnded } }
+    package var progress: UInt64 { status.imageSteps &+ generations.withLock { $0.requestsEnded } }
 
     /// For how long no request has been answered; nil while one is.
-    public var idleTime: Duration? {
+    package var idleTime: Duration? {
         self.generations.withLock { generations in
             let isBusy = generations.current.requests > 0 || generations.previous.contains { $0.requests > 0 }
             return isBusy ? nil : ContinuousClock.now - generations.lastEnd
@@ -167,19 +167,19 @@ public final class ServerState: Sendable {
 
     /// The last minute's rates.
     func recentRates(_ status: SchedulerStatus) -> RateWindow.Rates {
-        self.recent.rates(until: self.totals(status))
+        recent.rates(until: totals(status))
     }
 
     /// Keeps ``recentRates(_:)`` recent until the task is cancelled.
     func noteRates() async {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
-            self.recent.note(self.totals(self.status))
+            recent.note(totals(status))
         }
     }
 
     private func totals(_ status: SchedulerStatus) -> RateWindow.Totals {
         .init(
-            uptime: self.uptime, images: status.imagesCompleted, values: status.valuesDrawn, steps: status.steps,
+            uptime: uptime, images: status.imagesCompleted, values: status.valuesDrawn, steps: status.steps,
             imageSteps: status.imageSteps, busySeconds: status.busySeconds)
     }
 }

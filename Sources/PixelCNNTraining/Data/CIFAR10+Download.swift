@@ -13,7 +13,7 @@ extension CIFAR10 {
     ///   - md5: its digest, hexadecimal.
     ///   - showsProgress: whether curl may draw its bar.
     /// - Throws: ``DataError``; nothing half-written stays but the part of the archive that a further call goes on from.
-    public static func fetch(
+    package static func fetch(
         into folder: String, url: String = url, md5: String = md5, showsProgress: Bool = false
     ) throws(DataError) -> String {
         let (files, unpacked) = (FileManager.default, folder + "/" + Self.folder)

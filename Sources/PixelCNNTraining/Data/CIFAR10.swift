@@ -3,11 +3,11 @@
 import Foundation
 
 /// The data set that the original trains on.
-public enum CIFAR10 {
+package enum CIFAR10 {
     /// Where it comes from.
-    public static let url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+    package static let url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
     /// The archive's MD5, as its page says.
-    public static let md5 = "c32a1d4ab5d03f1284b67883e8d87530"
+    package static let md5 = "c32a1d4ab5d03f1284b67883e8d87530"
 
     /// The folder in the archive.
     static let folder = "cifar-10-batches-bin"

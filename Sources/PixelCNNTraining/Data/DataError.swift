@@ -4,9 +4,9 @@
 import ImageFormats
 
 /// Training data that cannot be had, or cannot be right.
-public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong, apart from the file's name.
-    public enum Problem: Sendable, Equatable {
+    package enum Problem: Sendable, Equatable {
         /// There is no such file or folder.
         case missing
         /// The system does not let us read or write it.
@@ -60,14 +60,14 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The file or folder.
-    public let file: String
+    package let file: String
     /// What is wrong.
-    public let problem: Problem
+    package let problem: Problem
 
     init(_ file: String, _ problem: Problem) { (self.file, self.problem) = (file, problem) }
 
     /// Whether the data is not there, rather than wrong.
-    public var isMissing: Bool {
+    package var isMissing: Bool {
         switch problem {
         case .missing, .system, .download: true
         default: false
@@ -75,12 +75,12 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// One line.
-    public var description: String { "\(file): \(problem)" }
+    package var description: String { "\(file): \(problem)" }
 }
 
 extension DataError.Problem: CustomStringConvertible {
     /// One line: what was found, what is allowed, what to do.
-    public var description: String {
+    package var description: String {
         switch self {
         case .missing: "no such file or folder"
         case .system(let reason): reason

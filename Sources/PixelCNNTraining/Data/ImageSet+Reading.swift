@@ -12,7 +12,7 @@ extension ImageSet {
     ///     files, in subfolders or not.
     ///   - size: what images of other sizes are brought to: their middles, each pixel the mean of what it covers.
     /// - Throws: ``DataError``.
-    public static func read(
+    package static func read(
         _ path: String, size: ImageSize? = nil
     ) throws(DataError) -> (train: ImageSet, test: ImageSet?) {
         let (train, test) = try readAsTheyAre(path, size: size)
@@ -25,7 +25,7 @@ extension ImageSet {
 
     /// Images to test a network with that learns from `images`, which are of the same size then.
     /// - Throws: ``DataError``.
-    public static func readTest(
+    package static func readTest(
         _ path: String, like images: ImageSet, size: ImageSize? = nil
     ) throws(DataError) -> ImageSet {
         let test = try read(path, size: size).train

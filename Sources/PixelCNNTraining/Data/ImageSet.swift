@@ -5,33 +5,33 @@ import ImageFormats
 import PixelCNNModel
 
 /// Images of one size.
-public struct ImageSet: Sendable, Equatable {
+package struct ImageSet: Sendable, Equatable {
     /// C: 1 or 3.
-    public let channels: Int
+    package let channels: Int
     /// H.
-    public let height: Int
+    package let height: Int
     /// W.
-    public let width: Int
+    package let width: Int
     /// Levels 0 … 255, or, once quantised, values 0 … d − 1: (N, C, H, W).
-    public private(set) var values: [UInt8]
+    package private(set) var values: [UInt8]
     /// The classes of the images, where they were asked for.
-    public var labels: Labels?
+    package var labels: Labels?
 
     /// C · H · W.
-    public var imageSize: Int { channels * height * width }
+    package var imageSize: Int { channels * height * width }
     /// N.
-    public var count: Int { values.count / imageSize }
+    package var count: Int { values.count / imageSize }
     /// C × H × W, for people.
-    public var shape: String { "\(channels) × \(height) × \(width)" }
+    package var shape: String { "\(channels) × \(height) × \(width)" }
 
     /// Images as given; `values` are (N, C, H, W).
-    public init(channels: Int, height: Int, width: Int, values: [UInt8]) {
+    package init(channels: Int, height: Int, width: Int, values: [UInt8]) {
         precondition(channels * height * width > 0 && values.count % (channels * height * width) == 0, "whole images")
         (self.channels, self.height, self.width, self.values) = (channels, height, width, values)
     }
 
     /// Values 0 … `colors` − 1 for levels 0 … 255, as pictures of such values show them: each the nearest.
-    public func quantised(to colors: Int) -> ImageSet {
+    package func quantised(to colors: Int) -> ImageSet {
         let levels = Levels(colors: colors)
         let table = (0...255).map { UInt8(levels.value(of: UInt8($0))) }
         var set = self
@@ -41,7 +41,7 @@ public struct ImageSet: Sendable, Equatable {
 
     /// Whether the levels are rather a model's own values 0 … `colors` − 1, as `pixelcnn sample` writes them: read as
     /// levels 0 … 255 they are a picture that is all but black.
-    public func looksLikeValues(of colors: Int) -> Bool {
+    package func looksLikeValues(of colors: Int) -> Bool {
         guard colors < 256, let most = values.max() else { return false }
         return 0 < most && most < colors
     }
@@ -74,7 +74,7 @@ public struct ImageSet: Sendable, Equatable {
 
     /// Numbers the classes as a conditional model has them.
     /// - Throws: ``DataError`` where it lacks one of them.
-    public mutating func number(as model: Model) throws(DataError) {
+    package mutating func number(as model: Model) throws(DataError) {
         labels = try labels?.numbered(as: model.labelNames, classes: model.hyperparameters.labels)
     }
 }

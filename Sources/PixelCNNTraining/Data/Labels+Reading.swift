@@ -5,14 +5,14 @@ import Foundation
 import ImageFormats
 
 /// Files of classes, where they do not lie where data of its form has them.
-public struct LabelFiles: Sendable {
+package struct LabelFiles: Sendable {
     /// A `.npy` file of integers, (N), or an IDX file of labels.
-    public var labels: String?
+    package var labels: String?
     /// A JSON array of names, or one name a line.
-    public var names: String?
+    package var names: String?
 
     /// Both as given, nil being the usual place.
-    public init(labels: String? = nil, names: String? = nil) { (self.labels, self.names) = (labels, names) }
+    package init(labels: String? = nil, names: String? = nil) { (self.labels, self.names) = (labels, names) }
 }
 
 extension ImageSet {
@@ -24,7 +24,7 @@ extension ImageSet {
     ///   - files: where they are instead; labels only for a `.npy` file or an IDX file.
     ///   - sets: the images, which get them.
     /// - Throws: ``DataError``.
-    public static func readLabels(
+    package static func readLabels(
         of path: String, _ files: LabelFiles, into sets: inout (train: ImageSet, test: ImageSet?)
     ) throws(DataError) {
         var isFolder: ObjCBool = false

@@ -5,16 +5,16 @@ import Digests
 import PixelCNNModel
 
 /// The class of each image of a set.
-public struct Labels: Sendable, Equatable {
+package struct Labels: Sendable, Equatable {
     /// The class of each image, from 0: (N).
-    public private(set) var values: [Int]
+    package private(set) var values: [Int]
     /// What the classes are called; empty where nothing says.
-    public private(set) var names: [String]
+    package private(set) var names: [String]
     /// The file or folder that they come from.
     let source: String
 
     /// Number of classes: as many as have names, else up to the largest that an image has.
-    public var classes: Int { names.isEmpty ? (values.max() ?? -1) + 1 : names.count }
+    package var classes: Int { names.isEmpty ? (values.max() ?? -1) + 1 : names.count }
 
     /// Labels as given.
     /// - Throws: ``DataError`` where one is out of range.
@@ -33,7 +33,7 @@ public struct Labels: Sendable, Equatable {
     /// names, else as they are.
     ///
     /// - Throws: ``DataError`` where a class of an image is none of those.
-    public func numbered(as other: [String], classes: Int) throws(DataError) -> Labels {
+    package func numbered(as other: [String], classes: Int) throws(DataError) -> Labels {
         var result = self
         result.names = other
         if !names.isEmpty, !other.isEmpty {

@@ -6,7 +6,7 @@ import PixelCNNModel
 extension Model {
     /// A model that has learnt nothing. The same seed gives the same weights.
     /// - Throws: `ModelFileError` where `labelNames` are not names of its classes.
-    public static func initial(
+    package static func initial(
         _ hyperparameters: Hyperparameters, seed: UInt64, labelNames: [String] = []
     ) throws(ModelFileError) -> Model {
         var generator = TrainingGenerator(seed: seed, .weights)

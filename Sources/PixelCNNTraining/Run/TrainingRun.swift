@@ -6,11 +6,11 @@ import Foundation
 import PixelCNNModel
 
 /// One training run.
-public final class TrainingRun {
+package final class TrainingRun {
     /// Under what settings.
-    public let settings: TrainingSettings
+    package let settings: TrainingSettings
     /// The network that learns.
-    public let trainer: Trainer
+    package let trainer: Trainer
     private let images: ImageSet
     private let test: ImageSet?
     private let checkpointPath: String
@@ -20,13 +20,13 @@ public final class TrainingRun {
     private var hasCheckpoint = false
 
     /// Steps of an epoch; the last may be of fewer images.
-    public let stepsPerEpoch: Int
+    package let stepsPerEpoch: Int
     /// Steps of the whole run.
-    public var totalSteps: Int { settings.epochs * stepsPerEpoch }
+    package var totalSteps: Int { settings.epochs * stepsPerEpoch }
     /// Whether all steps are taken.
-    public var isFinished: Bool { trainer.steps >= totalSteps }
+    package var isFinished: Bool { trainer.steps >= totalSteps }
     /// Images of an epoch.
-    public var imagesPerEpoch: Int { images.count }
+    package var imagesPerEpoch: Int { images.count }
 
     /// A run that begins.
     ///
@@ -36,7 +36,7 @@ public final class TrainingRun {
     ///   - test: images for the test loss, likewise.
     ///   - checkpoint: the file that checkpoints go to.
     /// - Throws: ``TrainingError/otherImages(found:expected:)``.
-    public init(
+    package init(
         _ settings: TrainingSettings, trainer: Trainer, train: ImageSet, test: ImageSet?, checkpoint: String
     ) throws(TrainingError) {
         let size = trainer.hyperparameters
@@ -62,22 +62,22 @@ public final class TrainingRun {
     // MARK: - Steps
 
     /// What a step did.
-    public struct Progress: Sendable {
+    package struct Progress: Sendable {
         /// Steps taken so far.
-        public let step: Int
+        package let step: Int
         /// The epoch the step belongs to, from 1.
-        public let epoch: Int
+        package let epoch: Int
         /// Images of the step.
-        public let images: Int
+        package let images: Int
         /// What it found.
-        public let result: StepResult
+        package let result: StepResult
         /// Its learning rate.
-        public let rate: Double
+        package let rate: Double
     }
 
     /// Takes the next step.
     /// - Throws: ``TrainingError/diverged(step:checkpoint:)``; nothing has changed then.
-    public func step() throws(TrainingError) -> Progress {
+    package func step() throws(TrainingError) -> Progress {
         let (epoch, position) = (trainer.steps / stepsPerEpoch, trainer.steps % stepsPerEpoch)
         let (indices, flips) = drawn(for: epoch)
         let range = position * settings.batchSize..<min((position + 1) * settings.batchSize, indices.count)
@@ -93,14 +93,14 @@ public final class TrainingRun {
     }
 
     /// Whether the step taken last ended an epoch.
-    public var isAtEpochEnd: Bool { trainer.steps > 0 && trainer.steps % stepsPerEpoch == 0 }
+    package var isAtEpochEnd: Bool { trainer.steps > 0 && trainer.steps % stepsPerEpoch == 0 }
 
     /// Mean loss, in nats a value, over the steps of the epoch that has ended.
-    public var trainingLoss: Double { epochLoss / Double(images.count) }
+    package var trainingLoss: Double { epochLoss / Double(images.count) }
 
     /// Mean loss of the test images, in nats a value, under the average of the weights where there is one; nil without
     /// test images, or where `isCancelled`, asked now and then, says so.
-    public func testLoss(isCancelled: () -> Bool = { false }) -> Double? {
+    package func testLoss(isCancelled: () -> Bool = { false }) -> Double? {
         guard let test else { return nil }
         var sum = 0.0
         for start in stride(from: 0, to: test.count, by: 256) {
@@ -151,7 +151,7 @@ public final class TrainingRun {
     /// Writes where the run stands, over the last checkpoint.
     /// - Throws: `ModelFileError` where the file cannot be written; the last checkpoint is still there. ``TrainingError``
     ///   where a weight is not finite.
-    public func writeCheckpoint() throws {
+    package func writeCheckpoint() throws {
         let snapshot: TrainerSnapshot
         do {
             snapshot = try trainer.snapshot()
@@ -164,7 +164,7 @@ public final class TrainingRun {
 
     /// Goes on where the checkpoint stands.
     /// - Throws: `ModelFileError` or ``TrainingError`` where the file is not this run's checkpoint.
-    public func resume() throws {
+    package func resume() throws {
         let checkpoint = try Checkpoint.read(checkpointPath, conditions: conditions)
         trainer.restore(checkpoint.snapshot)
         (epochLoss, hasCheckpoint) = (checkpoint.epochLoss, true)
@@ -172,5 +172,5 @@ public final class TrainingRun {
 
     /// What has been learnt: the average of the weights where there is one.
     /// - Throws: `ModelFileError` where a weight is not finite.
-    public func model() throws(ModelFileError) -> Model { try trainer.model(averaged: settings.averageDecay > 0) }
+    package func model() throws(ModelFileError) -> Model { try trainer.model(averaged: settings.averageDecay > 0) }
 }

@@ -6,9 +6,9 @@
 #endif
 
 /// Everything about a run that changes its result.
-public struct TrainingSettings: Sendable, Equatable {
+package struct TrainingSettings: Sendable, Equatable {
     /// How the learning rate falls after its warm-up.
-    public enum Schedule: String, Sendable, CaseIterable {
+    package enum Schedule: String, Sendable, CaseIterable {
         /// It stays.
         case constant
         /// Along half a cosine, down to 2 % at the end.
@@ -16,29 +16,29 @@ public struct TrainingSettings: Sendable, Equatable {
     }
 
     /// Decides the first weights, the order of the images, and which are mirrored.
-    public var seed: UInt64 = 0
+    package var seed: UInt64 = 0
     /// Largest learning rate.
-    public var rate = 3e-4
+    package var rate = 3e-4
     /// Passes over the training images.
-    public var epochs = 50
+    package var epochs = 50
     /// Images a step.
-    public var batchSize = 16
+    package var batchSize = 16
     /// Largest norm of a gradient.
-    public var clip = 1.0
+    package var clip = 1.0
     /// Steps in which the rate rises from nothing.
-    public var warmup = 0
+    package var warmup = 0
     /// How the rate falls.
-    public var schedule = Schedule.constant
+    package var schedule = Schedule.constant
     /// The average of the weights keeps this share a step; 0: no average.
-    public var averageDecay = 0.0
+    package var averageDecay = 0.0
     /// Whether half of the images, drawn anew each epoch, are mirrored left to right.
-    public var flips = false
+    package var flips = false
     /// How evenly classes are drawn: 0, as the images come; 1, all equally often; between them, in proportion to their
     /// images to the power of 1 − `balance`.
-    public var balance = 0.0
+    package var balance = 0.0
 
     /// The defaults: the original's.
-    public init() {}
+    package init() {}
 
     /// What step `step` of `total`, from 0, does.
     func optimizer(step: Int, total: Int) -> OptimizerStep {

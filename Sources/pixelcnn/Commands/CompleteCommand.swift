@@ -42,8 +42,8 @@ struct CompleteCommand: AsyncParsableCommand {
 
     func run() async throws {
         let kept = self.rows.map { "--rows \($0)" } ?? "--mask \(DrawingOptions.word(self.mask ?? ""))"
-        try await self.drawing.draw(["complete", kept, DrawingOptions.word(self.file)]) { () throws(Failure) in
-            try GivenPicture(picture: self.file, rows: self.rows, mask: self.mask)
+        try await drawing.draw(["complete", kept, DrawingOptions.word(file)]) { () throws(Failure) in
+            try GivenPicture(picture: file, rows: self.rows, mask: self.mask)
         }
     }
 }

@@ -43,20 +43,20 @@ struct SampleCommand: AsyncParsableCommand {
     func validate() throws { try self.shards.check(self.drawing) }
 
     func run() async throws {
-        if let folder = self.shards.outputDir { return try await self.drawShards(folder) }
+        if let folder = shards.outputDir { return try await drawShards(folder) }
         var command = ["sample"]
         if let height { command.append("--height \(height)") }
         if let width { command.append("--width \(width)") }
-        try await self.drawing.draw(command, height: self.height, width: self.width)
+        try await drawing.draw(command, height: self.height, width: self.width)
     }
 
     private func drawShards(_ folder: String) async throws {
         try await Failure.reporting {
             var request = self.drawing.request(seed: self.drawing.seed)
-            (request.height, request.width) = (self.height, self.width)
+            (request.height, request.width) = (height, width)
             let drawing = ShardedDrawing(
                 client: try self.drawing.connection.client(), request: request, labels: self.drawing.label,
-                folder: folder, shardSize: self.shards.shardSize ?? ShardOptions.defaultShardSize,
+                folder: folder, shardSize: shards.shardSize ?? ShardOptions.defaultShardSize,
                 format: self.drawing.format ?? .npy, style: self.drawing.progress.style(),
                 isQuiet: self.drawing.progress.quiet, patience: self.drawing.patience)
             try await Interruption.cancelling(drawing.run)

@@ -24,7 +24,7 @@ struct DaemonClient: Sendable {
         var check: (HTTPResponseHead) throws(Failure) -> Void = { _ in }
 
         fileprivate var headers: [(String, String)] {
-            var headers = [("Accept", self.accept), ("User-Agent", "pixelcnn/\(Version.current)")]
+            var headers = [("Accept", accept), ("User-Agent", "pixelcnn/\(Version.current)")]
             if let contentType { headers.append(("Content-Type", contentType)) }
             return headers
         }
@@ -46,16 +46,16 @@ struct DaemonClient: Sendable {
         var waiting = Patience.Waiting(patience)
         while true {
             let body = try question.body()  // before a connection is made, which must not be dropped unused
-            let exchange = try await self.connect()
+            let exchange = try await connect()
             do {
                 let answer = try await exchange.send(
                     question.method, question.path, headers: question.headers, body: body, check: question.check,
                     consume: makeConsumer?())
                 if answer.isSuccess { return answer }
-                try await self.wait(for: answer, &waiting, notify)
+                try await wait(for: answer, &waiting, notify)
             } catch let problem as Problem {
                 let answer = HTTPAnswer(status: problem.status, headers: [:], body: try JSONCoding.encode(problem))
-                try await self.wait(for: answer, &waiting, notify)
+                try await wait(for: answer, &waiting, notify)
             } catch let failure as Failure {
                 throw failure
             } catch HTTPExchange.Failure.answerTooLarge {
@@ -76,7 +76,7 @@ struct DaemonClient: Sendable {
     /// What the daemon serves.
     func describeModel(patience: Patience, notify: (String) -> Void = say) async throws -> ModelDescription {
         let question = Question(path: Endpoint.model, accept: MediaTypeName.json)
-        return try self.decode(ModelDescription.self, try await self.send(question, patience: patience, notify: notify))
+        return try decode(ModelDescription.self, try await send(question, patience: patience, notify: notify))
     }
 
     /// Decodes a JSON answer.
@@ -106,7 +106,7 @@ struct DaemonClient: Sendable {
     private func connect() async throws -> HTTPExchange {
         var reasons: [String] = []
         var isForbidden = false
-        for path in self.candidates {
+        for path in candidates {
             do {
                 return try await HTTPExchange(connectingTo: path)
             } catch let error as IOError {
@@ -140,7 +140,7 @@ extension ModelDescription {
             head.headers.first(name: HeaderName.model), head.headers.first(name: HeaderName.precision)
         )
         if model == nil, !(200..<300 ~= head.status.code) { return }
-        guard model == self.sha256, precision == self.precision else {
+        guard model == sha256, precision == self.precision else {
             throw Failure(.temporaryFailure, "the daemon has changed its model or precision meanwhile; ask again")
         }
     }

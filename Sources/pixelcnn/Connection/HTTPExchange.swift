@@ -72,7 +72,7 @@ struct HTTPExchange: Sendable {
         var parts: [HTTPClientRequestPart] = [.head(head)]
         if !body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
         parts.append(.end(nil))
-        return try await self.connection.executeThenClose { [parts] inbound, outbound in
+        return try await connection.executeThenClose { [parts] inbound, outbound in
             // A daemon may refuse before it has read everything, and close; its answer is still there to be read.
             do {
                 try await outbound.write(contentsOf: parts)

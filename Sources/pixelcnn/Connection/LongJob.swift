@@ -29,13 +29,13 @@ struct LongJob: Sendable {
         let patience = self.patience.patience()
         var waiting = Patience.Waiting(patience)
         var question = question
-        question.check = self.model.checkAnswered
+        question.check = model.checkAnswered
         while true {
             do {
-                return try await self.client.send(question, patience: patience, notify: self.display.note)
+                return try await client.send(question, patience: patience, notify: display.note)
             } catch let failure as Failure where failure.status == .unavailable {
                 guard let pause = waiting.pause(atLeast: 1) else { throw failure }
-                self.display.note("\(failure.message); trying again")
+                display.note("\(failure.message); trying again")
                 try await Task.sleep(for: pause)
             }
         }
@@ -85,12 +85,12 @@ final class SharedDisplay: Sendable {
             State(
                 display: DrawingDisplay(
                     style: style, progress: DrawingProgress(images: images, imageValues: imageValues))))
-        self.show(more: 0)
+        show(more: 0)
     }
 
     /// Says a line; what several requests have to say, once.
     func note(_ line: String) {
-        if self.isQuiet { return }
+        if isQuiet { return }
         self.state.withLock { state in
             if state.lastNote != line { state.display.note(line) }
             state.lastNote = line
@@ -107,5 +107,5 @@ final class SharedDisplay: Sendable {
     }
 
     /// Takes everything away.
-    func clear() { self.state.withLock { $0.display.clear() } }
+    func clear() { state.withLock { $0.display.clear() } }
 }

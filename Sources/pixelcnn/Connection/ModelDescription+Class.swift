@@ -6,7 +6,7 @@ extension ModelDescription {
     /// The class that a word stands for: its number, its name, or the beginning of its name alone.
     func `class`(_ word: String) throws(Failure) -> Int {
         do {
-            return try self.number(of: ClassLabel(word), acceptsBeginnings: true)
+            return try number(of: ClassLabel(word), acceptsBeginnings: true)
         } catch {
             throw Failure(.usage, "\(error)")
         }
@@ -23,8 +23,8 @@ extension ModelDescription {
     /// The numbers of the classes that words stand for; a single nil for the images of a model that has none.
     func classes(_ words: [String]) throws(Failure) -> [Int?] {
         if words.isEmpty { return [nil] }
-        let isName = self.labelNames.contains { $0.lowercased() == Self.allClasses }
-        if words == [Self.allClasses], !isName, self.labels > 0 { return Array(0..<self.labels) }
+        let isName = labelNames.contains { $0.lowercased() == Self.allClasses }
+        if words == [Self.allClasses], !isName, labels > 0 { return Array(0..<labels) }
         if words.count > 1, words.contains(Self.allClasses), !isName {
             throw Failure(.usage, "--label \(Self.allClasses) stands alone: all classes are drawn then")
         }

@@ -25,9 +25,9 @@ struct Patience: Sendable {
 
         /// The next pause, nil where patience is at its end. The last one ends with it.
         mutating func pause(atLeast seconds: Double) -> Duration? {
-            let end = self.end ?? .now + self.patience.duration
+            let end = self.end ?? .now + patience.duration
             self.end = end
-            let rest = min(end, self.patience.deadline ?? end) - .now
+            let rest = min(end, patience.deadline ?? end) - .now
             guard rest > .zero, seconds.isFinite else { return nil }
             return min(.seconds(min(max(seconds, 0.1), 86_400) * Double.random(in: 1...1.25)), rest)
         }
@@ -53,6 +53,6 @@ struct PatienceOptions: ParsableArguments {
     }
 
     func patience(until deadline: ContinuousClock.Instant? = nil) -> Patience {
-        self.noWait ? .none : Patience(for: .seconds(self.wait ?? Self.defaultWait), until: deadline)
+        noWait ? .none : Patience(for: .seconds(wait ?? Self.defaultWait), until: deadline)
     }
 }

@@ -27,7 +27,7 @@ struct Drawing: Sendable {
     ///
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
-        let model = try await self.client.describeModel(patience: self.patience, notify: self.tell)
+        let model = try await self.client.describeModel(patience: self.patience, notify: tell)
         let classes = try model.classes(self.labels)
         try self.given?.check(model)
         try self.request.check(model, classes)
@@ -35,7 +35,7 @@ struct Drawing: Sendable {
             channels: model.channels, height: self.request.height ?? model.height,
             width: self.request.width ?? model.width, colors: model.colors)
         if self.given != nil, let note = model.sizeNote(height: shape.height, width: shape.width) {
-            self.tell("the picture is \(note): completed as it is")
+            tell("the picture is \(note): completed as it is")
         }
         let parts = self.parts(model, shape, classes)
         let output = try Output(self.output)
@@ -45,17 +45,17 @@ struct Drawing: Sendable {
         defer { display.clear() }
         if parts.count == 1, display.style == .silent {
             // The daemon's file is the output.
-            try await output.write(self.ask(parts[0].request, accept: self.mediaType, model, display).body)
+            try await output.write(ask(parts[0].request, accept: mediaType, model, display).body)
         } else {
-            try await self.draw(parts, shape, model, classes, to: output, display)
+            try await draw(parts, shape, model, classes, to: output, display)
         }
         display.end()
         try output.commit()
     }
 
-    private var mediaType: String { self.format == .png ? MediaTypeName.png : MediaTypeName.npy }
+    private var mediaType: String { format == .png ? MediaTypeName.png : MediaTypeName.npy }
 
-    private func tell(_ line: String) { if !self.isQuiet { say(line) } }
+    private func tell(_ line: String) { if !isQuiet { say(line) } }
 
     // MARK: Parts
 
@@ -79,7 +79,7 @@ struct Drawing: Sendable {
             }
         }
         if n > size {
-            self.tell("the daemon takes \(size) images of this size in one request; asking in \(parts.count) parts")
+            tell("the daemon takes \(size) images of this size in one request; asking in \(parts.count) parts")
         }
         return parts
     }
@@ -91,26 +91,26 @@ struct Drawing: Sendable {
     ) async throws {
         let showsPictures = self.showsPictures(model, shape)
         var values: [UInt16] = []
-        if self.format == .npy {
-            try output.write(DrawnImages.npyHeader(count: self.request.n * classes.count, shape: shape))
+        if format == .npy {
+            try output.write(DrawnImages.npyHeader(count: request.n * classes.count, shape: shape))
         }
         for part in parts {
             let drawn =
                 display.style == .silent
-                ? try await self.collect(part.request, shape, model, display)
-                : try await self.follow(part, shape, model, display, showsPictures: showsPictures)
-            if self.format == .npy {
+                ? try await collect(part.request, shape, model, display)
+                : try await follow(part, shape, model, display, showsPictures: showsPictures)
+            if format == .npy {
                 try output.write(NPYArray.bytes(of: drawn, type: shape.elementType))
             } else {
                 values += drawn
             }
         }
-        guard self.format == .png else { return }
+        guard format == .png else { return }
         let origin = DrawnImages.Origin(
-            seed: self.seed, firstIndex: self.request.firstIndex, labels: classes.compactMap { $0 },
+            seed: seed, firstIndex: request.firstIndex, labels: classes.compactMap { $0 },
             model: model.sha256, precision: model.precision, software: "pixelcnnd \(model.version)")
         // A row a class.
-        let columns = self.request.columns ?? (classes.count > 1 ? self.request.n : nil)
+        let columns = request.columns ?? (classes.count > 1 ? request.n : nil)
         do {
             try output.write(DrawnImages(values: values, shape: shape).png(columns: columns, origin: origin))
         } catch let error as GridError {
@@ -124,7 +124,7 @@ struct Drawing: Sendable {
     private func collect(
         _ part: SampleRequest, _ shape: DrawnImages.Shape, _ model: ModelDescription, _ display: DrawingDisplay
     ) async throws -> [UInt16] {
-        try await self.ask(part, accept: MediaTypeName.npy, model, display).values(of: part.n, shape)
+        try await ask(part, accept: MediaTypeName.npy, model, display).values(of: part.n, shape)
     }
 
     /// The values of a part, shown as they come.
@@ -140,7 +140,7 @@ struct Drawing: Sendable {
         display.refresh()
         let before = (images: start, values: start * shape.count)
         var collector = PartCollector(part, shape: shape, before: before)
-        _ = try await self.ask(part, accept: MediaTypeName.eventStream, model, display) {
+        _ = try await ask(part, accept: MediaTypeName.eventStream, model, display) {
             collector = PartCollector(part, shape: shape, before: before)
             return { try collector.take($0, display: display) }
         }
@@ -152,12 +152,12 @@ struct Drawing: Sendable {
 
     /// Whether pictures are shown; where they are wanted and cannot be, a line says why.
     private func showsPictures(_ model: ModelDescription, _ shape: DrawnImages.Shape) -> Bool {
-        guard self.wantsPreview, case .live = self.style else { return false }
+        guard wantsPreview, case .live = style else { return false }
         let obstacle =
             model.isShownAsPNG
             ? Preview.obstacle(shape: shape, size: Terminal.size())
             : "the model has \(model.channels) channels of \(model.colors) values"
-        if let obstacle { self.tell("no preview: \(obstacle)") }
+        if let obstacle { tell("no preview: \(obstacle)") }
         return obstacle == nil
     }
 
@@ -170,9 +170,9 @@ struct Drawing: Sendable {
     ) async throws -> HTTPAnswer {
         let question = DaemonClient.Question(
             method: .POST, path: Endpoint.samples, accept: accept, contentType: MediaTypeName.json,
-            body: { try self.body(of: part) }, check: model.checkAnswered)
-        return try await self.client.send(
-            question, patience: self.patience, notify: { if !self.isQuiet { display.note($0) } },
+            body: { try body(of: part) }, check: model.checkAnswered)
+        return try await client.send(
+            question, patience: patience, notify: { if !isQuiet { display.note($0) } },
             makeConsumer: makeConsumer)
     }
 
@@ -191,7 +191,7 @@ struct Drawing: Sendable {
 extension HTTPAnswer {
     /// The values of an answer that is an array of `count` images.
     func values(of count: Int, _ shape: DrawnImages.Shape) throws(Failure) -> [UInt16] {
-        guard let array = try? NPYArray(parsing: self.body),
+        guard let array = try? NPYArray(parsing: body),
             array.shape == [count, shape.channels, shape.height, shape.width],
             let values = try? array.integers(as: UInt16.self, in: 0...shape.colors - 1)
         else { throw Failure(.protocolError, "the daemon's array is not what was asked for") }
@@ -205,16 +205,16 @@ extension SampleRequest {
     /// - Parameter classes: each has all images.
     func check(_ model: ModelDescription, _ classes: [Int?]) throws(Failure) {
         var limits = model.limits
-        (limits.maximumImages, limits.maximumValues) = (max(limits.maximumImages, self.n), .max)
+        (limits.maximumImages, limits.maximumValues) = (max(limits.maximumImages, n), .max)
         var request = self
         request.label = classes[0].map(ClassLabel.number)
-        let (count, overflow) = self.n.multipliedReportingOverflow(by: classes.count)
+        let (count, overflow) = n.multipliedReportingOverflow(by: classes.count)
         do {
             try request.validate(against: model, limits: limits)
             limits.maximumImages = .max
             try limits.check(
-                count: overflow ? .max : count, channels: model.channels, height: self.height ?? model.height,
-                width: self.width ?? model.width)
+                count: overflow ? .max : count, channels: model.channels, height: height ?? model.height,
+                width: width ?? model.width)
         } catch {
             let hint = "name one with --label, or --label \(ModelDescription.allClasses)"
             throw Failure(.usage, ModelDescription.labelHint(error, request.label, hint))

@@ -26,34 +26,34 @@ final class DrawingDisplay {
 
     /// Shows the state, not more often than eyes can follow.
     func refresh() {
-        let interval = self.style == .lines ? Duration.seconds(1) : .milliseconds(100)
+        let interval = style == .lines ? Duration.seconds(1) : .milliseconds(100)
         if let lastDrawn, .now - lastDrawn < interval { return }
         self.lastDrawn = .now
-        switch self.style {
+        switch style {
         case .silent: break
-        case .lines: say(self.progress.line)
+        case .lines: say(progress.line)
         case .live(let bar):
             let size = Terminal.size()
-            let pictures = self.preview?.lines(size: size) ?? []
-            self.live.draw(pictures + (bar ? [self.progress.bar(columns: size.columns)] : []))
+            let pictures = preview?.lines(size: size) ?? []
+            live.draw(pictures + (bar ? [self.progress.bar(columns: size.columns)] : []))
         }
     }
 
     /// Says a line; what is redrawn in place moves below it.
     func note(_ line: String) {
-        self.live.clear()
+        live.clear()
         say(line)
-        self.lastDrawn = nil
+        lastDrawn = nil
     }
 
     /// Takes the bar away and leaves the pictures.
     func end() {
-        let pictures = self.preview?.lines(size: Terminal.size()) ?? []
-        if pictures.isEmpty { return self.clear() }
-        self.live.draw(pictures)
-        self.live.end()
+        let pictures = preview?.lines(size: Terminal.size()) ?? []
+        if pictures.isEmpty { return clear() }
+        live.draw(pictures)
+        live.end()
     }
 
     /// Takes everything away.
-    func clear() { self.live.clear() }
+    func clear() { live.clear() }
 }

@@ -87,22 +87,22 @@ struct DrawingOptions: ParsableArguments {
             try Output.check(output)
             let seed = self.seed ?? SampleRequest.drawSeed()
             let deadline = self.deadline.map { ContinuousClock.now + .seconds($0) }
-            let wantsPreview = self.mayPreview()
+            let wantsPreview = mayPreview()
             var request = self.request(seed: seed)
             (request.height, request.width) = (height, width)
             let picture = try given()
             picture?.give(to: &request)
             let drawing = Drawing(
-                client: try self.connection.client(), request: request, given: picture, labels: self.label, seed: seed,
-                format: format, output: output, style: self.progress.style(wantsPreview: wantsPreview),
+                client: try connection.client(), request: request, given: picture, labels: label, seed: seed,
+                format: format, output: output, style: progress.style(wantsPreview: wantsPreview),
                 wantsPreview: wantsPreview,
-                isQuiet: self.progress.quiet, patience: self.patience.patience(until: deadline), deadline: deadline)
+                isQuiet: progress.quiet, patience: patience.patience(until: deadline), deadline: deadline)
             try await Interruption.cancelling(drawing.run)
-            if self.progress.quiet { return }
-            let each = self.label.count > 1 || self.label == [ModelDescription.allClasses] ? " a class" : ""
-            say("wrote \(Self.count(self.n))\(each) of seed \(seed) to \(output == "-" ? "standard output" : output)")
+            if progress.quiet { return }
+            let each = label.count > 1 || label == [ModelDescription.allClasses] ? " a class" : ""
+            say("wrote \(Self.count(n))\(each) of seed \(seed) to \(output == "-" ? "standard output" : output)")
             if self.seed == nil {
-                say("draw again with: \((["pixelcnn"] + command + self.words(seed: seed)).joined(separator: " "))")
+                say("draw again with: \((["pixelcnn"] + command + words(seed: seed)).joined(separator: " "))")
             }
         }
     }
@@ -123,8 +123,8 @@ struct DrawingOptions: ParsableArguments {
 
     func request(seed: UInt64?) -> SampleRequest {
         SampleRequest(
-            n: self.n, seed: seed, firstIndex: self.firstIndex, temperature: self.temperature, topK: self.topK,
-            topP: self.topP, columns: self.columns)
+            n: n, seed: seed, firstIndex: firstIndex, temperature: temperature, topK: topK,
+            topP: topP, columns: columns)
     }
 
     /// What is asked for, else what the ending of the output's name says, else PNG.
@@ -158,7 +158,7 @@ struct DrawingOptions: ParsableArguments {
     /// These options as a shell takes them.
     private func words(seed: UInt64) -> [String] {
         var words = ["-n \(self.n)", "--seed \(seed)"]
-        if self.firstIndex != 0 { words.append("--first-index \(self.firstIndex)") }
+        if firstIndex != 0 { words.append("--first-index \(firstIndex)") }
         if let columns { words.append("--columns \(columns)") }
         for label in self.label { words.append("--label \(Self.word(label))") }
         if self.temperature != 1 { words.append("--temperature \(self.temperature)") }
@@ -166,7 +166,7 @@ struct DrawingOptions: ParsableArguments {
         if let topP { words.append("--top-p \(topP)") }
         if let format { words.append("--format \(format.rawValue)") }
         if let output { words.append("-o \(Self.word(output))") }
-        if let socket = self.connection.socket { words.append("--socket \(Self.word(socket))") }
+        if let socket = connection.socket { words.append("--socket \(Self.word(socket))") }
         return words
     }
 }

@@ -17,37 +17,37 @@ struct DrawingProgress {
 
     /// So many more images are done.
     mutating func add(images: Int) {
-        self.imagesDone += images
-        self.valuesDone += images * self.imageValues
+        imagesDone += images
+        valuesDone += images * imageValues
     }
 
     private var fraction: Double {
-        min(1, Double(self.valuesDone) / Double(max(1, self.images * self.imageValues)))
+        min(1, Double(valuesDone) / Double(max(1, images * imageValues)))
     }
 
     /// `12/64 images`
-    private var count: String { "\(self.imagesDone)/\(self.images) images" }
+    private var count: String { "\(imagesDone)/\(self.images) images" }
 
     /// `18%  41.2 images/s  ETA 0:03`, or that nothing is done yet; in the first second a rate would mean nothing.
     private var speed: String {
-        guard self.valuesDone > 0 else { return "waiting" }
-        let seconds = (ContinuousClock.now - self.start) / .seconds(1)
-        let rate = Double(self.valuesDone) / Double(self.imageValues) / max(seconds, 1e-3)
-        let rest = Double(self.images) * (1 - self.fraction) / rate
-        let percent = Int(100 * self.fraction)
+        guard valuesDone > 0 else { return "waiting" }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        let rate = Double(valuesDone) / Double(imageValues) / max(seconds, 1e-3)
+        let rest = Double(self.images) * (1 - fraction) / rate
+        let percent = Int(100 * fraction)
         guard seconds >= 1 else { return "\(percent)%" }
         return "\(percent)%  \(Self.format(rate)) images/s  ETA \(Self.clock(rest))"
     }
 
     /// One line without the bar.
-    var line: String { "\(self.count)  \(self.speed)" }
+    var line: String { "\(count)  \(speed)" }
 
     /// One line of at most `columns` characters.
     func bar(columns: Int) -> String {
         let (count, speed) = (self.count, self.speed)
         let room = min(columns - 1 - count.count - speed.count - 4, 60)
-        guard room >= 4 else { return String(self.line.prefix(max(0, columns - 1))) }
-        let filled = Int(Double(room - 2) * self.fraction)
+        guard room >= 4 else { return String(line.prefix(max(0, columns - 1))) }
+        let filled = Int(Double(room - 2) * fraction)
         let bar = String(repeating: "=", count: filled) + (filled < room - 2 ? ">" : "")
         return "\(count)  [\(bar.padding(toLength: room - 2, withPad: " ", startingAt: 0))]  \(speed)"
     }

@@ -42,21 +42,21 @@ struct GivenPicture {
     /// Makes the request start from the picture, with its size.
     func give(to request: inout SampleRequest) {
         request.given = GivenImage(
-            image: self.image.bytes, kept: self.mask.map { .mask($0.file.bytes) } ?? .rows(self.rows))
-        (request.height, request.width) = (self.image.height, self.image.width)
+            image: image.bytes, kept: mask.map { .mask($0.file.bytes) } ?? .rows(rows))
+        (request.height, request.width) = (image.height, image.width)
     }
 
     /// Refuses what is no image of the model, or no mask.
     func check(_ model: ModelDescription) throws(Failure) {
         let most = model.limits.maximumSide
-        guard max(self.image.height, self.image.width) <= most else {
+        guard max(image.height, image.width) <= most else {
             throw Failure(
                 .dataError,
-                "\(self.picture) is \(self.image.height) × \(self.image.width); the daemon takes at most \(most) × \(most)"
+                "\(picture) is \(image.height) × \(image.width); the daemon takes at most \(most) × \(most)"
             )
         }
-        _ = try Self.naming(self.picture) { () throws(ImageFileError) in
-            try self.image.values(channels: model.channels, colors: model.colors)
+        _ = try Self.naming(picture) { () throws(ImageFileError) in
+            try image.values(channels: model.channels, colors: model.colors)
         }
         if let mask { _ = try Self.naming(mask.path) { () throws(ImageFileError) in try mask.file.mask() } }
     }

@@ -53,7 +53,7 @@ struct Manifest: Codable, Equatable {
     /// - Returns: the manifest that is there then.
     /// - Throws: ``Failure``: 73 where it cannot be written, 64 where the folder's is another.
     func claim(_ folder: String, seed: Bool) throws(Failure) -> Manifest {
-        if try Self.read(folder) == nil { try self.create(folder) }
+        if try Self.read(folder) == nil { try create(folder) }
         guard let there = try Self.read(folder) else {
             throw Failure(.cannotCreate, "\(Self.path(folder)) has gone meanwhile")
         }
@@ -72,7 +72,7 @@ struct Manifest: Codable, Equatable {
     private func create(_ folder: String) throws(Failure) {
         do {
             let file = try AtomicFile(path: Self.path(folder))
-            try file.write(self.json())
+            try file.write(json())
             try file.commit(replacing: false)
         } catch let error as AtomicFileError where error.errno == EEXIST {
             return
@@ -92,8 +92,8 @@ struct Manifest: Codable, Equatable {
         [
             ("model", self.model), ("precision", self.precision), ("seed", "\(self.seed)"),
             ("height", "\(self.height)"), ("width", "\(self.width)"), ("temperature", "\(self.temperature)"),
-            ("top_k", self.topK.map { "\($0)" } ?? "none"), ("top_p", self.topP.map { "\($0)" } ?? "none"),
-            ("shard_size", "\(self.shardSize)"), ("format", self.format),
+            ("top_k", topK.map { "\($0)" } ?? "none"), ("top_p", topP.map { "\($0)" } ?? "none"),
+            ("shard_size", "\(shardSize)"), ("format", self.format),
         ]
     }
 }

@@ -26,7 +26,7 @@ struct PartCollector {
     ///
     /// - Throws: the ``Problem`` that the stream ends with; ``Failure`` where it is not what it must be.
     mutating func take(_ buffer: ByteBuffer, display: DrawingDisplay) throws {
-        for event in try self.parser.events(in: buffer.readableBytesView) {
+        for event in try parser.events(in: buffer.readableBytesView) {
             do {
                 try self.take(event, display: display)
             } catch let error as DecodingError {
@@ -40,42 +40,42 @@ struct PartCollector {
         switch event.name {
         case SampleEventName.progress:
             let progress = try JSONCoding.decode(ProgressEvent.self, from: event.data)
-            display.progress.valuesDone = self.before.values + progress.done
-            display.progress.imagesDone = self.before.images + progress.imagesDone
+            display.progress.valuesDone = before.values + progress.done
+            display.progress.imagesDone = before.images + progress.imagesDone
         case SampleEventName.row where display.preview != nil:
             let row = try JSONCoding.decode(RowEvent.self, from: event.data)
-            if let image = self.place(row.index) {
+            if let image = place(row.index) {
                 display.preview?.draw(row: row.row, of: image, values: Self.values(row))
             }
         case SampleEventName.image: try self.take(JSONCoding.decode(ImageEvent.self, from: event.data))
-        case SampleEventName.done: self.isDone = true
+        case SampleEventName.done: isDone = true
         case SampleEventName.error: throw try JSONCoding.decode(Problem.self, from: event.data)
         default: break
         }
     }
 
     private mutating func take(_ event: ImageEvent) throws {
-        guard let image = self.place(event.index), let npy = event.npy,
+        guard let image = place(event.index), let npy = event.npy,
             let array = try? NPYArray(parsing: Array(npy)),
-            array.shape == [self.shape.channels, self.shape.height, self.shape.width],
+            array.shape == [self.shape.channels, shape.height, shape.width],
             let values = try? array.integers(as: UInt16.self, in: 0...self.shape.colors - 1)
         else { throw Failure(.protocolError, "the daemon sent an image that was not asked for") }
-        self.values.replaceSubrange(image * self.shape.count..<(image + 1) * self.shape.count, with: values)
-        self.isThere[image] = true
+        self.values.replaceSubrange(image * shape.count..<(image + 1) * shape.count, with: values)
+        isThere[image] = true
     }
 
     /// All values, once all images are there.
     func result() throws(Failure) -> [UInt16] {
-        guard self.isDone, self.isThere.allSatisfy({ $0 }) else {
+        guard isDone, isThere.allSatisfy({ $0 }) else {
             throw Failure(.protocolError, "the daemon's stream ended before all images had come")
         }
-        return self.values
+        return values
     }
 
     /// Where the image of an absolute index lies in this part.
     private func place(_ index: UInt64) -> Int? {
-        guard index >= self.part.firstIndex, index - self.part.firstIndex < UInt64(self.part.n) else { return nil }
-        return Int(index - self.part.firstIndex)
+        guard index >= part.firstIndex, index - part.firstIndex < UInt64(part.n) else { return nil }
+        return Int(index - part.firstIndex)
     }
 
     private static func values(_ row: RowEvent) -> [UInt16] {

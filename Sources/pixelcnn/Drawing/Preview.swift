@@ -21,14 +21,14 @@ struct Preview {
     /// Takes in the values of a row, (C, W), of image `image`. Values that do not fit are left out: a preview is no
     /// place to find fault.
     mutating func draw(row: Int, of image: Int, values: [UInt16]) {
-        guard self.pictures.indices.contains(image), 0..<self.shape.height ~= row,
+        guard pictures.indices.contains(image), 0..<shape.height ~= row,
             let picture = try? Grid.picture(
-                values: values, count: 1, channels: self.shape.channels, height: 1, width: self.shape.width,
-                colors: self.shape.colors)
+                values: values, count: 1, channels: shape.channels, height: 1, width: shape.width,
+                colors: shape.colors)
         else { return }
         let start = row * picture.pixels.count
-        self.pictures[image].pixels.replaceSubrange(start..<start + picture.pixels.count, with: picture.pixels)
-        self.pictures[image].rows = max(self.pictures[image].rows, row + 1)
+        pictures[image].pixels.replaceSubrange(start..<start + picture.pixels.count, with: picture.pixels)
+        pictures[image].rows = max(pictures[image].rows, row + 1)
     }
 
     /// Why a terminal of this size shows nothing; nil where it shows at least one picture.
@@ -41,12 +41,12 @@ struct Preview {
 
     /// The lines to draw, one less than the terminal has at most.
     func lines(size: (rows: Int, columns: Int)) -> [String] {
-        guard Self.obstacle(shape: self.shape, size: size) == nil else { return [] }
-        let linesAPicture = (self.shape.height + 1) / 2
+        guard Self.obstacle(shape: shape, size: size) == nil else { return [] }
+        let linesAPicture = (shape.height + 1) / 2
         // A column or a line lies between pictures.
-        let across = (size.columns + 1) / (self.shape.width + 1)
+        let across = (size.columns + 1) / (shape.width + 1)
         let down = size.rows / (linesAPicture + 1)
-        let shown = self.pictures.prefix(across * max(1, down))
+        let shown = pictures.prefix(across * max(1, down))
         var lines: [String] = []
         for first in stride(from: 0, to: shown.count, by: across) {
             if first > 0 { lines.append("") }
@@ -62,9 +62,9 @@ struct Preview {
     private func cells(_ picture: (pixels: [UInt8], rows: Int), line: Int) -> String {
         var text = ""
         var last: (upper: String, lower: String) = ("39", "49")
-        for column in 0..<self.shape.width {
-            let upper = self.color(picture, row: 2 * line, column: column).map { "38;2;\($0)" }
-            let lower = self.color(picture, row: 2 * line + 1, column: column).map { "48;2;\($0)" }
+        for column in 0..<shape.width {
+            let upper = color(picture, row: 2 * line, column: column).map { "38;2;\($0)" }
+            let lower = color(picture, row: 2 * line + 1, column: column).map { "48;2;\($0)" }
             let next = (upper: upper ?? "39", lower: lower ?? "49")
             let changes = [next.upper != last.upper ? next.upper : nil, next.lower != last.lower ? next.lower : nil]
             let codes = changes.compactMap { $0 }
@@ -78,8 +78,8 @@ struct Preview {
     /// `red;green;blue`, nil for what is not drawn.
     private func color(_ picture: (pixels: [UInt8], rows: Int), row: Int, column: Int) -> String? {
         guard row < picture.rows else { return nil }
-        let channels = self.shape.channels
-        let start = (row * self.shape.width + column) * channels
+        let channels = shape.channels
+        let start = (row * shape.width + column) * channels
         let pixel = picture.pixels[start..<start + channels]
         return channels == 1
             ? "\(pixel[start]);\(pixel[start]);\(pixel[start])" : pixel.map { "\($0)" }.joined(separator: ";")

@@ -23,27 +23,27 @@ struct Shard: Equatable {
 
     /// The file, or the folder of PNG files.
     var path: String {
-        "\(Self.folder(self.folder, label: self.label))/samples-\(Self.name(self.firstIndex))"
-            + (self.format == .npy ? ".npy" : "")
+        "\(Self.folder(folder, label: label))/samples-\(Self.name(firstIndex))"
+            + (format == .npy ? ".npy" : "")
     }
 
     /// The name of a PNG in the folder; `image` counts from the first of the shard.
-    func name(ofImage image: Int) -> String { Self.name(self.firstIndex + UInt64(image)) + ".png" }
+    func name(ofImage image: Int) -> String { Self.name(firstIndex + UInt64(image)) + ".png" }
 
     /// Whether it is there, with all its images or more. It appears whole or not at all; but a job of fewer images may
     /// have left a shorter one.
     func isThere(_ shape: DrawnImages.Shape) -> Bool {
-        switch self.format {
+        switch format {
         case .npy:
-            guard let file = try? OpenFile(self.path),
+            guard let file = try? OpenFile(path),
                 let layout = try? NPYLayout(read: { range in try file.bytes(range) }),
                 (try? layout.check(fileBytes: file.byteCount)) != nil
             else { return false }
-            return layout.elementType == shape.elementType && layout.shape.count == 4 && layout.shape[0] >= self.count
+            return layout.elementType == shape.elementType && layout.shape.count == 4 && layout.shape[0] >= count
                 && Array(layout.shape[1...]) == [shape.channels, shape.height, shape.width]
         case .png:
-            guard let names = try? FileManager.default.contentsOfDirectory(atPath: self.path) else { return false }
-            return Set(names).isSuperset(of: (0..<self.count).map(self.name(ofImage:)))
+            guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return false }
+            return Set(names).isSuperset(of: (0..<count).map(name(ofImage:)))
         }
     }
 }

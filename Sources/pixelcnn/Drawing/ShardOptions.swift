@@ -25,14 +25,14 @@ struct ShardOptions: ParsableArguments {
 
     /// Refuses options of a single file, and a part of the images that would cut shards in two.
     func check(_ drawing: DrawingOptions) throws {
-        guard self.outputDir != nil else { return }
+        guard outputDir != nil else { return }
         for (name, isThere) in [
             ("-o", drawing.output != nil), ("--columns", drawing.columns != nil), ("--preview", drawing.preview),
             ("--deadline", drawing.deadline != nil),
         ] where isThere {
             throw ValidationError("--output-dir and \(name) exclude each other")
         }
-        let size = UInt64(self.shardSize ?? Self.defaultShardSize)
+        let size = UInt64(shardSize ?? Self.defaultShardSize)
         guard drawing.firstIndex.isMultiple(of: size) else {
             throw ValidationError(
                 "--first-index is \(drawing.firstIndex); with --output-dir, multiples of --shard-size (\(size)) are allowed"

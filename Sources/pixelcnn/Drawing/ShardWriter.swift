@@ -35,20 +35,20 @@ final class ShardWriter {
     ///
     /// - Throws: ``Failure``: 73, or 64 where a PNG cannot show such images.
     func write(_ values: [UInt16]) throws(Failure) {
-        let images = values.count / self.shape.count
+        let images = values.count / shape.count
         do {
-            switch self.shard.format {
-            case .npy: try self.file?.write(NPYArray.bytes(of: values, type: self.shape.elementType))
+            switch shard.format {
+            case .npy: try file?.write(NPYArray.bytes(of: values, type: shape.elementType))
             case .png:
                 for image in 0..<images {
-                    let number = self.count + image
-                    try self.folder?.write(self.png(values, image, number), to: self.shard.name(ofImage: number))
+                    let number = count + image
+                    try folder?.write(png(values, image, number), to: shard.name(ofImage: number))
                 }
             }
-            self.count += images
-            guard self.count == self.shard.count else { return }
-            try self.file.take()?.commit()
-            try self.folder.take()?.commit()
+            count += images
+            guard count == shard.count else { return }
+            try file.take()?.commit()
+            try folder.take()?.commit()
         } catch {
             throw Self.failure(error)
         }
@@ -57,9 +57,9 @@ final class ShardWriter {
     /// An image alone, as the daemon would draw it alone.
     private func png(_ values: [UInt16], _ image: Int, _ number: Int) throws -> [UInt8] {
         var origin = self.origin
-        origin.firstIndex = self.shard.firstIndex + UInt64(number)
-        let size = self.shape.count
-        let picture = DrawnImages(values: Array(values[image * size..<(image + 1) * size]), shape: self.shape)
+        origin.firstIndex = shard.firstIndex + UInt64(number)
+        let size = shape.count
+        let picture = DrawnImages(values: Array(values[image * size..<(image + 1) * size]), shape: shape)
         return try picture.png(origin: origin)
     }
 

@@ -22,7 +22,7 @@ struct ShardedDrawing: Sendable {
     ///
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
-        let model = try await self.client.describeModel(patience: self.patience.patience(), notify: self.tell)
+        let model = try await self.client.describeModel(patience: self.patience.patience(), notify: tell)
         let classes = try model.classes(self.labels)
         try self.request.check(model, classes)
         guard self.format == .npy || model.isShownAsPNG else {
@@ -33,24 +33,24 @@ struct ShardedDrawing: Sendable {
             channels: model.channels, height: self.request.height ?? model.height,
             width: self.request.width ?? model.width, colors: model.colors)
         for label in classes { try Self.makeFolder(Shard.folder(self.folder, label: label)) }
-        let seed = try self.claimFolder(model, shape)
+        let seed = try claimFolder(model, shape)
         let all = self.shards(classes)
         let missing = all.filter { !$0.isThere(shape) }
         if missing.count < all.count {
-            self.tell("\(all.count - missing.count) of \(all.count) shards are there already")
+            tell("\(all.count - missing.count) of \(all.count) shards are there already")
         }
         do {
-            try await self.draw(missing, seed: seed, model, shape)
+            try await draw(missing, seed: seed, model, shape)
         } catch {
             let there = all.count { $0.isThere(shape) }
-            self.tell("stopped: \(there) of \(all.count) shards are in \(self.folder); the same command goes on")
+            tell("stopped: \(there) of \(all.count) shards are in \(self.folder); the same command goes on")
             throw error
         }
         let what = "\(DrawingOptions.count(self.request.n))\(classes.count > 1 ? " a class" : "") of seed \(seed)"
-        self.tell("\(what): \(all.count == 1 ? "1 shard" : "\(all.count) shards") in \(self.folder)")
+        tell("\(what): \(all.count == 1 ? "1 shard" : "\(all.count) shards") in \(self.folder)")
     }
 
-    private func tell(_ line: String) { if !self.isQuiet { say(line) } }
+    private func tell(_ line: String) { if !isQuiet { say(line) } }
 
     /// Makes a folder, and those it lies in, where there is none.
     private static func makeFolder(_ path: String) throws(Failure) {
@@ -72,19 +72,19 @@ struct ShardedDrawing: Sendable {
     /// Writes the folder's manifest, or finds that this job is the folder's; returns the seed.
     private func claimFolder(_ model: ModelDescription, _ shape: DrawnImages.Shape) throws(Failure) -> UInt64 {
         let manifest = Manifest(
-            model: model.sha256, precision: model.precision, seed: self.request.seed ?? SampleRequest.drawSeed(),
-            height: shape.height, width: shape.width, temperature: self.request.temperature, topK: self.request.topK,
-            topP: self.request.topP, shardSize: self.shardSize, format: self.format.rawValue)
-        return try manifest.claim(self.folder, seed: self.request.seed != nil).seed
+            model: model.sha256, precision: model.precision, seed: request.seed ?? SampleRequest.drawSeed(),
+            height: shape.height, width: shape.width, temperature: request.temperature, topK: request.topK,
+            topP: request.topP, shardSize: shardSize, format: format.rawValue)
+        return try manifest.claim(folder, seed: request.seed != nil).seed
     }
 
     private func shards(_ classes: [Int?]) -> [Shard] {
         classes.flatMap { label in
-            stride(from: 0, to: self.request.n, by: self.shardSize).map { start in
+            stride(from: 0, to: request.n, by: shardSize).map { start in
                 Shard(
-                    folder: self.folder, format: self.format, label: label,
-                    firstIndex: self.request.firstIndex + UInt64(start),
-                    count: min(self.shardSize, self.request.n - start))
+                    folder: folder, format: format, label: label,
+                    firstIndex: request.firstIndex + UInt64(start),
+                    count: min(shardSize, request.n - start))
             }
         }
     }
@@ -101,10 +101,10 @@ struct ShardedDrawing: Sendable {
         _ shards: [Shard], seed: UInt64, _ model: ModelDescription, _ shape: DrawnImages.Shape
     ) async throws {
         let display = SharedDisplay(
-            style: self.style, isQuiet: self.isQuiet, images: shards.reduce(0) { $0 + $1.count },
+            style: style, isQuiet: isQuiet, images: shards.reduce(0) { $0 + $1.count },
             imageValues: shape.count)
         defer { display.clear() }
-        let job = LongJob(client: self.client, patience: self.patience, model: model, display: display)
+        let job = LongJob(client: client, patience: patience, model: model, display: display)
         let most = job.imagesOfRequest(shape)
         var next = (shard: 0, image: 0)
         var writer: (shard: Int, ShardWriter)?

@@ -35,10 +35,10 @@ final class OpenFile {
         }
     }
 
-    deinit { close(self.descriptor) }
+    deinit { close(descriptor) }
 
     /// Whether it can be opened again.
-    var isPlain: Bool { self.whole == nil }
+    var isPlain: Bool { whole == nil }
 
     /// The bytes in a range, fewer where the file ends.
     ///
@@ -46,7 +46,7 @@ final class OpenFile {
     func bytes(_ range: Range<Int>) throws(Failure) -> [UInt8] {
         if let whole { return Array(whole[range.clamped(to: 0..<whole.count)]) }
         let descriptor = self.descriptor
-        return try Self.bytes(self.path, most: range.count) { buffer, offset in
+        return try Self.bytes(path, most: range.count) { buffer, offset in
             pread(descriptor, buffer.baseAddress, buffer.count, off_t(range.lowerBound + offset))
         }
     }

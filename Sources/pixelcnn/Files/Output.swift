@@ -21,8 +21,8 @@ final class Output {
 
     func write(_ bytes: [UInt8]) throws(Failure) {
         do {
-            if self.file != nil {
-                try self.file?.write(bytes)
+            if file != nil {
+                try file?.write(bytes)
             } else {
                 try FileHandle.standardOutput.write(contentsOf: Data(bytes))
             }
@@ -38,7 +38,7 @@ final class Output {
     /// Gives the file its name.
     func commit() throws(Failure) {
         do {
-            try self.file.take()?.commit()
+            try file.take()?.commit()
         } catch {
             throw Failure(.cannotCreate, "\(error)")
         }

@@ -112,8 +112,8 @@ struct ImageStack {
     ///
     /// - Throws: ``Failure`` (65) where images are not of one size, or not the model's.
     func shape(for model: ModelDescription) throws(Failure) -> DrawnImages.Shape {
-        let first = self.sources[0]
-        for source in self.sources {
+        let first = sources[0]
+        for source in sources {
             guard source.channels ?? model.channels == model.channels else {
                 throw Failure(
                     .dataError,
@@ -143,8 +143,8 @@ struct ImageStack {
 
     /// What people call each image: its index where there is one file, else its file, and its index there.
     var names: [String] {
-        if self.sources.count == 1 { return (0..<self.count).map { "\($0)" } }
-        return self.sources.flatMap { source in
+        if sources.count == 1 { return (0..<count).map { "\($0)" } }
+        return sources.flatMap { source in
             source.layout?.shape.count == 4 ? (0..<source.count).map { "\(source.path)[\($0)]" } : [source.path]
         }
     }
@@ -158,17 +158,17 @@ struct ImageStack {
         var values: [UInt16] = []
         values.reserveCapacity(most * shape.count)
         var count = 0
-        while count < most, self.next.source < self.sources.count {
-            let source = self.sources[self.next.source]
-            let images = self.next.image..<min(self.next.image + most - count, source.count)
+        while count < most, next.source < sources.count {
+            let source = sources[self.next.source]
+            let images = next.image..<min(next.image + most - count, source.count)
             do {
                 values += try Self.values(of: source, images, shape)
             } catch {
                 throw Self.failure(source.path, error)
             }
             count += images.count
-            self.next =
-                images.upperBound < source.count ? (self.next.source, images.upperBound) : (self.next.source + 1, 0)
+            next =
+                images.upperBound < source.count ? (next.source, images.upperBound) : (next.source + 1, 0)
         }
         return count > 0 ? Batch(count: count, body: DrawnImages(values: values, shape: shape).npy()) : nil
     }

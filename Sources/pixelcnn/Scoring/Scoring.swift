@@ -22,10 +22,10 @@ struct Scoring: Sendable {
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
         var stack = try ImageStack(self.files)
-        let model = try await self.client.describeModel(patience: self.patience.patience(), notify: self.tell)
+        let model = try await self.client.describeModel(patience: self.patience.patience(), notify: tell)
         let shape = try stack.shape(for: model)
         if let note = model.sizeNote(height: shape.height, width: shape.width) {
-            self.tell("\(self.files[0]): \(note): scored as they are")
+            tell("\(self.files[0]): \(note): scored as they are")
         }
         let path = try self.path(model)
         let output = try self.output.map { path throws(Failure) in try Output(path) }
@@ -54,13 +54,13 @@ struct Scoring: Sendable {
         try output?.commit()
         display.clear()
         if let output = self.output {
-            self.tell("wrote log-probabilities to \(output == "-" ? "standard output" : output)")
+            tell("wrote log-probabilities to \(output == "-" ? "standard output" : output)")
         }
         // Standard output is taken where the array goes there.
         if self.output != "-" { try self.print(ScoreResponse(bitsPerDimension: bits), stack.names) }
     }
 
-    private func tell(_ line: String) { if !self.isQuiet { say(line) } }
+    private func tell(_ line: String) { if !isQuiet { say(line) } }
 
     private func path(_ model: ModelDescription) throws(Failure) -> String {
         let label = try self.label.map { label throws(Failure) in ClassLabel.number(try model.class(label)) }

@@ -15,7 +15,7 @@ struct ProgressOptions: ParsableArguments {
 
     /// How it is shown; `wantsPreview` also where all else is silent.
     func style(wantsPreview: Bool = false) -> DrawingDisplay.Style {
-        if Terminal.isCapable(), !self.quiet || wantsPreview { return .live(bar: !self.quiet) }
-        return self.progress ? .lines : .silent
+        if Terminal.isCapable(), !quiet || wantsPreview { return .live(bar: !quiet) }
+        return progress ? .lines : .silent
     }
 }

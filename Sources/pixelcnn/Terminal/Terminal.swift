@@ -31,34 +31,34 @@ final class LiveLines {
 
     /// Draws `lines` in place of those drawn before. Each must fit the terminal's width.
     func draw(_ lines: [String]) {
-        let hide = self.isCursorHidden ? "" : "\u{1B}[?25l"
-        self.isCursorHidden = true
-        let erase = lines.count < self.drawn ? "\u{1B}[J" : ""
+        let hide = isCursorHidden ? "" : "\u{1B}[?25l"
+        isCursorHidden = true
+        let erase = lines.count < drawn ? "\u{1B}[J" : ""
         // Each line is erased before it is drawn: behind a line as wide as the terminal, its last cell would go.
-        self.write(hide + self.home + erase + lines.map { "\u{1B}[K" + $0 }.joined(separator: "\n"))
-        self.drawn = lines.count
+        write(hide + home + erase + lines.map { "\u{1B}[K" + $0 }.joined(separator: "\n"))
+        drawn = lines.count
     }
 
     /// Takes the lines away.
     func clear() {
-        guard self.isCursorHidden else { return }
-        self.write(self.home + "\u{1B}[J\u{1B}[?25h")
-        (self.drawn, self.isCursorHidden) = (0, false)
+        guard isCursorHidden else { return }
+        write(home + "\u{1B}[J\u{1B}[?25h")
+        (drawn, isCursorHidden) = (0, false)
     }
 
     /// Leaves the lines as they are; what follows stands below them.
     func end() {
-        guard self.isCursorHidden else { return }
-        self.write("\n\u{1B}[?25h")
-        (self.drawn, self.isCursorHidden) = (0, false)
+        guard isCursorHidden else { return }
+        write("\n\u{1B}[?25h")
+        (drawn, isCursorHidden) = (0, false)
     }
 
     /// To the first of the lines drawn.
     private var home: String {
-        self.drawn > 1 ? "\r\u{1B}[\(self.drawn - 1)A" : "\r"
+        drawn > 1 ? "\r\u{1B}[\(drawn - 1)A" : "\r"
     }
 
     private func write(_ text: String) {
-        try? self.terminal.write(contentsOf: Data(text.utf8))
+        try? terminal.write(contentsOf: Data(text.utf8))
     }
 }
