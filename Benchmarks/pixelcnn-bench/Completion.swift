@@ -1,6 +1,7 @@
-// `pixelcnn-bench completion`: what completing a picture costs beside drawing it, with its given rows unknown and known, by
-// rows and number of images; and what remembering rows costs those who never ask for them again. Scheduler alone, no server
-// and no socket; the variants of each case take turns, so that a machine that slows down slows all of them.
+// `pixelcnn-bench completion`: what completing a picture costs beside drawing it, with its given rows unknown and
+// known, by rows and number of images; and what remembering rows costs those who never ask for them again. Scheduler
+// alone, no server and no socket; the variants of each case take turns, so that a machine that slows down slows all of
+// them.
 
 import ArgumentParser
 import Foundation

@@ -1,5 +1,5 @@
-// `pixelcnn-bench everything`: all measurements of docs/PERFORMANCE.md that need no PyTorch, as one JSON document. Memory
-// comes first, while the process has allocated nothing but the model.
+// `pixelcnn-bench everything`: all measurements of docs/PERFORMANCE.md that need no PyTorch, as one JSON document.
+// Memory comes first, while the process has allocated nothing but the model.
 
 import ArgumentParser
 import Foundation

@@ -1,6 +1,6 @@
 // 64 images at 64 different positions against 64 in step. An image joins every 17 steps, and one that is complete is
-// replaced at once: 17 and 32 × 32 have no common divisor, so positions stay different, and columns differ as well. Both
-// ways 32 × 32 steps are timed, in which every image computes each of its pixels, or its successor's, once.
+// replaced at once: 17 and 32 × 32 have no common divisor, so positions stay different, and columns differ as well.
+// Both ways 32 × 32 steps are timed, in which every image computes each of its pixels, or its successor's, once.
 
 import Foundation
 import PixelCNNEngine
@@ -67,7 +67,8 @@ private func stepReplacing(_ session: SamplingSession, _ engine: Engine) {
     for tag in finished { session.add(engine.task(UInt64(roundImages + tag), size: roundSize), tag: tag) }
 }
 
-/// Sessions made on one thread and each used by one other: a session belongs to a thread at a time, not to one for ever.
+/// Sessions made on one thread and each used by one other: a session belongs to a thread at a time, not to one for
+/// ever.
 private final class Sessions: @unchecked Sendable {
     private let sessions: [SamplingSession]
 

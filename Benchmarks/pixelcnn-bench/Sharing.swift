@@ -1,5 +1,5 @@
-// `pixelcnn-bench sharing`: what clients of the scheduler notice of each other. One image asked for again and again, on an
-// idle machine and beside a large job, which also tells what the large job loses; and many clients of one image each
+// `pixelcnn-bench sharing`: what clients of the scheduler notice of each other. One image asked for again and again, on
+// an idle machine and beside a large job, which also tells what the large job loses; and many clients of one image each
 // against one client that asks for as many at once. Scheduler alone, no server and no socket.
 
 import ArgumentParser

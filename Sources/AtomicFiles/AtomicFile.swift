@@ -61,7 +61,8 @@ package struct AtomicFile: ~Copyable {
 
     /// Syncs the file and gives it its name; after a failure the destination is as it was.
     ///
-    /// - Parameter replacing: whether a file of that name may be there; else it stays, and the error's number is `EEXIST`.
+    /// - Parameter replacing: whether a file of that name may be there; else it stays, and the error's number is
+    ///   `EEXIST`.
     /// - Throws: ``AtomicFileError``.
     package consuming func commit(replacing: Bool = true) throws(AtomicFileError) {
         guard let temporary else { return }

@@ -1,5 +1,5 @@
-// A folder of files that appears whole or not at all: filled beside its destination, every file synced, and renamed. Costs
-// an fsync a file and two more.
+// A folder of files that appears whole or not at all: filled beside its destination, every file synced, and renamed.
+// Costs an fsync a file and two more.
 
 #if canImport(Glibc)
     import Glibc

@@ -1,5 +1,5 @@
-// One image, or a mask, as people keep it: PNG or NPY, whichever the first bytes say. The size comes from the head alone, so
-// that it can be judged before anything of that size is allocated.
+// One image, or a mask, as people keep it: PNG or NPY, whichever the first bytes say. The size comes from the head
+// alone, so that it can be judged before anything of that size is allocated.
 
 /// A PNG or NPY file of one image, or of a mask.
 package struct ImageFile: Sendable, Equatable {
@@ -34,8 +34,8 @@ package struct ImageFile: Sendable, Equatable {
         }
     }
 
-    /// The image's values 0 … `colors` − 1, (channels, height, width). A picture's level becomes the value that is shown
-    /// nearest to it.
+    /// The image's values 0 … `colors` − 1, (channels, height, width). A picture's level becomes the value that is
+    /// shown nearest to it.
     ///
     /// - Throws: ``ImageFileError`` where the file is no such image.
     package func values(channels: Int, colors: Int) throws(ImageFileError) -> [UInt16] {

@@ -1,5 +1,5 @@
-// Where in a `.npy` file its elements lie, so that an array that is larger than memory can be read in pieces along its first
-// dimension. Whoever has the file reads the bytes.
+// Where in a `.npy` file its elements lie, so that an array that is larger than memory can be read in pieces along its
+// first dimension. Whoever has the file reads the bytes.
 
 /// What the header of a `.npy` file says of its data.
 package struct NPYLayout: Sendable {

@@ -10,8 +10,8 @@ extension PNG {
 
     /// Decodes a PNG file.
     ///
-    /// Palettes are expanded to RGB, and gray of 1, 2 and 4 bits to 8. Interlaced files are read. Alpha is dropped where
-    /// every pixel is opaque.
+    /// Palettes are expanded to RGB, and gray of 1, 2 and 4 bits to 8. Interlaced files are read. Alpha is dropped
+    /// where every pixel is opaque.
     ///
     /// - Parameter limit: the most pixels, width × height, that are accepted. Checked before anything is allocated.
     /// - Throws: `PNGError` for files that are damaged, larger than `limit`, of 16 bits, or not fully opaque.

@@ -1,6 +1,6 @@
 // The chunks of a PNG file, found and checked before libpng sees any of it: signature, lengths, checksums, IHDR first
-// and IEND last. One pass over the file; no copy, and no list that a file of many empty chunks could make long. Limits on
-// untrusted sizes are decided from this alone.
+// and IEND last. One pass over the file; no copy, and no list that a file of many empty chunks could make long. Limits
+// on untrusted sizes are decided from this alone.
 
 /// What the chunks of a PNG file say, as far as it matters here.
 struct PNGChunks {

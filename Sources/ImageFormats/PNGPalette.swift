@@ -1,5 +1,5 @@
-// Turns the indices of a palette image into colours. Done here and not by libpng, which shows an index beyond the palette
-// as black. One table lookup a pixel, into a new array.
+// Turns the indices of a palette image into colours. Done here and not by libpng, which shows an index beyond the
+// palette as black. One table lookup a pixel, into a new array.
 
 /// The colours of a palette image.
 struct PNGPalette {

@@ -1,4 +1,5 @@
-// An error as RFC 9457 has it. `type` stays `about:blank`: the HTTP status says the kind, `detail` and `field` the rest.
+// An error as RFC 9457 has it. `type` stays `about:blank`: the HTTP status says the kind, `detail` and `field` the
+// rest.
 
 /// The body of every error answer, `application/problem+json`.
 package struct Problem: Sendable, Equatable, Codable, Error, CustomStringConvertible {

@@ -4,7 +4,8 @@ extension SampleRequest {
     /// Checks every range.
     ///
     /// - Parameters:
-    ///   - model: the model that will answer; it bounds `top_k`, has the classes, and gives the default height and width.
+    ///   - model: the model that will answer; it bounds `top_k`, has the classes, and gives the default height and
+    ///     width.
     ///   - limits: the most that one request may ask for.
     ///   - isStreamed: whether the answer is an event stream; some fields say how to stream.
     /// - Throws: ``RequestError/outOfRange(field:found:allowed:)``.

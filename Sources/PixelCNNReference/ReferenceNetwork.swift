@@ -55,8 +55,8 @@ package struct ReferenceNetwork {
         openblas_set_num_threads(1)
     }
 
-    /// Logits (d, C, H, W) of an image's values (C, H, W), 0 … d − 1; `label` is the image's class, where the network is
-    /// conditional, and only there.
+    /// Logits (d, C, H, W) of an image's values (C, H, W), 0 … d − 1; `label` is the image's class, where the network
+    /// is conditional, and only there.
     package func logits(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
         let (channels, colors) = (hyperparameters.channels, hyperparameters.colors)
         precondition(values.count == channels * height * width)

@@ -25,8 +25,8 @@ struct ComputeThread: Sendable {
         isDone.signal()
     }
 
-    /// Waits for the ends of all, on a thread of its own: Swift's pool must not wait for them, of lower priority and perhaps
-    /// stuck.
+    /// Waits for the ends of all, on a thread of its own: Swift's pool must not wait for them, of lower priority and
+    /// perhaps stuck.
     static func join(_ threads: [ComputeThread]) async {
         await withCheckedContinuation { waiter in
             Thread.detachNewThread {

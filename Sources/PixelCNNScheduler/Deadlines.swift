@@ -1,5 +1,5 @@
-// Jobs that must be done by a time. No timer a job: workers compare the clock, which they read anyway, with the earliest
-// deadline after each piece, and only a deadline that has passed costs more than that.
+// Jobs that must be done by a time. No timer a job: workers compare the clock, which they read anyway, with the
+// earliest deadline after each piece, and only a deadline that has passed costs more than that.
 
 import Synchronization
 

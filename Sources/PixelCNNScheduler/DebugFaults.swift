@@ -1,5 +1,5 @@
-// Faults made on purpose, for tests of what must notice them: whether a stuck worker is found and the daemon restarted can
-// only be seen with a worker that is stuck.
+// Faults made on purpose, for tests of what must notice them: whether a stuck worker is found and the daemon restarted
+// can only be seen with a worker that is stuck.
 
 /// Which faults to make; none by default.
 package struct DebugFaults: Sendable {

@@ -1,6 +1,6 @@
-// What a running job has so far, for whoever streams it. Workers write, a reader pulls at its own pace: neither waits for
-// the other, and a slow reader costs no more memory than the job's values, once as rows and once as images. A worker pays
-// an addition a row, and a copy of it only where rows are streamed.
+// What a running job has so far, for whoever streams it. Workers write, a reader pulls at its own pace: neither waits
+// for the other, and a slow reader costs no more memory than the job's values, once as rows and once as images. A
+// worker pays an addition a row, and a copy of it only where rows are streamed.
 
 import DequeModule
 import PixelCNNEngine

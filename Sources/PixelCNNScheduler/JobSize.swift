@@ -1,6 +1,6 @@
 // Small and large jobs are stepped apart: a step of 64 images takes many times as long as one of a single image, so an
-// image that joined them would take as long as they do. A worker has a session for each size and gives each its share of
-// the time. And an image of many pixels holds its place for long, which small jobs must not find taken.
+// image that joined them would take as long as they do. A worker has a session for each size and gives each its share
+// of the time. And an image of many pixels holds its place for long, which small jobs must not find taken.
 
 /// Which session a job's images go to.
 enum JobSize: CaseIterable {

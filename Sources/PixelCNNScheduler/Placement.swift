@@ -1,6 +1,7 @@
-// Which worker takes which waiting image: bookkeeping alone, held by JobQueue under its lock. Jobs of a size take turns,
-// an image each, so that none waits for all of another; workers take equal shares of each size, so that all cores finish
-// together; and small jobs have places and memory that large ones cannot take, so that they never wait for those.
+// Which worker takes which waiting image: bookkeeping alone, held by JobQueue under its lock. Jobs of a size take
+// turns, an image each, so that none waits for all of another; workers take equal shares of each size, so that all
+// cores finish together; and small jobs have places and memory that large ones cannot take, so that they never wait for
+// those.
 
 import DequeModule
 import PixelCNNEngine
@@ -120,8 +121,8 @@ struct Placement {
         return min(before < rest ? share + 1 : share, capacity)
     }
 
-    /// Whether the row cache of the next image has room. Others do not overtake it, or a wide image might wait for ever;
-    /// one image of a size always may run. Large jobs leave a quarter to small ones.
+    /// Whether the row cache of the next image has room. Others do not overtake it, or a wide image might wait for
+    /// ever; one image of a size always may run. Large jobs leave a quarter to small ones.
     private func nextFits(_ size: JobSize) -> Bool {
         guard let next = waiting[size].first else { return false }
         let limit = size == .small ? maximumCacheBytes : maximumCacheBytes / 4 * 3

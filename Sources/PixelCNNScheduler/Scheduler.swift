@@ -20,11 +20,11 @@ package final class Scheduler: Sendable {
     private let threads: [ComputeThread]
     private let heartbeats: [Heartbeat]  // of each thread
 
-    /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are refused.
-    /// Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of a small job and one
-    /// of a large job may always run. Row caches of images that are done are kept for the next ones within the same
-    /// bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for not at all. `observer`
-    /// hears of jobs.
+    /// Starts `threads` workers. While images wait, jobs that would make it more than `maximumQueuedImages` are
+    /// refused. Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of a small job
+    /// and one of a large job may always run. Row caches of images that are done are kept for the next ones within the
+    /// same bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for not at all.
+    /// `observer` hears of jobs.
     package init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
         maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes,
@@ -61,8 +61,8 @@ package final class Scheduler: Sendable {
     /// The longest that a thread with images has gone without a step until now; zero where none has any.
     package var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
 
-    /// Refuses a job of `images` images that would be refused now, for a caller to whom a job costs more than a question.
-    /// `others` are images that will have been queued by then.
+    /// Refuses a job of `images` images that would be refused now, for a caller to whom a job costs more than a
+    /// question. `others` are images that will have been queued by then.
     /// - Throws: ``SchedulerError/queueFull(retryAfterSeconds:)`` or ``SchedulerError/stopped``.
     package func checkRoom(for images: Int, behind others: Int = 0) throws(SchedulerError) {
         try queue.checkRoom(for: images, behind: others)

@@ -1,7 +1,7 @@
-// Whose turn it is on a worker that has small and large images. Each job has the same claim to the machine's time, spread
-// evenly over its images in flight, and a session's claim is that of its images. One request for an image beside a large
-// job on two workers thus has 1 against ½ here: two thirds of this worker, several pixels for each of the large job's,
-// and the large job still has two thirds of the machine.
+// Whose turn it is on a worker that has small and large images. Each job has the same claim to the machine's time,
+// spread evenly over its images in flight, and a session's claim is that of its images. One request for an image beside
+// a large job on two workers thus has 1 against ½ here: two thirds of this worker, several pixels for each of the large
+// job's, and the large job still has two thirds of the machine.
 
 /// Shares one thread's time by what was spent, piece by piece: a session that has had less than its share is next.
 struct TimeShare {

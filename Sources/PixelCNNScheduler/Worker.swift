@@ -1,7 +1,7 @@
 // The loop of one compute thread: look where something has changed, compute a piece, hand out what is finished. Images
 // join and leave between pieces, which are a millisecond or so even where a step of many images is fifty (continuous
-// batching). Small jobs and large ones have a session each, and TimeShare says whose piece is next. A worker with nothing
-// to do helps one that has a single image.
+// batching). Small jobs and large ones have a session each, and TimeShare says whose piece is next. A worker with
+// nothing to do helps one that has a single image.
 
 import Foundation
 import PixelCNNEngine

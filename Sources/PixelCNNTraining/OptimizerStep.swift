@@ -1,5 +1,5 @@
-// What one step of the optimiser does: Adam as PyTorch has it, after clipping the gradient's norm, and the running average
-// of the weights.
+// What one step of the optimiser does: Adam as PyTorch has it, after clipping the gradient's norm, and the running
+// average of the weights.
 
 import CPixelKernels
 

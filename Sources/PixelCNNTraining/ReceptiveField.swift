@@ -1,5 +1,6 @@
-// Which inputs a prediction depends on: from the gradient of one logit for a model's two stacks, as the original plots it;
-// from the masks alone for a network that has no vertical stack, only masked k × k convolutions one after the other.
+// Which inputs a prediction depends on: from the gradient of one logit for a model's two stacks, as the original plots
+// it; from the masks alone for a network that has no vertical stack, only masked k × k convolutions one after the
+// other.
 
 import PixelCNNModel
 
@@ -36,8 +37,8 @@ package struct ReceptiveField: Sendable, Equatable {
     /// before the gated one: 7 × 7 of type A, then for each block k × k of type B, then 1 × 1 of type B. Parameters as
     /// above.
     ///
-    /// Above the pixel such a stack reaches one row up for each step to the right, so a wedge to the right stays unseen,
-    /// however deep it is: the blind spot.
+    /// Above the pixel such a stack reaches one row up for each step to the right, so a wedge to the right stays
+    /// unseen, however deep it is: the blind spot.
     package init(ofMaskedConvolutionsLike size: Hyperparameters, channel: Int, row: Int, column: Int) {
         (height, width) = (size.height, size.width)
         var seen = [Bool](repeating: false, count: size.channels * height * width)

@@ -1,8 +1,8 @@
-// A network that learns: parameters, their gradients, Adam's moments and the average of the weights, and the threads that
-// work on them.
+// A network that learns: parameters, their gradients, Adam's moments and the average of the weights, and the threads
+// that work on them.
 //
-// The same images in the same order give the same bits for every number of threads: image i of a batch goes to part
-// i mod 8, a part takes its images in order, and the parts are added up in order. Threads only choose which of them works
+// The same images in the same order give the same bits for every number of threads: image i of a batch goes to part i
+// mod 8, a part takes its images in order, and the parts are added up in order. Threads only choose which of them works
 // on which part. Memory: one set of activations a thread, and 8 gradients.
 
 import CPixelKernels

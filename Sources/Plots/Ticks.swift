@@ -1,4 +1,5 @@
-// Where an axis has its marks: at multiples of 1, 2 or 5 times a power of ten, as few as can be read and as many as help.
+// Where an axis has its marks: at multiples of 1, 2 or 5 times a power of ten, as few as can be read and as many as
+// help.
 
 #if canImport(Glibc)
     import Glibc

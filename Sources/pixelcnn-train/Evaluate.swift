@@ -1,5 +1,5 @@
-// `pixelcnn-train evaluate`: how well a model predicts images, in bits and nats a value, with the standard error that the
-// number of images leaves.
+// `pixelcnn-train evaluate`: how well a model predicts images, in bits and nats a value, with the standard error that
+// the number of images leaves.
 
 import ArgumentParser
 import Foundation

@@ -1,6 +1,6 @@
 // What the model has learnt, to look at: a few images that the engine draws at the end of every epoch, in one session.
-// The seed stays, so the grids of two epochs differ by what was learnt between them. Costs what the daemon would take for
-// as many images on one thread, and packs the weights once more.
+// The seed stays, so the grids of two epochs differ by what was learnt between them. Costs what the daemon would take
+// for as many images on one thread, and packs the weights once more.
 
 import ImageFormats
 import PixelCNNEngine

@@ -1,5 +1,5 @@
-// `pixelcnn-train train`, the default: learns a model from images. Everything that changes the result is in the settings;
-// this file turns options into them, and failures into one line and an exit code.
+// `pixelcnn-train train`, the default: learns a model from images. Everything that changes the result is in the
+// settings; this file turns options into them, and failures into one line and an exit code.
 
 import ArgumentParser
 import Foundation

@@ -89,8 +89,8 @@ struct NetworkOptions: ParsableArguments {
         }
     }
 
-    /// A network for images of this size, and conditional on their classes where it is to be: from a file, or with first
-    /// weights.
+    /// A network for images of this size, and conditional on their classes where it is to be: from a file, or with
+    /// first weights.
     func model(for images: ImageSet, seed: UInt64, size colors: Int?, isConditional: Bool) throws -> Model {
         if let start {
             let model = try Model.load(path: start, height: images.height, width: images.width)
@@ -162,8 +162,8 @@ struct DataOptions: ParsableArguments {
     /// What the data is called in a plot.
     var name: String { data.map { ($0 as NSString).lastPathComponent } ?? "CIFAR-10" }
 
-    /// Reads the images, CIFAR-10's where no other are named; with their classes where they are asked for. Those of test
-    /// images matter to conditional networks only.
+    /// Reads the images, CIFAR-10's where no other are named; with their classes where they are asked for. Those of
+    /// test images matter to conditional networks only.
     func load(labelled: Bool, showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
         let path =
             try data ?? CIFAR10.fetch(into: "datasets", url: cifarURL, md5: cifarMD5, showsProgress: showsProgress)

@@ -1,5 +1,5 @@
-// The command line as it is typed. Nothing has a default here: what is not given may still come from the environment, or
-// from a file.
+// The command line as it is typed. Nothing has a default here: what is not given may still come from the environment,
+// or from a file.
 
 import ArgumentParser
 

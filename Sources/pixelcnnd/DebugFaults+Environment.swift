@@ -1,5 +1,6 @@
-// Switches for faults, off unless PIXELCNND_DEBUG_FAULTS=1: no request can then do harm. Armed, a request for samples with
-// the seed 3735928559 (0xdeadbeef) hangs the compute thread that takes it up, as a bug would, and the watchdog must act.
+// Switches for faults, off unless PIXELCNND_DEBUG_FAULTS=1: no request can then do harm. Armed, a request for samples
+// with the seed 3735928559 (0xdeadbeef) hangs the compute thread that takes it up, as a bug would, and the watchdog
+// must act.
 
 import PixelCNNScheduler
 

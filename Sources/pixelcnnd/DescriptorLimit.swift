@@ -1,5 +1,5 @@
-// Every connection is a descriptor. The soft limit is 1024 by custom, for programs that use select(2); this one does not,
-// so it takes what the hard limit allows.
+// Every connection is a descriptor. The soft limit is 1024 by custom, for programs that use select(2); this one does
+// not, so it takes what the hard limit allows.
 
 import Foundation
 

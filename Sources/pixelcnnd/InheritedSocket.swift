@@ -1,5 +1,5 @@
-// The socket that the service manager listens on for us (sd_listen_fds(3)): connections made while no daemon runs wait in
-// it. What was passed must be exactly what can be served, or the daemon says what it got instead.
+// The socket that the service manager listens on for us (sd_listen_fds(3)): connections made while no daemon runs wait
+// in it. What was passed must be exactly what can be served, or the daemon says what it got instead.
 
 import CSystemd
 import Foundation

@@ -1,5 +1,6 @@
-// Whether standard error goes to the journal: systemd names the stream that it made in JOURNAL_STREAM, and a program whose
-// output was redirected since has another one. Without a journal behind it, sd_journal_sendv(3) would lose every line.
+// Whether standard error goes to the journal: systemd names the stream that it made in JOURNAL_STREAM, and a program
+// whose output was redirected since has another one. Without a journal behind it, sd_journal_sendv(3) would lose every
+// line.
 
 import Foundation
 

@@ -1,5 +1,5 @@
-// From settings to a model that answers at full speed: load, verify, pack, start compute threads, warm up. At the start,
-// and again beside the served model at each reload.
+// From settings to a model that answers at full speed: load, verify, pack, start compute threads, warm up. At the
+// start, and again beside the served model at each reload.
 
 import Foundation
 import Logging

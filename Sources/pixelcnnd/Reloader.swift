@@ -1,6 +1,6 @@
-// SIGHUP: loads what the settings say by now beside the served model, and serves it instead to every request that begins
-// from then on; those that have begun end on the model that they began with, which then ends too. Where anything is wrong
-// nothing changes, and the log and the status say what. Signals during a reload make one more, after it.
+// SIGHUP: loads what the settings say by now beside the served model, and serves it instead to every request that
+// begins from then on; those that have begun end on the model that they began with, which then ends too. Where anything
+// is wrong nothing changes, and the log and the status say what. Signals during a reload make one more, after it.
 
 import CMalloc
 import Foundation

@@ -1,5 +1,5 @@
-// The protocol with systemd: sd_notify(3), sd_watchdog_enabled(3). Without a service manager (no NOTIFY_SOCKET) nothing is
-// sent.
+// The protocol with systemd: sd_notify(3), sd_watchdog_enabled(3). Without a service manager (no NOTIFY_SOCKET) nothing
+// is sent.
 
 import CSystemd
 import Foundation

@@ -1,7 +1,8 @@
-// Keeps the service manager informed from a thread of its own, so that neither a model that loads nor a busy pool delays
-// a sign of life: STATUS= when it changed, at most once a second, and WATCHDOG=1 while compute makes progress. A worker
-// without images makes progress; one that has had images for the watchdog's interval without a step does not, and then
-// the silence has the service manager restart the daemon. During a drain progress also buys the time that it takes.
+// Keeps the service manager informed from a thread of its own, so that neither a model that loads nor a busy pool
+// delays a sign of life: STATUS= when it changed, at most once a second, and WATCHDOG=1 while compute makes progress. A
+// worker without images makes progress; one that has had images for the watchdog's interval without a step does not,
+// and then the silence has the service manager restart the daemon. During a drain progress also buys the time that it
+// takes.
 
 import Foundation
 import Logging

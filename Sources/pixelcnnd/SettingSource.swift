@@ -11,8 +11,8 @@ struct SettingSource {
         "drain_timeout", "exit_when_idle", "log_level",
     ]
 
-    /// What to say of variables that look like settings and are none. A service of Kubernetes that is called pixelcnnd brings some of its
-    /// own (PIXELCNND_SERVICE_HOST, PIXELCNND_PORT_80_TCP), so they are no error.
+    /// What to say of variables that look like settings and are none. A service of Kubernetes that is called pixelcnnd
+    /// brings some of its own (PIXELCNND_SERVICE_HOST, PIXELCNND_PORT_80_TCP), so they are no error.
     static func warnings(_ environment: [String: String]) -> [String] {
         let known = self.keys.map { variable($0) } + ["PIXELCNND_CONFIG", "PIXELCNND_DEBUG_FAULTS"]
         return environment.keys.filter { name in

@@ -1,5 +1,5 @@
-// What hostile or broken clients send, to a real daemon: it answers or hangs up, serves everybody else meanwhile, and has
-// nothing left of it afterwards.
+// What hostile or broken clients send, to a real daemon: it answers or hangs up, serves everybody else meanwhile, and
+// has nothing left of it afterwards.
 
 import Foundation
 import PixelCNNAPI

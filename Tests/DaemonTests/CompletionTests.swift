@@ -1,5 +1,5 @@
-// The scripts that make shells complete command lines, in the shells themselves; and the classes of the served model among
-// what they offer.
+// The scripts that make shells complete command lines, in the shells themselves; and the classes of the served model
+// among what they offer.
 
 import Foundation
 import ServerTestSupport

@@ -1,5 +1,5 @@
-// Pictures completed by a real daemon: what is given stays, the rest is the seed's, and neither the cache, nor other requests,
-// nor a reload, nor the way of asking changes a byte.
+// Pictures completed by a real daemon: what is given stays, the rest is the seed's, and neither the cache, nor other
+// requests, nor a reload, nor the way of asking changes a byte.
 
 import Digests
 import Foundation

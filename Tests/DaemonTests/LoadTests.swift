@@ -1,5 +1,5 @@
-// The load scripts of Tests/Load in their short form: every client is answered as it must be, and counts, descriptors and
-// threads return to what they were. Times are `make load`'s affair.
+// The load scripts of Tests/Load in their short form: every client is answered as it must be, and counts, descriptors
+// and threads return to what they were. Times are `make load`'s affair.
 
 import Foundation
 import ServerTestSupport

@@ -1,5 +1,5 @@
-// What clients can make a daemon hold, as its own process tells: bodies that never end and answers that nobody reads fill
-// the memory for requests and no more; the others are refused, and all of it is free again when they are gone.
+// What clients can make a daemon hold, as its own process tells: bodies that never end and answers that nobody reads
+// fill the memory for requests and no more; the others are refused, and all of it is free again when they are gone.
 
 import Foundation
 import PixelCNNAPI

@@ -30,8 +30,8 @@ struct MetricsTests {
             }
             _ = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{\"n\":0}")
             for path in ["/nowhere", "/nowhere/else?x=1"] { _ = try await Curl.send(path, socket: daemon.socket) }
-            // A request is counted a moment after its client has the answer, and its connection closed a moment later; the
-            // scrape itself is being answered.
+            // A request is counted a moment after its client has the answer, and its connection closed a moment later;
+            // the scrape itself is being answered.
             var after: [String: Double] = [:]
             #expect(
                 await eventually {

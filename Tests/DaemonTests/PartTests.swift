@@ -1,5 +1,5 @@
-// pixelcnn against a daemon whose limits are below what is asked for, or which is busy: parts make the same file, waiting
-// is polite and bounded.
+// pixelcnn against a daemon whose limits are below what is asked for, or which is busy: parts make the same file,
+// waiting is polite and bounded.
 
 import Foundation
 import ImageFormats

@@ -1,5 +1,5 @@
-// A terminal's screen as far as the client uses one: cursor up, erasing, colours, the cursor's visibility. An oracle for
-// what is to be seen, independent of the code that paints it.
+// A terminal's screen as far as the client uses one: cursor up, erasing, colours, the cursor's visibility. An oracle
+// for what is to be seen, independent of the code that paints it.
 
 struct TerminalScreen {
     struct Cell: Equatable {

@@ -1,5 +1,5 @@
-// What the documents tell people to type, typed: `run-blocks` pastes every block of commands of every document, in order,
-// against real daemons on small models.
+// What the documents tell people to type, typed: `run-blocks` pastes every block of commands of every document, in
+// order, against real daemons on small models.
 
 import Foundation
 import ServerTestSupport

@@ -1,5 +1,5 @@
-// What the fuzzers of model files share: everything that is done with a file's contents once a reader has accepted them,
-// so that a window on the wrong bytes is touched here and not first in the daemon.
+// What the fuzzers of model files share: everything that is done with a file's contents once a reader has accepted
+// them, so that a window on the wrong bytes is touched here and not first in the daemon.
 
 @testable import PixelCNNModel
 

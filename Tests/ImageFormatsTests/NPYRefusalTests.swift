@@ -136,7 +136,8 @@ import Testing
             for value in UInt8.min...UInt8.max {
                 var changed = file
                 changed[position] = value
-                // A changed file is either refused or of the same length, so its elements are as many as its bytes allow.
+                // A changed file is either refused or of the same length, so its elements are as many as its bytes
+                // allow.
                 guard let array = try? NPYArray(parsing: changed) else { continue }
                 #expect(array.bytes.count == array.count * array.elementType.size)
                 #expect(array.bytes.count <= file.count)

@@ -9,8 +9,8 @@ import Testing
 @testable import PixelCNNEngine
 
 @Suite struct AssistanceTests {
-    /// Sizes that the wavefront fits badly: fewer columns than it lags behind, one row, one column; odd widths, whose last
-    /// column is half a tile of F(2, 3).
+    /// Sizes that the wavefront fits badly: fewer columns than it lags behind, one row, one column; odd widths, whose
+    /// last column is half a tile of F(2, 3).
     static let sizes = [(1, 1), (1, 9), (9, 1), (6, 2), (6, 3), (7, 4), (5, 40), (4, 51), (12, 13)]
 
     @Test(arguments: SmallModels.all.indices)
@@ -91,7 +91,8 @@ import Testing
     }
 }
 
-/// A thread that helps until it is told to stop. With `patience`, it leaves after so many pieces of work and comes again.
+/// A thread that helps until it is told to stop. With `patience`, it leaves after so many pieces of work and comes
+/// again.
 final class Helper: Sendable {
     private let isDone = Atomic<Bool>(false)
     private let ended = DispatchSemaphore(value: 0)

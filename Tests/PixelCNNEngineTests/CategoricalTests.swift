@@ -1,4 +1,5 @@
-// The sampling contract's rules for one value, against a plain implementation in double precision written from its text.
+// The sampling contract's rules for one value, against a plain implementation in double precision written from its
+// text.
 
 import Foundation
 import TestSupport

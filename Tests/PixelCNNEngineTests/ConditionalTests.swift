@@ -1,5 +1,5 @@
-// Class-conditional models: what each class adds is where the full forward pass has it, and an image's class is a matter
-// of that image alone.
+// Class-conditional models: what each class adds is where the full forward pass has it, and an image's class is a
+// matter of that image alone.
 
 import PixelCNNModel
 import PixelCNNReference

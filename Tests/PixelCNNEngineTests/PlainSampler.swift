@@ -1,5 +1,5 @@
-// The sampling contract once more, from its text alone and in double precision: what a draw must be, and whether it lies
-// so near a boundary that rounding may decide. Shares no code with the engine.
+// The sampling contract once more, from its text alone and in double precision: what a draw must be, and whether it
+// lies so near a boundary that rounding may decide. Shares no code with the engine.
 
 import Foundation
 

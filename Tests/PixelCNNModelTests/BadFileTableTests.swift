@@ -1,5 +1,5 @@
-// The table of bad files, and the one line that a person reads of each: the file, the tensor or entry where there is one,
-// what was found, and what to do. The other suites hold the cases of each reader to their exact errors.
+// The table of bad files, and the one line that a person reads of each: the file, the tensor or entry where there is
+// one, what was found, and what to do. The other suites hold the cases of each reader to their exact errors.
 
 import Testing
 

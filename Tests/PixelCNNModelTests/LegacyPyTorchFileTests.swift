@@ -1,5 +1,5 @@
-// Files in the form before PyTorch 1.6 with one thing changed: each is refused with the error for that thing. That whole
-// ones load to the same numbers as their twins is in PyTorchFileTests.
+// Files in the form before PyTorch 1.6 with one thing changed: each is refused with the error for that thing. That
+// whole ones load to the same numbers as their twins is in PyTorchFileTests.
 
 import Testing
 

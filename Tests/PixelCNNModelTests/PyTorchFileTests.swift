@@ -1,5 +1,5 @@
-// Every form of PyTorch file loads to the same tensors as its plain twin, and every file of another kind is refused with
-// a reason that names it.
+// Every form of PyTorch file loads to the same tensors as its plain twin, and every file of another kind is refused
+// with a reason that names it.
 
 import Digests
 import Testing

@@ -1,5 +1,5 @@
-// The unpickler on pickles written by hand: what it reads, what it refuses by name, and that none of them makes it hang,
-// crash or grow.
+// The unpickler on pickles written by hand: what it reads, what it refuses by name, and that none of them makes it
+// hang, crash or grow.
 
 import Testing
 

@@ -1,5 +1,5 @@
-// GET /openapi.yaml against what is routed: the description and the table of routes name the same paths and methods. That
-// the answers are as described is for Tests/OpenAPI/run.
+// GET /openapi.yaml against what is routed: the description and the table of routes name the same paths and methods.
+// That the answers are as described is for Tests/OpenAPI/run.
 
 import Foundation
 import PixelCNNAPI

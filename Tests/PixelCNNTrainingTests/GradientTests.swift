@@ -74,9 +74,9 @@ import Testing
         } / Double(images.count)
     }
 
-    /// Along the gradient of one tensor the loss rises by step · |gradient|; steps are long enough to rise above Float's
-    /// rounding, short enough that the fifth derivative, which the differences leave, stays below the tolerance.
-    /// The rest of the tolerance is for ReLUs that turn within a step.
+    /// Along the gradient of one tensor the loss rises by step · |gradient|; steps are long enough to rise above
+    /// Float's rounding, short enough that the fifth derivative, which the differences leave, stays below the
+    /// tolerance. The rest of the tolerance is for ReLUs that turn within a step.
     @Test(arguments: SmallModels.all.map(\.name) + ["conditional"])
     func gradientsAreTheSlopesOfTheReferenceNetwork(_ name: String) throws {
         // A narrower spread than the other tests': the wide one bends within any step that Float can see.

@@ -1,5 +1,6 @@
-// The installed units under a real systemd: `with-systemd` boots one over a throw-away view of this machine's files, and
-// `scenario` goes through what the units promise. That takes root; elsewhere it is skipped, but never where CI is true.
+// The installed units under a real systemd: `with-systemd` boots one over a throw-away view of this machine's files,
+// and `scenario` goes through what the units promise. That takes root; elsewhere it is skipped, but never where CI is
+// true.
 
 import Foundation
 import ServerTestSupport

@@ -1,5 +1,5 @@
-// Prometheus's own Python client as an oracle, in the Python of ``PyTorch``: what reads an exposition there is what reads
-// it in the wild.
+// Prometheus's own Python client as an oracle, in the Python of ``PyTorch``: what reads an exposition there is what
+// reads it in the wild.
 
 import Foundation
 

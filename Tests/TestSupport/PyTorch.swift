@@ -1,5 +1,5 @@
-// PyTorch as an oracle, where it is installed: `PIXELCNN_PYTHON`, else `python3`. Where `PIXELCNN_REQUIRE_PYTORCH` is set,
-// as in CI, tests that need it run, and fail, rather than being skipped.
+// PyTorch as an oracle, where it is installed: `PIXELCNN_PYTHON`, else `python3`. Where `PIXELCNN_REQUIRE_PYTORCH` is
+// set, as in CI, tests that need it run, and fail, rather than being skipped.
 
 import Foundation
 

@@ -1,5 +1,5 @@
-// Training conditional on classes, on the digits that come with the project: the forms that classes come in, what is said
-// of classes that are wrong, and the same bytes whatever happens on the way.
+// Training conditional on classes, on the digits that come with the project: the forms that classes come in, what is
+// said of classes that are wrong, and the same bytes whatever happens on the way.
 
 import Foundation
 import ImageFormats

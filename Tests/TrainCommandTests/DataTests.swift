@@ -1,5 +1,5 @@
-// The forms that training data comes in, and what is said of data that is wrong. CIFAR-10 comes as a small archive of the
-// same layout from a real HTTP server on this machine.
+// The forms that training data comes in, and what is said of data that is wrong. CIFAR-10 comes as a small archive of
+// the same layout from a real HTTP server on this machine.
 
 import Foundation
 import ImageFormats

@@ -1,5 +1,6 @@
-// The entries of a PrefixCache and the order in which they go: two lists by recency, of those on probation and those that
-// are protected (a segmented LRU). Everything here happens under the cache's lock, and no state is copied meanwhile.
+// The entries of a PrefixCache and the order in which they go: two lists by recency, of those on probation and those
+// that are protected (a segmented LRU). Everything here happens under the cache's lock, and no state is copied
+// meanwhile.
 
 extension PrefixCache {
     /// Entries by key and by recency.
@@ -41,8 +42,9 @@ extension PrefixCache {
             counts.rowsSaved += UInt64(rows)
         }
 
-        /// Makes room for a new entry; with memory for its state, where an entry of the same size had to go. False where
-        /// there is one already, which counts as used, and where it does not fit beside those that are being read.
+        /// Makes room for a new entry; with memory for its state, where an entry of the same size had to go. False
+        /// where there is one already, which counts as used, and where it does not fit beside those that are being
+        /// read.
         mutating func makeRoom(
             for key: Key, _ values: ArraySlice<UInt16>, bytes size: Int, state: Int
         ) -> (hasRoom: Bool, used: FloatBuffer?) {

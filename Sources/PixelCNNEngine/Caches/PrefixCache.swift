@@ -1,12 +1,14 @@
 // What the network remembers after the first rows of images, kept beyond the images: an image that begins with the same
 // rows starts below them. A state is the last p rows of each layer and three rows of pixels (0.25 MB for the published
-// network at 32 columns), a function of the rows above alone, whether they were given or drawn, with whatever parameters.
+// network at 32 columns), a function of the rows above alone, whether they were given or drawn, with whatever
+// parameters.
 //
-// Entries are found by the hash of their rows, and the rows themselves are compared: a hash is no proof. Which go when the
-// budget is full: a new entry is on probation, and one that is asked for again is protected from all that is not, up to
-// three quarters of the budget. So a large job, which leaves hundreds of states that nobody asks for, pushes out the
-// like, not the prefix that somebody works with. Room is made before a state is copied, of entries that nobody is reading,
-// and the memory of the one that went is written over: the cache neither exceeds its budget nor has pages faulted in again.
+// Entries are found by the hash of their rows, and the rows themselves are compared: a hash is no proof. Which go when
+// the budget is full: a new entry is on probation, and one that is asked for again is protected from all that is not,
+// up to three quarters of the budget. So a large job, which leaves hundreds of states that nobody asks for, pushes out
+// the like, not the prefix that somebody works with. Room is made before a state is copied, of entries that nobody is
+// reading, and the memory of the one that went is written over: the cache neither exceeds its budget nor has pages
+// faulted in again.
 
 import Foundation
 

@@ -1,6 +1,6 @@
 // The state of an image that stands at a row's start: what of its row cache the rows below will read. That is the last
-// p rows of each block's vertical input and three rows of pixels; nothing of the horizontal stack, whose left columns are
-// zero there, and nothing of `toHorizontal`, which belongs to the row to come.
+// p rows of each block's vertical input and three rows of pixels; nothing of the horizontal stack, whose left columns
+// are zero there, and nothing of `toHorizontal`, which belongs to the row to come.
 
 extension RowCache {
     /// Floats of a state.

@@ -1,5 +1,6 @@
 // What one image in flight remembers of the rows above the pixel being computed. Only the last rows of each layer are
-// ever read again, so the size does not depend on the image's height: about 1 MB for the published network at 32 columns.
+// ever read again, so the size does not depend on the image's height: about 1 MB for the published network at 32
+// columns.
 
 /// One image's activation rows. Owned by one session at a time.
 final class RowCache {
@@ -72,7 +73,7 @@ final class RowCache {
         toHorizontal.base + (block * width + column) * 2 * geometry.half
     }
 
-    /// Forgets the image whose rows these were. What lies beside an image is zero and stays so; rows of the layers are not
-    /// read before they are written.
+    /// Forgets the image whose rows these were. What lies beside an image is zero and stays so; rows of the layers are
+    /// not read before they are written.
     func forget() { pixels.clear() }
 }

@@ -1,6 +1,7 @@
-// Row caches of images that are done, for those that come next: a megabyte each for the published network, which would be
-// given back and faulted in again, a quarter of a millisecond of an image's thirty. Bounded in bytes, alone and together
-// with the caches in use; what has lain there longest goes first, so that a pool of one width does not hold up another.
+// Row caches of images that are done, for those that come next: a megabyte each for the published network, which would
+// be given back and faulted in again, a quarter of a millisecond of an image's thirty. Bounded in bytes, alone and
+// together with the caches in use; what has lain there longest goes first, so that a pool of one width does not hold up
+// another.
 
 import Foundation
 
@@ -17,8 +18,8 @@ package final class RowCachePool: @unchecked Sendable {
     private var idleBytes = 0
     private var usedBytes = 0
 
-    /// An empty pool that keeps at most `byteLimit` bytes, and less where those together with the caches in use would be
-    /// more than `totalByteLimit`.
+    /// An empty pool that keeps at most `byteLimit` bytes, and less where those together with the caches in use would
+    /// be more than `totalByteLimit`.
     package init(byteLimit: Int = RowCachePool.defaultByteLimit, totalByteLimit: Int = .max) {
         (self.byteLimit, self.totalByteLimit) = (byteLimit, totalByteLimit)
     }

@@ -1,6 +1,6 @@
 // The first rows of an image as what they are to the network: all that the state after them depends on, apart from the
-// model. Rows are hashed as a chain, each with the hash of those above it, so that an image that grows by a row pays for
-// that row alone, and every shorter prefix has its hash, too.
+// model. Rows are hashed as a chain, each with the hash of those above it, so that an image that grows by a row pays
+// for that row alone, and every shorter prefix has its hash, too.
 
 /// Rows from the top of an image, with the hash of each number of them.
 struct RowPrefix: Sendable {

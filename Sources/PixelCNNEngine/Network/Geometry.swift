@@ -50,8 +50,8 @@ struct Geometry: Sendable {
         return (c == 0 ? 0 : nearest + c * group)..<nearest + (c + 1) * group
     }
 
-    /// Whether the vertical convolutions use Winograd's F(2, 3), which a window of three columns allows: two thirds of the
-    /// multiply-adds, and an error no larger.
+    /// Whether the vertical convolutions use Winograd's F(2, 3), which a window of three columns allows: two thirds of
+    /// the multiply-adds, and an error no larger.
     var usesWinograd: Bool { kernelSize == 3 }
 
     /// Rows of each block's vertical input that are kept: the current one and the p above.

@@ -1,8 +1,10 @@
-// The horizontal stack and the output layers, for a batch of images, each at a pixel of its own. A pixel takes C passes,
-// one a value: pass c computes colour group c of every feature, from groups ≤ c, so each weight is used once a pixel.
+// The horizontal stack and the output layers, for a batch of images, each at a pixel of its own. A pixel takes C
+// passes, one a value: pass c computes colour group c of every feature, from groups ≤ c, so each weight is used once a
+// pixel.
 //
-// Only p columns to the left are ever read again; they live beside the current column, p + 1 columns in all, and shift by
-// one when a pixel begins. Buffers are block by block, (image, …) inside, so that a kernel call walks over the batch.
+// Only p columns to the left are ever read again; they live beside the current column, p + 1 columns in all, and shift
+// by one when a pixel begins. Buffers are block by block, (image, …) inside, so that a kernel call walks over the
+// batch.
 
 /// The state of one pixel for each image of a batch. Owned by one thread.
 final class HorizontalStack {

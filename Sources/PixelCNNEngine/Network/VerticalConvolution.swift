@@ -1,12 +1,12 @@
 // v_conv, two thirds of all work. A window of three columns goes through Winograd's F(2, 3) along the row: two columns
-// from four products instead of six, which saves a third of the multiply-adds at an error no larger. Tiles of two columns
-// lie at even columns of the image, so that a column's sums are the same in whatever piece it is computed.
+// from four products instead of six, which saves a third of the multiply-adds at an error no larger. Tiles of two
+// columns lie at even columns of the image, so that a column's sums are the same in whatever piece it is computed.
 //
-// Other windows: k channels-last columns are contiguous, so each kernel row is one matrix product on overlapping rows of
-// the cache itself.
+// Other windows: k channels-last columns are contiguous, so each kernel row is one matrix product on overlapping rows
+// of the cache itself.
 
-/// u = v_conv(input), and what `v_label` adds, for pieces of a row, with scratch memory for one piece at a time. Owned by
-/// one thread.
+/// u = v_conv(input), and what `v_label` adds, for pieces of a row, with scratch memory for one piece at a time. Owned
+/// by one thread.
 final class VerticalConvolution {
     private let engine: Engine  // keeps what `weights` points to
     private let weights: PackedWeights
@@ -31,8 +31,8 @@ final class VerticalConvolution {
         products = FloatBuffer(count: 4 * tiles * stride)
     }
 
-    /// A row of u, (2F), for each of the piece's columns; valid until the next call. Kernel row i lies on row r − p + i;
-    /// rows above the image are zero and add nothing.
+    /// A row of u, (2F), for each of the piece's columns; valid until the next call. Kernel row i lies on row r − p +
+    /// i; rows above the image are zero and add nothing.
     func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?) -> Rows {
         geometry.usesWinograd ? computeTiles(piece, cache, label) : computeWindows(piece, cache, label)
     }

@@ -26,8 +26,8 @@ final class VerticalStack {
         gated = FloatBuffer(count: columns * geometry.filters)
     }
 
-    /// One piece of an image of class `label`: reads the block's vertical input, writes its share of `toHorizontal` and the
-    /// next block's input. A row whose pixels are all given has no use for `toHorizontal`.
+    /// One piece of an image of class `label`: reads the block's vertical input, writes its share of `toHorizontal` and
+    /// the next block's input. A row whose pixels are all given has no use for `toHorizontal`.
     func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?, passingToHorizontal: Bool = true) {
         // The last block's vertical output feeds nothing but the horizontal stack.
         let feedsNextBlock = piece.block + 1 < geometry.blocks
@@ -37,8 +37,8 @@ final class VerticalStack {
         if feedsNextBlock { gateAndNormalize(u, piece, cache) }
     }
 
-    /// a = v1toh(u1), b = v2toh(u2), before the gate, with what `h_label` adds. Input group by input group, each into its
-    /// own and later groups.
+    /// a = v1toh(u1), b = v2toh(u2), before the gate, with what `h_label` adds. Input group by input group, each into
+    /// its own and later groups.
     private func passToHorizontal(_ u: Rows, _ piece: VerticalPiece, _ cache: RowCache, _ label: Int?) {
         let (half, group, count) = (geometry.half, geometry.group, piece.columns.count)
         let first = cache.toHorizontal(block: piece.block, column: piece.columns.lowerBound)

@@ -1,6 +1,6 @@
-// How far the vertical stack has come in the row that it computes. A column of a block reads the block before it up to p
-// columns further right, so a row can follow the pixels of the row above, block by block, before that row is complete:
-// that is what a second thread does while the first draws pixels.
+// How far the vertical stack has come in the row that it computes. A column of a block reads the block before it up to
+// p columns further right, so a row can follow the pixels of the row above, block by block, before that row is
+// complete: that is what a second thread does while the first draws pixels.
 
 /// A piece of the vertical stack's work: some columns of one block.
 struct VerticalPiece {
@@ -9,7 +9,8 @@ struct VerticalPiece {
     let columns: Range<Int>
 }
 
-/// The vertical rows of one image, in order, as pieces. Counts pixels and columns from the image's first on, row by row.
+/// The vertical rows of one image, in order, as pieces. Counts pixels and columns from the image's first on, row by
+/// row.
 struct VerticalWavefront {
     private let height: Int
     private let width: Int
@@ -29,8 +30,8 @@ struct VerticalWavefront {
     /// Columns that every block has: the pixels that the horizontal stack may take on.
     var ready: Int { row * width + done[done.count - 1] }
 
-    /// The next piece that `drawn` pixels allow, of `most` columns at most; nil where there is none. A sweep begins where
-    /// the first block can go `least` columns further, or to the row's end.
+    /// The next piece that `drawn` pixels allow, of `most` columns at most; nil where there is none. A sweep begins
+    /// where the first block can go `least` columns further, or to the row's end.
     mutating func nextPiece(drawn: Int, least: Int, most: Int) -> VerticalPiece? {
         while row < height {
             guard let block = sweep else {

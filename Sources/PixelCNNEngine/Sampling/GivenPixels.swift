@@ -1,5 +1,6 @@
 // Pixels that an image starts with, and of which the rest is drawn: whole rows from the top, or a mask. Made once for a
-// request and shared by its images: the arrays are not copied until an image writes its own values between the given ones.
+// request and shared by its images: the arrays are not copied until an image writes its own values between the given
+// ones.
 
 /// Which pixels of an image are given, and their values.
 package struct GivenPixels: Sendable, Equatable {

@@ -20,8 +20,8 @@ package struct ImageTask: Sendable {
     /// Where the values come from.
     package let source: Source
 
-    /// A task as given. Parameters must be valid, the label one of the model's, and given values C·H·W in number and below
-    /// d; given pixels are those of an image of this size.
+    /// A task as given. Parameters must be valid, the label one of the model's, and given values C·H·W in number and
+    /// below d; given pixels are those of an image of this size.
     package init(height: Int, width: Int, label: Int? = nil, source: Source) {
         (self.height, self.width, self.label, self.source) = (height, width, label, source)
     }

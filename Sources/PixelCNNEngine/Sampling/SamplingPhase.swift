@@ -1,5 +1,5 @@
-// Where a step's time goes, for `make bench`: a session tells an observer which phase begins. Without an observer that is
-// a branch, some ten times a pixel.
+// Where a step's time goes, for `make bench`: a session tells an observer which phase begins. Without an observer that
+// is a branch, some ten times a pixel.
 
 /// What a session computes at the moment.
 package enum SamplingPhase: Int, Sendable, CaseIterable {

@@ -1,8 +1,8 @@
 // A batch of images that step together, each at a position and of a size of its own. A step takes every image one pixel
-// further: at a row's start the vertical stack, then the horizontal stack and the output layers, value by value. It comes
-// in pieces, since the vertical rows of many images take fifty times as long as their pixels; images join and leave
-// between pieces. An image's result does not depend on what else is in the session, nor on a second thread that helps
-// with the last one.
+// further: at a row's start the vertical stack, then the horizontal stack and the output layers, value by value. It
+// comes in pieces, since the vertical rows of many images take fifty times as long as their pixels; images join and
+// leave between pieces. An image's result does not depend on what else is in the session, nor on a second thread that
+// helps with the last one.
 
 /// Images in flight on one thread: add tasks, step, take what is finished. Not thread-safe, but for ``assistance``.
 package final class SamplingSession {
@@ -85,7 +85,8 @@ package final class SamplingSession {
         }
     }
 
-    /// Takes every image one pixel further, or one row where it is given, and hands those that are complete to `finish`.
+    /// Takes every image one pixel further, or one row where it is given, and hands those that are complete to
+    /// `finish`.
     package func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
         while !stepPiece(finish: finish) {}
     }

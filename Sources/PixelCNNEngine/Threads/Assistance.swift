@@ -1,7 +1,7 @@
 // One image on two threads. A pixel's passes follow one another and must stay on one thread, but two parts of the work
 // need not wait for the pixel's values: the vertical stack of the next row follows the pixels as a wavefront, and the
-// left taps of the next pixel begin with each colour group that is done. A second thread does both, in the same order of
-// additions, so that the bits are the same with it and without it.
+// left taps of the next pixel begin with each colour group that is done. A second thread does both, in the same order
+// of additions, so that the bits are the same with it and without it.
 //
 // The session lends its image for as long as it is the only one. All hand-over is by counters that only grow; each side
 // spins a little before it parks, since the other is a few microseconds away.
@@ -110,7 +110,8 @@ package final class Assistance: @unchecked Sendable {
 
     // MARK: - The session
 
-    /// Lends `image`, where there is a second thread that wants to help; false where there is none, or it wants to leave.
+    /// Lends `image`, where there is a second thread that wants to help; false where there is none, or it wants to
+    /// leave.
     func lend(_ image: ImageInFlight) -> Bool {
         if self.image === image {
             if !wantsToLeave.load(ordering: .relaxed) { return true }

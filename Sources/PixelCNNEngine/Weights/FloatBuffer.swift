@@ -1,5 +1,5 @@
-// Floats with a fixed place: zeroed, aligned to a cache line, freed with their owner. Everything the kernels touch lives
-// in one, allocated when a model is packed or an image is admitted, never in a step.
+// Floats with a fixed place: zeroed, aligned to a cache line, freed with their owner. Everything the kernels touch
+// lives in one, allocated when a model is packed or an image is admitted, never in a step.
 
 /// Constant itself; who may write the floats, and when, is its owner's business.
 final class FloatBuffer: @unchecked Sendable {

@@ -1,5 +1,5 @@
-// A weight matrix in the order in which the kernels read it: panels of a few vectors of outputs, each (depth, lanes), so
-// that the inner loop walks through memory. Made once, at load; outputs are padded with zeros to whole vectors.
+// A weight matrix in the order in which the kernels read it: panels of a few vectors of outputs, each (depth, lanes),
+// so that the inner loop walks through memory. Made once, at load; outputs are padded with zeros to whole vectors.
 
 import CPixelKernels
 

@@ -1,5 +1,5 @@
-// A network's size from the shapes of a few of its tensors. Everything else is then checked against that size, so a file
-// whose shapes contradict one another is refused by the name of the tensor that does not fit.
+// A network's size from the shapes of a few of its tensors. Everything else is then checked against that size, so a
+// file whose shapes contradict one another is refused by the name of the tensor that does not fit.
 
 extension Hyperparameters {
     /// Reads the size off the tensors; `height` and `width` no shape shows.
@@ -46,7 +46,8 @@ extension Hyperparameters {
         return (input[1], last[0] / input[1], try blockCount(tensors), input[0], vertical[3], hidden)
     }
 
-    /// Any block's label columns make the network conditional; whether every block has as many is checked with the rest.
+    /// Any block's label columns make the network conditional; whether every block has as many is checked with the
+    /// rest.
     private static func labelCount(_ tensors: [Tensor]) throws(ModelDataError) -> Int {
         let endings = [".v_label.weight", ".h_label.weight"]
         let first = tensors.first { tensor in

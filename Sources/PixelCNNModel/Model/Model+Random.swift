@@ -1,5 +1,5 @@
-// Models with random weights: for benchmarks, which do not care what they draw, and for tests, which need logits far from
-// uniform. The same seed gives the same model.
+// Models with random weights: for benchmarks, which do not care what they draw, and for tests, which need logits far
+// from uniform. The same seed gives the same model.
 
 extension Model {
     /// Weights from N(0, scale / √fan-in), those under masks included; biases from N(0, scale / √8); norms near the

@@ -1,5 +1,5 @@
-// A gated PixelCNN's weights, complete and checked. What holds a Model need not check anything again: every parameter is
-// there, in its shape, finite as float32, and any mask its file stored is the one the network must have.
+// A gated PixelCNN's weights, complete and checked. What holds a Model need not check anything again: every parameter
+// is there, in its shape, finite as float32, and any mask its file stored is the one the network must have.
 
 import Digests
 

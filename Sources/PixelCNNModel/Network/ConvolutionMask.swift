@@ -4,7 +4,8 @@
 // compared with it, so that a file cannot smuggle in a network that looks ahead.
 
 /// The mask of a kernel of shape (outputs, inputs, rows, columns): rows below the centre row are hidden, and in the
-/// centre row columns right of the centre; at the centre, output group o sees input groups < o (type A) or ≤ o (type B).
+/// centre row columns right of the centre; at the centre, output group o sees input groups < o (type A) or ≤ o (type
+/// B).
 package struct ConvolutionMask: Sendable, Equatable {
     /// What the centre sees.
     package let type: MaskType

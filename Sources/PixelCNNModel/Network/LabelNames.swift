@@ -1,12 +1,13 @@
-// What the names of classes may be: each is shown in lists and logs and typed on command lines, where a class's number is
-// as good as its name.
+// What the names of classes may be: each is shown in lists and logs and typed on command lines, where a class's number
+// is as good as its name.
 
 /// The rules for the names of a conditional network's classes.
 enum LabelNames {
     /// Characters of a name.
     static let lengthLimit = 64
 
-    /// Names are for all classes or for none; printable, distinct whatever the letter case, and no other class's number.
+    /// Names are for all classes or for none; printable, distinct whatever the letter case, and no other class's
+    /// number.
     static func check(_ names: [String], labels: Int) throws(ModelDataError) {
         guard names.isEmpty || names.count == labels else {
             throw .labelNameCount(found: names.count, labels: labels)

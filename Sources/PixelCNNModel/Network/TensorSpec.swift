@@ -4,8 +4,8 @@
 package struct TensorSpec: Sendable, Equatable {
     /// What a tensor is for.
     package enum Role: Sendable, Equatable {
-        /// Weight of a convolution, (outputs, inputs, rows, columns), or of the classes, (outputs, labels); with the mask
-        /// that applies to it, if any.
+        /// Weight of a convolution, (outputs, inputs, rows, columns), or of the classes, (outputs, labels); with the
+        /// mask that applies to it, if any.
         case weight(mask: ConvolutionMask?)
         /// Bias of a convolution.
         case bias

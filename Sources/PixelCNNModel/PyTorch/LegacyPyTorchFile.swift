@@ -1,5 +1,6 @@
-// The form torch.save wrote before PyTorch 1.6, and still writes on request: no ZIP, but five pickles one after another (a
-// magic number, a version, the machine, the object, the storages' keys), then each storage as a count and its numbers.
+// The form torch.save wrote before PyTorch 1.6, and still writes on request: no ZIP, but five pickles one after another
+// (a magic number, a version, the machine, the object, the storages' keys), then each storage as a count and its
+// numbers.
 //
 // Only a storage's class says how wide its elements are, so the object's pickle is what finds them. A storage that the
 // file is too short for gets what is left, and the tensor that needs it is then refused by name.

@@ -11,8 +11,8 @@ struct PickleMemo {
     /// Bytes taken, an upper bound.
     var memory: Int { 2 * MemoryLayout<PickleValue>.stride * dense.count + Self.sparseCost * sparse.count }
 
-    /// Bytes that a value by number takes in a dictionary, which is at worst three eighths full, and there twice while it
-    /// grows.
+    /// Bytes that a value by number takes in a dictionary, which is at worst three eighths full, and there twice while
+    /// it grows.
     static let sparseCost = 144
 
     mutating func store(_ value: PickleValue, at index: Int) {

@@ -1,5 +1,5 @@
-// The few instructions of pickle's protocol 2 that a state_dict takes. Nothing is memoised: each name stands where it is
-// used, and a reader need not follow references.
+// The few instructions of pickle's protocol 2 that a state_dict takes. Nothing is memoised: each name stands where it
+// is used, and a reader need not follow references.
 
 struct PickleWriter {
     private var bytes: [UInt8] = [0x80, 2]

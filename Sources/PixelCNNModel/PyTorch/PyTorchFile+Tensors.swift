@@ -1,5 +1,6 @@
-// From `_rebuild_tensor_v2(storage, offset, size, stride, …)` to a view of the mapped file. Strided tensors and storages
-// that several tensors share need nothing special: each is a window, and each window is checked against its storage.
+// From `_rebuild_tensor_v2(storage, offset, size, stride, …)` to a view of the mapped file. Strided tensors and
+// storages that several tensors share need nothing special: each is a window, and each window is checked against its
+// storage.
 
 extension PyTorchFile {
     func isTensor(_ value: PickleValue) -> Bool {
@@ -41,8 +42,8 @@ extension PyTorchFile {
         return view
     }
 
-    /// The bytes of `('storage', class, key, location, element count)`; before PyTorch 1.6 also None, or the window of a
-    /// view. The location, perhaps a GPU, does not matter: the numbers are in the file.
+    /// The bytes of `('storage', class, key, location, element count)`; before PyTorch 1.6 also None, or the window of
+    /// a view. The location, perhaps a GPU, does not matter: the numbers are in the file.
     private func storage(
         _ value: PickleValue, tensor: String
     ) throws(PyTorchError) -> (type: ElementType, count: Int, bytes: Range<Int>) {

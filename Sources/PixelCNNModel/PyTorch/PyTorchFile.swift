@@ -51,7 +51,8 @@ struct PyTorchFile {
         self.graph = graph
     }
 
-    /// The folder of the one `data.pkl`, once the archive is known to be what torch.save writes on this kind of machine.
+    /// The folder of the one `data.pkl`, once the archive is known to be what torch.save writes on this kind of
+    /// machine.
     private static func checkedFolder(_ archive: ZIPArchive) throws(PyTorchError) -> String {
         let suffix = "/data.pkl"
         let pickles = archive.entries.keys.filter { $0.hasSuffix(suffix) && $0.count(where: { $0 == "/" }) == 1 }

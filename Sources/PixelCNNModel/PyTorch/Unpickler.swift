@@ -9,8 +9,9 @@ struct Unpickler {
     /// A whole module takes about 4 kB and 1,500 instructions a block; 512 blocks, the most allowed, stay below both.
     static let sizeLimit = 16 << 20
     static let instructionLimit = 1 << 20
-    /// Memory that a pickle's values may take beyond the file's own size. The published network's whole module takes 1.4 MB
-    /// (4,800 nodes) for a file of 20 MB; about 90 kB a block, which only blocks of a few filters exceed, past a hundred.
+    /// Memory that a pickle's values may take beyond the file's own size. The published network's whole module takes
+    /// 1.4 MB (4,800 nodes) for a file of 20 MB; about 90 kB a block, which only blocks of a few filters exceed, past a
+    /// hundred.
     static let memoryAllowance = 12 << 20
     /// What an allocation takes besides its content.
     static let allocationCost = 48

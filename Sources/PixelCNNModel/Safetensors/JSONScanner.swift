@@ -1,6 +1,6 @@
-// The JSON a safetensors header is made of: objects, arrays, strings and unsigned integers, read one by one as the caller
-// expects them. There is no tree and no recursion, so nesting costs nothing, and anything unexpected is an error on the
-// spot.
+// The JSON a safetensors header is made of: objects, arrays, strings and unsigned integers, read one by one as the
+// caller expects them. There is no tree and no recursion, so nesting costs nothing, and anything unexpected is an error
+// on the spot.
 
 /// Reads JSON tokens from bytes; positions in errors count from the first byte.
 struct JSONScanner {

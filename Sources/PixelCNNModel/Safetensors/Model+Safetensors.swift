@@ -1,5 +1,5 @@
-// Writes a model as safetensors: parameters as float32, then the bool masks that a strict load_state_dict asks for, each
-// in PyTorch's order. The same model gives the same bytes. One tensor at a time is in memory.
+// Writes a model as safetensors: parameters as float32, then the bool masks that a strict load_state_dict asks for,
+// each in PyTorch's order. The same model gives the same bytes. One tensor at a time is in memory.
 //
 // Float32 first, so that every tensor starts aligned and the daemon reads it in place.
 
@@ -10,8 +10,8 @@ extension Model {
     ///
     /// The network's numbers are in its `__metadata__`, each as decimal text: `pixelcnn.channels`, `pixelcnn.height`,
     /// `pixelcnn.width`, `pixelcnn.colors`, `pixelcnn.blocks`, `pixelcnn.filters`, `pixelcnn.kernel_size`,
-    /// `pixelcnn.hidden`; of a conditional network also `pixelcnn.labels`, and the names of its classes as a JSON array,
-    /// `pixelcnn.label_names`; and `format` is `pt`, as PyTorch's loaders like to see.
+    /// `pixelcnn.hidden`; of a conditional network also `pixelcnn.labels`, and the names of its classes as a JSON
+    /// array, `pixelcnn.label_names`; and `format` is `pt`, as PyTorch's loaders like to see.
     ///
     /// - Parameters:
     ///   - path: the file.
@@ -80,8 +80,8 @@ extension Model {
         return json
     }
 
-    /// Text as it stands between JSON's quotes; of what a name may have, quotes and backslashes need escaping. Scalars, not
-    /// characters: a combining mark after a quote makes another character of it.
+    /// Text as it stands between JSON's quotes; of what a name may have, quotes and backslashes need escaping. Scalars,
+    /// not characters: a combining mark after a quote makes another character of it.
     private static func escaped(_ text: String) -> String {
         text.unicodeScalars.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
     }

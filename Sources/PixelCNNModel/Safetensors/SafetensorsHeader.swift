@@ -1,5 +1,5 @@
-// The header of a safetensors file: a JSON object of tensors by name, each with type, shape and byte range, and free text
-// under `__metadata__`. Reading checks the form; SafetensorsFile checks the ranges.
+// The header of a safetensors file: a JSON object of tensors by name, each with type, shape and byte range, and free
+// text under `__metadata__`. Reading checks the form; SafetensorsFile checks the ranges.
 
 struct SafetensorsHeader {
     /// One tensor as the header describes it; offsets count from the end of the header.

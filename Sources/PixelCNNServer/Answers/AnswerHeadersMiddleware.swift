@@ -1,6 +1,6 @@
-// What every answer carries, errors included: the request's identifier, the model and its precision, the date; and during
-// a drain that the connection ends, so that the client sends no further request on it. It is the outermost middleware, so
-// it also takes the body off answers to HEAD.
+// What every answer carries, errors included: the request's identifier, the model and its precision, the date; and
+// during a drain that the connection ends, so that the client sends no further request on it. It is the outermost
+// middleware, so it also takes the body off answers to HEAD.
 
 import Foundation
 import HTTPTypes

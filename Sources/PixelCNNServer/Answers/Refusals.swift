@@ -36,8 +36,8 @@ final class Refusals: Sendable {
     /// The answer to a request that not even one image more would have room for; counted and logged.
     func refusal(of request: HTTPRequest, by peer: PeerCredentials?) -> (HTTPResponse, ByteBuffer)? {
         let served = state.served
-        // Whoever wants the connection closed, or is to close it for a drain, has it closed behind the router, and a body
-        // too large is told so there.
+        // Whoever wants the connection closed, or is to close it for a drain, has it closed behind the router, and a
+        // body too large is told so there.
         guard let path = Self.path(of: request),
             request.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= served.limits.maximumBodyBytes,
             request.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true,

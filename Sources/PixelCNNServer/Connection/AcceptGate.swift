@@ -1,7 +1,8 @@
-// Governs accepting on a listening channel that stays open. At the end of a drain it is over for good: what waits in the
-// kernel's queue is then left to whoever else holds the socket. Automatic reading switched off alone would not do, as a
-// consumer that catches up asks for more. And it pauses where the process has run out of descriptors: NIO's own handler
-// delays what is asked for, but not the event that says somebody waits, which then comes back at once, for ever.
+// Governs accepting on a listening channel that stays open. At the end of a drain it is over for good: what waits in
+// the kernel's queue is then left to whoever else holds the socket. Automatic reading switched off alone would not do,
+// as a consumer that catches up asks for more. And it pauses where the process has run out of descriptors: NIO's own
+// handler delays what is asked for, but not the event that says somebody waits, which then comes back at once, for
+// ever.
 
 import NIOCore
 import Synchronization

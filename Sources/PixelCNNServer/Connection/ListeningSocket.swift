@@ -1,7 +1,7 @@
-// The daemon's Unix socket, bound here or inherited. Who owns a path that is bound here is decided by a lock file beside
-// it, held for as long as the daemon lives: the kernel drops the lock of a dead process, so a stale socket is replaced at
-// once and a live one never. The lock file itself stays: removing it would let two daemons lock two different files of
-// that name. An inherited socket is the service manager's: its path is neither locked nor removed.
+// The daemon's Unix socket, bound here or inherited. Who owns a path that is bound here is decided by a lock file
+// beside it, held for as long as the daemon lives: the kernel drops the lock of a dead process, so a stale socket is
+// replaced at once and a live one never. The lock file itself stays: removing it would let two daemons lock two
+// different files of that name. An inherited socket is the service manager's: its path is neither locked nor removed.
 
 import Foundation
 import PixelCNNAPI
@@ -41,8 +41,8 @@ package final class ListeningSocket: Sendable {
         self.state = Mutex(.bound(descriptor: descriptor))
     }
 
-    /// A descriptor that listens already, and that whoever started this process keeps open too. It is closed at the end;
-    /// its path stays.
+    /// A descriptor that listens already, and that whoever started this process keeps open too. It is closed at the
+    /// end; its path stays.
     package init(inheriting descriptor: CInt) {
         source = .inherited
         address = Self.address(of: descriptor) ?? "an unnamed socket"
@@ -55,7 +55,8 @@ package final class ListeningSocket: Sendable {
     ///
     /// The process's umask changes for the moment of the bind, so call it before other threads make files.
     ///
-    /// - Throws: ``ListeningSocketError``; ``ListeningSocketError/alreadyServed(path:pid:)`` where a daemon lives there.
+    /// - Throws: ``ListeningSocketError``; ``ListeningSocketError/alreadyServed(path:pid:)`` where a daemon lives
+    ///   there.
     package static func bind(_ path: SocketPath) throws(ListeningSocketError) -> ListeningSocket {
         let lock = try Self.acquireLock(for: path)
         do throws(ListeningSocketError) {

@@ -1,5 +1,5 @@
-// The answer to what the HTTP parser refuses. Hummingbird sends a bare 400 for it; this puts a problem in its place, and
-// 431 where the header fields are too large, and closes the connection, for its next byte has no meaning.
+// The answer to what the HTTP parser refuses. Hummingbird sends a bare 400 for it; this puts a problem in its place,
+// and 431 where the header fields are too large, and closes the connection, for its next byte has no meaning.
 
 import HTTPTypes
 import NIOCore

@@ -1,6 +1,6 @@
-// Writes a body in pieces, each of which waits until the connection has room: no more of it lies in buffers than that, and
-// a client that takes none of it for too long is hung up on, which also frees the images that it waits for. So is one that
-// takes it too slowly: its patience is used up while a piece waits, and comes back with what was taken.
+// Writes a body in pieces, each of which waits until the connection has room: no more of it lies in buffers than that,
+// and a client that takes none of it for too long is hung up on, which also frees the images that it waits for. So is
+// one that takes it too slowly: its patience is used up while a piece waits, and comes back with what was taken.
 
 import HTTPTypes
 import Hummingbird
@@ -38,8 +38,8 @@ struct PatientBodyWriter: ResponseBodyWriter {
                 left = left - (NIODeadline.now() - start)
             }
             try await base.write(piece)
-            // The writer above takes pieces while their predecessors are on their way to the event loop. Behind them, an
-            // empty one is done when they have left for the client, so that nothing is cut off by what comes after.
+            // The writer above takes pieces while their predecessors are on their way to the event loop. Behind them,
+            // an empty one is done when they have left for the client, so that nothing is cut off by what comes after.
             try await channel.writeAndFlush(HTTPResponsePart.body(ByteBuffer()))
         }
     }

@@ -1,5 +1,5 @@
-// Who is at the other end of a connection, by the kernel's word (SO_PEERCRED): the process that connected, and its user.
-// Asked once a connection, while it is accepted.
+// Who is at the other end of a connection, by the kernel's word (SO_PEERCRED): the process that connected, and its
+// user. Asked once a connection, while it is accepted.
 
 import Foundation
 import NIOCore

@@ -1,6 +1,6 @@
 // Refuses requests for images at their head while the queue is full, before the router, its tasks and the body: a flood
-// then costs a fraction of what its answers would cost behind them, and its refusals come at once. What passes may still
-// be refused by the queue itself.
+// then costs a fraction of what its answers would cost behind them, and its refusals come at once. What passes may
+// still be refused by the queue itself.
 
 import HTTPTypes
 import NIOCore

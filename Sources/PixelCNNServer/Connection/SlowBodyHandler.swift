@@ -60,8 +60,8 @@ final class SlowBodyHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func check(_ context: ChannelHandlerContext) {
         guard let body = self.body else { return }
         let seconds = Double((NIODeadline.now() - body.start).nanoseconds) * 1e-9
-        // Behind a request that is being computed nothing is read: then it is not the client that is slow. A request may
-        // have been answered before its body, which is then read and thrown away.
+        // Behind a request that is being computed nothing is read: then it is not the client that is slow. A request
+        // may have been answered before its body, which is then read and thrown away.
         if unanswered <= 1, Double(body.bytes) < Self.bytesPerSecond * seconds {
             return context.close(promise: nil)
         }

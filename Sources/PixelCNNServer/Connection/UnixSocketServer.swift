@@ -48,7 +48,8 @@ package struct UnixSocketServer: Service {
     ///   - logger: gets a line for each request.
     ///   - onReady: called once connections are accepted.
     ///   - onDraining: called once a graceful shutdown begins.
-    ///   - onDrainTimeout: called where the shutdown takes longer than `drainTimeout`; it ends all jobs, and a little later
+    ///   - onDrainTimeout: called where the shutdown takes longer than `drainTimeout`; it ends all jobs, and a little
+    ///     later
     ///     all connections are closed.
     package init(
         socket: ListeningSocket, state: ServerState, clientTimeout: Duration = .seconds(60),

@@ -1,5 +1,5 @@
-// What images start with, from a request's files to the pixels of its job. Sizes are judged before anything of that size is
-// allocated: a small file may claim very many pixels.
+// What images start with, from a request's files to the pixels of its job. Sizes are judged before anything of that
+// size is allocated: a small file may claim very many pixels.
 
 import Digests
 import ImageFormats

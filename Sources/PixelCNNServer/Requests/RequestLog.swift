@@ -1,6 +1,6 @@
-// One line a request, once its answer has been written or given up. Health probes and scrapes are logged at debug level,
-// as they come by the second and say nothing while all is well. Refusals for want of room come by the thousand when they
-// come at all: one a second is logged, and says how many were not.
+// One line a request, once its answer has been written or given up. Health probes and scrapes are logged at debug
+// level, as they come by the second and say nothing while all is well. Refusals for want of room come by the thousand
+// when they come at all: one a second is logged, and says how many were not.
 
 import HTTPTypes
 import Logging

@@ -1,5 +1,5 @@
-// What is known of one request when it has ended, for the log: who asked, for what, and how it went. What is recorded of a
-// request for samples is enough to draw the same images again (docs/SERVICE.md).
+// What is known of one request when it has ended, for the log: who asked, for what, and how it went. What is recorded
+// of a request for samples is enough to draw the same images again (docs/SERVICE.md).
 
 import HTTPTypes
 import Logging

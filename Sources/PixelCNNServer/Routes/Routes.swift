@@ -1,5 +1,5 @@
-// The table of paths and methods, and the router built from it. The table is also what 404, 405 and OPTIONS answer from,
-// so they cannot disagree with what is routed.
+// The table of paths and methods, and the router built from it. The table is also what 404, 405 and OPTIONS answer
+// from, so they cannot disagree with what is routed.
 
 import HTTPTypes
 import Hummingbird

@@ -1,5 +1,5 @@
-// POST /v1/samples: JSON in, a PNG grid, an NPY array or an event stream out. The answer depends on the request alone (and
-// the seed drawn for it, which the answer names), so the same request gives the same values again.
+// POST /v1/samples: JSON in, a PNG grid, an NPY array or an event stream out. The answer depends on the request alone
+// (and the seed drawn for it, which the answer names), so the same request gives the same values again.
 
 import HTTPTypes
 import Hummingbird

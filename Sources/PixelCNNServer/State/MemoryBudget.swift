@@ -1,6 +1,7 @@
-// A bound on the memory that all requests together hold: bodies, values, results, and answers until they are written. It
-// is claimed before it is needed, by estimates that are never too small, and a request that finds no room is refused; so
-// many large requests, or many readers that do not read, cannot exhaust the machine. Costs two atomic additions a claim.
+// A bound on the memory that all requests together hold: bodies, values, results, and answers until they are written.
+// It is claimed before it is needed, by estimates that are never too small, and a request that finds no room is
+// refused; so many large requests, or many readers that do not read, cannot exhaust the machine. Costs two atomic
+// additions a claim.
 
 import PixelCNNAPI
 import Synchronization
@@ -89,7 +90,7 @@ enum MemoryNeed {
         images * array + values * 2 + (rows > 0 ? rows * array + values * 2 : 0)
     }
 
-    /// Values to score, their four-byte log-probabilities, and these put together or encoded; or a number an image as JSON,
-    /// twice.
+    /// Values to score, their four-byte log-probabilities, and these put together or encoded; or a number an image as
+    /// JSON, twice.
     static func scores(images: Int, values: Int) -> Int { images * (array + 160) + values * 10 }
 }

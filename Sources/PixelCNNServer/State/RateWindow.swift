@@ -1,5 +1,5 @@
-// What was completed in the last minute, for people: Prometheus has the totals and takes its own differences. Totals are
-// noted once a second; a rate is the difference from the oldest note.
+// What was completed in the last minute, for people: Prometheus has the totals and takes its own differences. Totals
+// are noted once a second; a rate is the difference from the oldest note.
 
 import Synchronization
 

@@ -1,5 +1,5 @@
-// What one request is answered from: a model's description, its limits, and who computes with it. They belong together, so
-// they are one value, which a request takes once, at its start: a reload in the middle of it changes nothing for it.
+// What one request is answered from: a model's description, its limits, and who computes with it. They belong together,
+// so they are one value, which a request takes once, at its start: a reload in the middle of it changes nothing for it.
 
 import PixelCNNAPI
 import PixelCNNScheduler

@@ -1,5 +1,5 @@
-// What the server counts, and what it shows of others' counts: docs/METRICS.md has the list. Labels come from closed sets
-// (routes of the table, HTTP statuses), so no client can make series.
+// What the server counts, and what it shows of others' counts: docs/METRICS.md has the list. Labels come from closed
+// sets (routes of the table, HTTP statuses), so no client can make series.
 
 import Metrics
 import PixelCNNAPI

@@ -1,6 +1,6 @@
 // What all requests share: which model is served, whether requests are taken, and the counters of everything done since
-// the start. A model that is replaced stays until its last request has been answered; its counters stay for ever, so that
-// totals only grow.
+// the start. A model that is replaced stays until its last request has been answered; its counters stay for ever, so
+// that totals only grow.
 
 import PixelCNNAPI
 import PixelCNNScheduler

@@ -12,7 +12,8 @@ extension CIFAR10 {
     ///   - url: the archive.
     ///   - md5: its digest, hexadecimal.
     ///   - showsProgress: whether curl may draw its bar.
-    /// - Throws: ``DataError``; nothing half-written stays but the part of the archive that a further call goes on from.
+    /// - Throws: ``DataError``; nothing half-written stays but the part of the archive that a further call goes on
+    ///   from.
     package static func fetch(
         into folder: String, url: String = url, md5: String = md5, showsProgress: Bool = false
     ) throws(DataError) -> String {

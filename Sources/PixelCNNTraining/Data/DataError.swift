@@ -1,5 +1,5 @@
-// What can be wrong with training data: the file, and one case a way to be wrong, each a line that says what was found and
-// what is allowed.
+// What can be wrong with training data: the file, and one case a way to be wrong, each a line that says what was found
+// and what is allowed.
 
 import ImageFormats
 

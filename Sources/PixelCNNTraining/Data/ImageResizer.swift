@@ -1,6 +1,6 @@
-// Images of one size brought to another, by cairo: the middle of the image that has the new shape, each new pixel the mean
-// of what it covers (cairo's GOOD filter; from three quarters of the size up, and for enlarging, it interpolates linearly).
-// Levels are averaged as they are, as most tools do. An image of the right size stays as it is, to the bit.
+// Images of one size brought to another, by cairo: the middle of the image that has the new shape, each new pixel the
+// mean of what it covers (cairo's GOOD filter; from three quarters of the size up, and for enlarging, it interpolates
+// linearly). Levels are averaged as they are, as most tools do. An image of the right size stays as it is, to the bit.
 
 import CCairo
 

@@ -1,5 +1,5 @@
-// The forms that images come in: CIFAR-10's batches, MNIST's IDX, NumPy arrays, folders of PNG files. What a path holds is
-// seen from what is there, never from an option.
+// The forms that images come in: CIFAR-10's batches, MNIST's IDX, NumPy arrays, folders of PNG files. What a path holds
+// is seen from what is there, never from an option.
 
 import Foundation
 import ImageFormats

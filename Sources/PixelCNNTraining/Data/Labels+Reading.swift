@@ -1,5 +1,6 @@
-// Where classes are found: in CIFAR-10's records, MNIST's label files, the names of subfolders, an array beside an array.
-// Read only where a model is conditional on them, so data whose classes are wrong still serves those that are not.
+// Where classes are found: in CIFAR-10's records, MNIST's label files, the names of subfolders, an array beside an
+// array. Read only where a model is conditional on them, so data whose classes are wrong still serves those that are
+// not.
 
 import Foundation
 import ImageFormats

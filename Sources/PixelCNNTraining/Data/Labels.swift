@@ -29,8 +29,8 @@ package struct Labels: Sendable, Equatable {
     /// Most classes, so that a file of something else is refused before a network is made for it.
     private static let limit = 1 << 16
 
-    /// These labels by the numbers that a model, or the data it learns from, has for the classes: by name where both have
-    /// names, else as they are.
+    /// These labels by the numbers that a model, or the data it learns from, has for the classes: by name where both
+    /// have names, else as they are.
     ///
     /// - Throws: ``DataError`` where a class of an image is none of those.
     package func numbered(as other: [String], classes: Int) throws(DataError) -> Labels {

@@ -1,5 +1,5 @@
-// The backward pass: the derivative of each step of +Forward, in reverse. Gradients of weights are added to a flat array
-// laid out as the parameters are, so images add up where they meet.
+// The backward pass: the derivative of each step of +Forward, in reverse. Gradients of weights are added to a flat
+// array laid out as the parameters are, so images add up where they meet.
 
 import CPixelKernels
 
@@ -33,8 +33,8 @@ extension ImagePass {
         }
     }
 
-    /// From the gradients of a block's outputs, in dV and dH, to those of its inputs, in the same place. The inputs of the
-    /// first block are one: dV has their sum.
+    /// From the gradients of a block's outputs, in dV and dH, to those of its inputs, in the same place. The inputs of
+    /// the first block are one: dV has their sum.
     private func backward(_ block: Int, _ gradient: UnsafeMutablePointer<Float>) {
         if recomputes { computeInner(block) }
         horizontalStack(block, gradient)

@@ -100,8 +100,8 @@ extension ImagePass {
         return channelLosses.reduce(0, +) / Double(sizes.channels * sizes.positions)
     }
 
-    /// For each position the three rows above and the three pixels left of it, then the pixel itself, channels innermost,
-    /// values brought to −1 … 1; zeros outside the image.
+    /// For each position the three rows above and the three pixels left of it, then the pixel itself, channels
+    /// innermost, values brought to −1 … 1; zeros outside the image.
     private func gatherPatches(_ image: UnsafePointer<UInt16>) {
         let (height, width, channels) = (sizes.height, sizes.width, sizes.channels)
         let centre = Float(sizes.colors - 1) / 2

@@ -1,11 +1,11 @@
-// The last step back, from the features of `in_conv` to the image. Training has no use for it; a receptive field has, once
-// for one image, so these are plain loops over the weights as they lie in the flat parameters.
+// The last step back, from the features of `in_conv` to the image. Training has no use for it; a receptive field has,
+// once for one image, so these are plain loops over the weights as they lie in the flat parameters.
 
 import PixelCNNModel
 
 extension ImagePass {
-    /// The gradient of one logit of the last image by the image's values, as they are before they are brought to −1 … 1:
-    /// (C, H, W). Spends what `forward` left.
+    /// The gradient of one logit of the last image by the image's values, as they are before they are brought to −1 …
+    /// 1: (C, H, W). Spends what `forward` left.
     func inputGradient(channel: Int, value: Int, row: Int, column: Int) -> [Float] {
         for row in 0..<sizes.height {
             buffers.logits.row(row).update(repeating: 0, count: sizes.width * sizes.logits)

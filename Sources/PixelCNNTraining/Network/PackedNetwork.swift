@@ -1,6 +1,6 @@
 // All weights in both directions. Forward matrices are the layout's own slices. Backward ones are their transposes: the
-// gradient of colour group j's inputs comes from the outputs of the groups that see it, which lie side by side, so again
-// nothing under a mask is computed.
+// gradient of colour group j's inputs comes from the outputs of the groups that see it, which lie side by side, so
+// again nothing under a mask is computed.
 
 import CPixelKernels
 

@@ -1,10 +1,11 @@
-// Where each trained number lies while training: matrices as the kernels sum their gradients, (inputs, outputs), one after
-// the other in one flat array. Entries under a mask have no place there: they get no gradient, no optimiser state and no
-// step, and go back to the file as they came.
+// Where each trained number lies while training: matrices as the kernels sum their gradients, (inputs, outputs), one
+// after the other in one flat array. Entries under a mask have no place there: they get no gradient, no optimiser state
+// and no step, and go back to the file as they came.
 
 import PixelCNNModel
 
-/// A piece of a parameter: (inputs, lanes) numbers at `offset` in the flat array, rows `stride` apart. Vectors have one row.
+/// A piece of a parameter: (inputs, lanes) numbers at `offset` in the flat array, rows `stride` apart. Vectors have one
+/// row.
 struct Slice {
     let tensor: String
     let offset: Int
@@ -129,8 +130,8 @@ struct ParameterLayout: Sendable {
 }
 
 extension Sizes {
-    /// The horizontal convolution's row, in the file, of a lane of colour group `c`: even rows are the tanh half, odd ones
-    /// the sigmoid half.
+    /// The horizontal convolution's row, in the file, of a lane of colour group `c`: even rows are the tanh half, odd
+    /// ones the sigmoid half.
     fileprivate func gateRow(_ c: Int, _ lane: Int) -> Int {
         lane < group ? 2 * (c * group + lane) : 2 * (c * group + lane - group) + 1
     }

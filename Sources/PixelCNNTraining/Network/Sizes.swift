@@ -1,6 +1,6 @@
 // The sizes that the training pass shares, derived once from the hyperparameters. Strides are exact where a product
-// reads (so that the taps of a row lie side by side, and no patch is ever copied), and have room for whole vectors where
-// a product writes.
+// reads (so that the taps of a row lie side by side, and no patch is ever copied), and have room for whole vectors
+// where a product writes.
 
 import PixelCNNModel
 
@@ -35,8 +35,8 @@ struct Sizes {
     /// Kernel rows of a block's vertical convolution.
     func kernelRows(_ block: Int) -> Int { block == 0 ? padding : padding + 1 }
 
-    /// Inputs of colour group `c` of a block's horizontal convolution: p columns to the left, and of the pixel itself the
-    /// groups < c in the first block (type A), ≤ c in all others (type B).
+    /// Inputs of colour group `c` of a block's horizontal convolution: p columns to the left, and of the pixel itself
+    /// the groups < c in the first block (type A), ≤ c in all others (type B).
     func horizontalInputs(_ block: Int, _ c: Int) -> Int { padding * filters + (block == 0 ? c : c + 1) * group }
 
     init(_ h: Hyperparameters) {

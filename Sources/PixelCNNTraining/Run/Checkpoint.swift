@@ -30,7 +30,8 @@ struct Checkpoint {
     }
 
     /// Reads a checkpoint of a run under the same conditions.
-    /// - Throws: `ModelFileError` where the file is no model; ``TrainingError`` where it is no checkpoint, or one of a run
+    /// - Throws: `ModelFileError` where the file is no model; ``TrainingError`` where it is no checkpoint, or one of a
+    ///   run
     ///   under other conditions.
     static func read(_ path: String, conditions: [(name: String, value: String)]) throws -> Checkpoint {
         let contents = try ModelContents.read(path: path)

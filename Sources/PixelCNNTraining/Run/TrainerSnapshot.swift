@@ -1,4 +1,5 @@
-// Where a trainer stands, as models: the form in which checkpoints keep it, whatever the layout of the arrays in memory.
+// Where a trainer stands, as models: the form in which checkpoints keep it, whatever the layout of the arrays in
+// memory.
 
 import PixelCNNModel
 

@@ -1,5 +1,5 @@
-// A run from its first step, or a checkpoint, to its last: epochs, batches, the test loss, checkpoints. Where it stands is
-// the number of steps taken; order and mirroring of images follow from seed and epoch, so a run that goes on from a
+// A run from its first step, or a checkpoint, to its last: epochs, batches, the test loss, checkpoints. Where it stands
+// is the number of steps taken; order and mirroring of images follow from seed and epoch, so a run that goes on from a
 // checkpoint takes the very steps it would have taken.
 
 import Foundation
@@ -31,7 +31,8 @@ package final class TrainingRun {
     /// A run that begins.
     ///
     /// - Parameters:
-    ///   - train: images to learn from, quantised to the network's colours; with classes, numbered as the network's, where
+    ///   - train: images to learn from, quantised to the network's colours; with classes, numbered as the network's,
+    ///     where
     ///     it is conditional or classes are balanced.
     ///   - test: images for the test loss, likewise.
     ///   - checkpoint: the file that checkpoints go to.
@@ -128,8 +129,8 @@ package final class TrainingRun {
         return (indices, flips)
     }
 
-    /// The images of an epoch, as many as there are: each once, or, where classes are balanced, some more often and some
-    /// not at all, those of a class as evenly as can be.
+    /// The images of an epoch, as many as there are: each once, or, where classes are balanced, some more often and
+    /// some not at all, those of a class as evenly as can be.
     private func balanced(_ generator: inout TrainingGenerator) -> [Int] {
         guard settings.balance > 0, let labels = images.labels else { return Array(0..<images.count) }
         let members = Dictionary(grouping: 0..<images.count) { labels.values[$0] }.sorted { $0.key < $1.key }
@@ -149,7 +150,8 @@ package final class TrainingRun {
     // MARK: - Files
 
     /// Writes where the run stands, over the last checkpoint.
-    /// - Throws: `ModelFileError` where the file cannot be written; the last checkpoint is still there. ``TrainingError``
+    /// - Throws: `ModelFileError` where the file cannot be written; the last checkpoint is still there.
+    ///   ``TrainingError``
     ///   where a weight is not finite.
     package func writeCheckpoint() throws {
         let snapshot: TrainerSnapshot

@@ -1,5 +1,5 @@
-// Finds a daemon that answers, asks it, waits while it is busy, and turns its refusals into failures with the right exit
-// code.
+// Finds a daemon that answers, asks it, waits while it is busy, and turns its refusals into failures with the right
+// exit code.
 
 import Foundation
 import NIOCore

@@ -1,5 +1,5 @@
-// Work that takes many requests: a few of them at a time, so that the daemon never idles, each waited for with a patience of
-// its own, also while the daemon is started again. All of them must be answered from one model.
+// Work that takes many requests: a few of them at a time, so that the daemon never idles, each waited for with a
+// patience of its own, also while the daemon is started again. All of them must be answered from one model.
 
 import ImageFormats
 import PixelCNNAPI

@@ -1,4 +1,5 @@
-// A network runs at any size, so another one than the model's is no error; a grid taken for an image would go unnoticed.
+// A network runs at any size, so another one than the model's is no error; a grid taken for an image would go
+// unnoticed.
 
 import PixelCNNAPI
 

@@ -1,5 +1,5 @@
-// How long a busy daemon is waited for, in pauses as long as the daemon says and a little longer, by chance, so that clients
-// that were refused together do not come back together.
+// How long a busy daemon is waited for, in pauses as long as the daemon says and a little longer, by chance, so that
+// clients that were refused together do not come back together.
 
 import ArgumentParser
 

@@ -1,5 +1,5 @@
-// Options of the subcommands that draw, and the drawing that they make. What it says on standard error is enough to draw the
-// same images again.
+// Options of the subcommands that draw, and the drawing that they make. What it says on standard error is enough to
+// draw the same images again.
 
 import ArgumentParser
 import Foundation

@@ -1,5 +1,5 @@
-// The picture that `pixelcnn complete` starts from. The files go to the daemon as they are; they are read here, too, so that
-// an error names the file.
+// The picture that `pixelcnn complete` starts from. The files go to the daemon as they are; they are read here, too, so
+// that an error names the file.
 
 import ImageFormats
 import PixelCNNAPI

@@ -1,5 +1,5 @@
-// What the shards of a folder were drawn with. Whoever adds some must draw with the same, or the folder would hold a mixture
-// that nobody can draw again.
+// What the shards of a folder were drawn with. Whoever adds some must draw with the same, or the folder would hold a
+// mixture that nobody can draw again.
 
 import AtomicFiles
 import Foundation

@@ -1,5 +1,5 @@
-// A part of the images of a seed in a file or folder of its own, named by the index of its first image: whoever draws it,
-// in whatever part of a job, draws the same bytes under the same name.
+// A part of the images of a seed in a file or folder of its own, named by the index of its first image: whoever draws
+// it, in whatever part of a job, draws the same bytes under the same name.
 
 import Foundation
 import ImageFormats

@@ -1,5 +1,5 @@
-// `pixelcnn sample --output-dir`: any number of images, in shards. Those that are there are kept, so that a job that was
-// stopped, however, goes on; and several jobs, each with its part of the images, may share a folder.
+// `pixelcnn sample --output-dir`: any number of images, in shards. Those that are there are kept, so that a job that
+// was stopped, however, goes on; and several jobs, each with its part of the images, may share a folder.
 
 import Foundation
 import ImageFormats
