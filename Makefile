@@ -22,6 +22,7 @@ FILTER :=
 # How long `make load` soaks.
 LOAD_MINUTES := 10
 
+C_FILES = $(shell git ls-files "*.c" "*.h")
 PROGRAMS := pixelcnnd pixelcnn pixelcnn-train
 SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
 SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
@@ -35,6 +36,7 @@ DOCUMENTS := $(MANUALS) $(COMPLETIONS)
 # What the build needs of Debian, and what the tests call besides.
 BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config python3 zlib1g-dev
 TEST_PACKAGES := curl fish man-db mandoc python3 zsh
+LINT_PACKAGES := clang-format python3
 DEB_PACKAGES := build-essential debhelper dpkg-dev fakeroot lintian
 DEB_TEST_PACKAGES := dbus libnss-systemd systemd
 OPENAPI_PACKAGES := curl python3 socat
@@ -161,16 +163,20 @@ scale-test: dependencies  ## nginx before several daemons, GNU parallel, Slurm, 
 	Tests/Scale/slurm
 	$${PIXELCNN_PYTHON:-python3} Tests/Scale/kubernetes
 
-lint:  ## the formatter has nothing to say, the scripts parse
+lint:  ## Swift and C are formatted, the scripts parse
+	@scripts/install-packages $(LINT_PACKAGES)
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
+	clang-format --dry-run --Werror $(C_FILES)
 	for script in scripts/demo scripts/install-packages scripts/with-daemon .ci/run Benchmarks/run Tests/Fuzz/run \
 		Tests/Kernels/neon Tests/OpenAPI/run Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd \
 		Tests/Systemd/scenario Tests/Systemd/package docs/examples/slurm-array.sh; do \
 		bash -n $$script || exit; \
 	done
 
-format:  ## let the formatter have its way
+format:  ## format Swift and C
+	@scripts/install-packages $(LINT_PACKAGES)
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
+	clang-format -i $(C_FILES)
 
 bench: dependencies  ## speed beside PyTorch's on this machine, in one run: docs/PERFORMANCE.md
 	swift build -c release --product pixelcnn-bench

@@ -24,7 +24,7 @@ static float JOIN(read_, NAME)(const float *floats, ptrdiff_t count) {
   for (int i = 0; i < 8; i++)
     sum[i] = (f32x16)(0.0f);
   for (const float *end = floats + count; floats < end; floats += 128)
-    _Pragma("clang loop unroll(full)") for (int i = 0; i < 8; i++) sum[i] += *(const f32x16_unaligned *)(floats + 16 * i);
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < 8; i++) sum[i] += ((const f32x16_unaligned *)floats)[i];
   for (int i = 1; i < 8; i++)
     sum[0] += sum[i];
   return sum[0][0] + sum[0][15];

@@ -15,7 +15,8 @@ typedef float f32x16_unaligned __attribute__((ext_vector_type(16), aligned(4)));
 #if defined(__x86_64__)
 
 /* 32 registers of 16 lanes. */
-#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))),                   \
+                             apply_to = function)
 #define NAME avx512
 #define ACCUMULATORS 24
 #define MULTIPLY_ADD FUSED

@@ -1,3 +1,3 @@
-#include <sys/types.h>
 #include <md5.h>
 #include <sha2.h>
+#include <sys/types.h>

@@ -6,7 +6,7 @@
 #define WIDE_PANEL 1
 #define NARROW_PANEL 1
 #define TILES(NAME_OF) TILES_1(NAME_OF)
-#define TILE_COLUMNS {0, 6}
+#define TILE_COLUMNS 0, 6
 #include "kernels.h"
 #include "training.h"
 #pragma clang attribute pop

@@ -31,9 +31,7 @@ void pixel_kernels_reset_float_state(void) { __asm__ volatile("msr fpcr, %0" : :
 
 #else
 
-const pixel_kernels *pixel_kernels_available(ptrdiff_t position) {
-  return position == 0 ? &pixel_kernels_portable : 0;
-}
+const pixel_kernels *pixel_kernels_available(ptrdiff_t position) { return position == 0 ? &pixel_kernels_portable : 0; }
 
 void pixel_kernels_reset_float_state(void) {}
 

@@ -8,11 +8,11 @@ enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048 };
 #define prefetch(address, locality) __builtin_prefetch((const void *)(address), 0, locality)
 
 /* A register tile: MV vectors of outputs for NC columns. One load of a weight vector feeds NC multiply-adds, one
-   broadcast feeds MV. The accumulators live in registers across the whole depth. Meanwhile `lines` cache lines a step are
-   fetched from `ahead` on: see multiply.
+   broadcast feeds MV. The accumulators live in registers across the whole depth. Meanwhile `lines` cache lines per
+   step are prefetched from `ahead` on: see multiply.
 
-   One column has little to do with each weight and waits for the next from L3. Matrices that are used one after the other
-   mostly lie so in memory, and most are short: 2 KB ahead reaches past their ends. A prefetch never faults. */
+   One column has little to do with each weight and waits for the next from L3. Matrices that are used one after the
+   other mostly lie so in memory, and most are short: 2 KB ahead reaches past their ends. A prefetch never faults. */
 #define TILE_START(MV, NC)                                                                                             \
   f32x16 sum[NC][MV];                                                                                                  \
   UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++) sum[j][v] =                                  \
@@ -24,9 +24,9 @@ enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048 };
   }
 #define TILE_FETCH(NC, V)                                                                                              \
   if (NC == 1)                                                                                                         \
-    prefetch((uintptr_t)(w + (V) * PIXEL_LANES) + AHEAD_OF_ONE_COLUMN, 3);                                             \
+    prefetch((uintptr_t)(w + PIXEL_LANES * (V)) + AHEAD_OF_ONE_COLUMN, 3);                                             \
   else if ((V) < lines)                                                                                                \
-    prefetch(ahead + (V) * CACHE_LINE, 2);
+    prefetch(ahead + CACHE_LINE * (V), 2);
 #define TILE_END(MV, NC)                                                                                               \
   UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++)                                              \
       store(y + j * ys + v * PIXEL_LANES, sum[j][v]);
@@ -46,7 +46,7 @@ enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048 };
     TILE_END(MV, NC)                                                                                                   \
   }
 
-/* The same with two bf16 weights a lane, of steps k and k + 1. The arithmetic is that of floats. */
+/* The same with two bf16 weights per lane, of steps k and k + 1. The arithmetic is that of floats. */
 #define TILE_BF16(MV, NC)                                                                                              \
   static void tile_bf16_##MV##x##NC(const void *weights, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y,      \
                                     ptrdiff_t ys, uintptr_t ahead, ptrdiff_t lines) {                                  \
@@ -72,7 +72,9 @@ enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048 };
 typedef void (*tile_function)(const void *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, uintptr_t,
                               ptrdiff_t);
 
-/* TILES names the tiles that fit this instruction set's registers, by vectors and columns; the tables below find them. */
+/* TILES names the tiles which fit this instruction set's registers, by vectors and columns; the tables below
+   find them. */
+/* clang-format off */
 #define TILES_1(NAME_OF)                                                                                               \
   NAME_OF(1, 1) NAME_OF(1, 2) NAME_OF(1, 3) NAME_OF(1, 4) NAME_OF(1, 5) NAME_OF(1, 6)
 #define TILES_1_WIDE(NAME_OF)                                                                                          \
@@ -85,6 +87,7 @@ typedef void (*tile_function)(const void *, ptrdiff_t, const float *, ptrdiff_t,
 #define TILES_4(NAME_OF)                                                                                               \
   NAME_OF(4, 1) NAME_OF(4, 2) NAME_OF(4, 3) NAME_OF(4, 4) NAME_OF(4, 5) NAME_OF(4, 6)
 #define TILES_5(NAME_OF) NAME_OF(5, 1) NAME_OF(5, 2) NAME_OF(5, 3) NAME_OF(5, 4) NAME_OF(5, 5)
+/* clang-format on */
 
 #define TABLE_ENTRY(MV, NC) [MV][NC] = tile_##MV##x##NC,
 #define TABLE_ENTRY_BF16(MV, NC) [MV][NC] = tile_bf16_##MV##x##NC,
@@ -92,7 +95,7 @@ typedef tile_function tile_table[WIDE_PANEL + 1][MOST_COLUMNS + 1];
 TILES(TILE)
 TILES(TILE_BF16)
 static const tile_table tiles = {TILES(TABLE_ENTRY)}, tiles_bf16 = {TILES(TABLE_ENTRY_BF16)};
-static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = TILE_COLUMNS;
+static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = {TILE_COLUMNS};
 
 /* `steps` rows of 32-bit lanes hold the weights of a panel. */
 INLINE void multiply(const tile_table tiles, const uint32_t *weights, ptrdiff_t steps, ptrdiff_t depth,
@@ -101,10 +104,10 @@ INLINE void multiply(const tile_table tiles, const uint32_t *weights, ptrdiff_t 
   while (vectors > 0) {
     ptrdiff_t width = pixel_panel_width(vectors, panel);
     const uint32_t *next = weights + steps * width * PIXEL_LANES;
-    /* Tiles of as equal a number of columns as can be: 32 columns are 5·4 + 4·3, never 5·6 + 2. */
+    /* The tiles have as nearly equal numbers of columns as possible: 32 columns are 5·4 + 4·3, never 5·6 + 2. */
     ptrdiff_t blocks = (columns + tile_columns[width] - 1) / tile_columns[width];
-    /* While a panel's tiles use its weights again and again, they fetch the panel that follows in memory, evenly, so
-       that its first tile need not wait for L3. */
+    /* While a panel's tiles use its weights again and again, they fetch the panel which follows in memory, in equal
+       shares, so that its first tile does not wait for L3. */
     uintptr_t ahead = (uintptr_t)next;
     ptrdiff_t lines = width;
     for (ptrdiff_t j = 0; blocks > 0; blocks--) {
@@ -217,8 +220,8 @@ static void exponentials(const float *x, ptrdiff_t count, float maximum, float t
 }
 
 #define SHIFTED(v, by)                                                                                                 \
-  __builtin_shufflevector(splat(0), v, 16 - by, 17 - by, 18 - by, 19 - by, 20 - by, 21 - by, 22 - by, 23 - by, 24 - by, \
-                          25 - by, 26 - by, 27 - by, 28 - by, 29 - by, 30 - by, 31 - by)
+  __builtin_shufflevector(splat(0), v, 16 - by, 17 - by, 18 - by, 19 - by, 20 - by, 21 - by, 22 - by, 23 - by,         \
+                          24 - by, 25 - by, 26 - by, 27 - by, 28 - by, 29 - by, 30 - by, 31 - by)
 
 static float prefix_sums(const float *x, ptrdiff_t count, float *y) {
   float total = 0;

@@ -17,7 +17,7 @@ typedef struct product_operands {
 /* A register tile of sums: NC inputs by MV vectors of lanes, `last` lanes in the last vector. As in the forward tile,
    one vector feeds NC multiply-adds and one broadcast MV, but both operands move on by a position each time. */
 #define PRODUCT_TILE_OF(MV, NC, KIND, LAST_VECTOR)                                                                     \
-  static void products_##KIND##_##MV##x##NC(const product_operands *o, ptrdiff_t last, float *y, ptrdiff_t ys) {      \
+  static void products_##KIND##_##MV##x##NC(const product_operands *o, ptrdiff_t last, float *y, ptrdiff_t ys) {       \
     f32x16 sum[NC][MV];                                                                                                \
     (void)last;                                                                                                        \
     UNROLL for (int i = 0; i < NC; i++) UNROLL for (int v = 0; v < MV; v++) sum[i][v] =                                \
@@ -46,7 +46,7 @@ typedef void (*product_function)(const product_operands *, ptrdiff_t, float *, p
 #define WHOLE_ENTRY(MV, NC) [MV][NC] = products_whole_##MV##x##NC,
 #define PART_ENTRY(MV, NC) [MV][NC] = products_part_##MV##x##NC,
 static const product_function product_tiles[2][WIDE_PANEL + 1][MOST_COLUMNS + 1] = {{TILES(WHOLE_ENTRY)},
-                                                                                       {TILES(PART_ENTRY)}};
+                                                                                    {TILES(PART_ENTRY)}};
 
 /* All panels and tiles of one block of positions. */
 static void product_block(product_operands operands, ptrdiff_t inputs, ptrdiff_t lanes, float *y, ptrdiff_t y_stride) {
@@ -73,8 +73,7 @@ static void accumulate_products(const float *x, ptrdiff_t x_row, ptrdiff_t x_str
                                 ptrdiff_t rows, ptrdiff_t columns) {
   ptrdiff_t step = PRODUCT_POSITIONS / columns > 1 ? PRODUCT_POSITIONS / columns : 1;
   for (ptrdiff_t row = 0; row < rows; row += step) {
-    product_operands operands = {x + row * x_row, x_row,     x_stride, dy + row * dy_row,
-                                 dy_row,          dy_stride, step,     columns};
+    product_operands operands = {x + row * x_row, x_row, x_stride, dy + row * dy_row, dy_row, dy_stride, step, columns};
     if (operands.rows > rows - row)
       operands.rows = rows - row;
     product_block(operands, inputs, lanes, y, y_stride);

@@ -1,5 +1,5 @@
-/* The training kernels that belong to a table of pixel_kernels.h; apart from dispatch.c, so that who links only that
-   carries none of them but by name. */
+/* The training kernels that belong to a table of pixel_kernels.h; apart from dispatch.c, so that a program which uses
+   only the other kernels links none of these. */
 #include "training_kernels.h"
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Sixteen floats, as the kernels see them on every instruction set, and the elementary functions on them.
-   Included by kernels.h only, once an instruction set: the including file's target decides how it compiles. */
+   Included by kernels.h only, once per instruction set: the including file's target decides how it compiles. */
 #pragma STDC FP_CONTRACT OFF
 #pragma clang diagnostic ignored "-Wpsabi" /* everything here is inlined: no vector crosses a call */
 
@@ -16,7 +16,7 @@ INLINE void store(float *p, f32x16 v) { *(f32x16_unaligned *)p = v; }
 INLINE f32x16 splat(float value) { return (f32x16)(value); }
 INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 
-/* Two bf16 a lane; a bf16 is the upper half of a float. */
+/* Two bf16 per lane; a bf16 is the upper half of a float. */
 INLINE u32x16 load_pairs(const uint32_t *p) { return *(const u32x16_unaligned *)p; }
 INLINE f32x16 low_of_pairs(u32x16 pairs) { return (f32x16)(pairs << 16); }
 INLINE f32x16 high_of_pairs(u32x16 pairs) { return (f32x16)(pairs & 0xffff0000u); }

@@ -1,5 +1,5 @@
 /* A definition in the program comes before the C library's for every library that is loaded, Swift's runtime included.
-   The count is a thread's own and lives in its static block, so that counting never allocates. */
+   Each thread has its own count, which lives in its static block, so that counting never allocates. */
 #include "allocation_count.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
-/* Every kernel of every table that this processor can run, on one fixed stream of pseudo-random inputs: one line a
-   table, its name and an FNV-1a digest of all output bits. Fails if two tables differ; Tests/Kernels/neon compares the
-   lines of two processors. Plain C, so that it builds for a processor that we have no Swift runtime for. Whatever could
-   depend on the host's library (libm, rand) stays out: inputs are integers scaled by powers of two. */
+/* Every kernel of every table that this processor can run, on one fixed stream of pseudo-random inputs: one line
+   per table, its name and an FNV-1a digest of all output bits. Fails if two tables differ; Tests/Kernels/neon compares
+   the lines of two processors. Plain C, so that it builds for a processor for which we have no Swift runtime. Whatever
+   could depend on the host's library (libm, rand) stays out: inputs are integers scaled by powers of two. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ static void pack(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdi
   }
 }
 
-/* The same as bf16, cut off rather than rounded, two a word. */
+/* The same as bf16, cut off rather than rounded, two per word. */
 static void pack_bf16(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, uint32_t *packed) {
   for (ptrdiff_t lane = 0; vectors > 0;) {
     ptrdiff_t width = pixel_panel_width(vectors, panel);

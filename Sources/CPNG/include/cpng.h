@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Bytes of an error message's buffer, with its NUL.
+/// Size of an error message's buffer in bytes, with its NUL.
 #define CPNG_ERROR_SIZE 192
 
 /// The CRC-32 that closes a PNG chunk, of `length` bytes.
 uint32_t cpng_crc32(const uint8_t *bytes, size_t length);
 
-/// Decodes a whole PNG of at most 8 bits a sample into `pixels`: (height, row_bytes), 8 bits a sample.
+/// Decodes a whole PNG of at most 8 bits per sample into `pixels`: (height, row_bytes), 8 bits per sample.
 ///
 /// Gray of 1, 2 and 4 bits becomes 8, and a transparent colour becomes an alpha channel; samples are otherwise as
 /// stored (no gamma or colour management). Palette images give their indices, 8 bits each and not compared with the

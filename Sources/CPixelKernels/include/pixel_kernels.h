@@ -1,8 +1,8 @@
 /* The arithmetic of the network, behind one table of functions for each instruction set.
 
-   Every table computes the same bits. An output element is reduced in one fixed order, with one fused multiply-add a
-   term, whatever tile it falls into; sums over a vector use one 16-lane tree; exp and tanh are polynomials written with
-   explicit fused multiply-adds. Nothing else (approximate reciprocals, libm, contraction) may touch a result.
+   Every table computes the same bits. An output element is reduced in one fixed order, with one fused multiply-add
+   per term, whatever tile it falls into; sums over a vector use one 16-lane tree; exp and tanh are polynomials written
+   with explicit fused multiply-adds. Nothing else (approximate reciprocals, libm, contraction) may touch a result.
 
    Strides and sizes are in floats. A "vector" is 16 lanes on every instruction set. Pointers need no alignment. */
 #ifndef PIXEL_KERNELS_H
@@ -16,26 +16,26 @@
 enum { PIXEL_LANES = 16 };
 
 typedef struct pixel_kernels {
-  /* "avx512", "avx2", "neon" or "portable": the words that PIXELCNN_ISA takes. */
+  /* "avx512", "avx2", "neon" or "portable": the values of PIXELCNN_ISA. */
   const char *name;
 
-  /* Vectors in a panel of a packed matrix that mostly meets one column, and of one that mostly meets eight or more: wide
-     panels keep more sums going, narrow ones leave registers for more columns, which read less of the weights.
-     `vectors` vectors are cut into ceil(vectors / panel) panels of as equal width as can be, the wider ones first; a panel
-     is stored as (depth, 16 · width), and panels one after the other. pixel_panel_width tells the width of the first of
-     the panels that remain. */
+  /* Vectors in a panel of a packed matrix that mostly meets one column, and of one that mostly meets eight or more:
+     wide panels keep more sums going, narrow ones leave registers for more columns, which read less of the weights.
+     `vectors` vectors are cut into ceil(vectors / panel) panels whose widths are as equal as possible, the wider ones
+     first; a panel is stored as (depth, 16 · width), and the panels follow one another. pixel_panel_width gives the
+     width of the first of the remaining panels. */
   ptrdiff_t wide_panel, narrow_panel;
 
   /* y[j][m] += Σ_k weights[k][m] · x[j][k], k ascending, y's value first: y holds the initial accumulators.
      weights: packed in panels of at most `panel` vectors, either of the two above, depth × 16·vectors;
-     x: (columns, depth), rows x_stride apart;  y: (columns, 16·vectors), rows y_stride apart; rows of x may overlap, those
-     of y may not. */
+     x: (columns, depth), rows x_stride apart;  y: (columns, 16·vectors), rows y_stride apart; rows of x may overlap,
+     those of y may not. */
   void (*accumulate)(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
                      ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns);
 
-  /* The same with weights in bf16, the upper half of a float, two a lane: a panel is stored as (ceil(depth / 2), 16 ·
-     width) words, of which the lower half is the weight of the even k, the upper half that of the odd one. The same bits
-     as accumulate gives with these weights as floats. */
+  /* The same with weights in bf16, the upper half of a float, two per lane: a panel is stored as (ceil(depth / 2),
+     16 · width) words, whose lower half is the weight of the even k and whose upper half is that of the odd one. The
+     same bits as accumulate gives with these weights as floats. */
   void (*accumulate_bf16)(const uint32_t *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
                           ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns);
 
@@ -74,7 +74,7 @@ typedef struct pixel_kernels {
   float (*prefix_sums)(const float *x, ptrdiff_t count, float *y);
 } pixel_kernels;
 
-/* The tables that this processor can run, the fastest first, by position; a null pointer past the last. */
+/* The tables which this processor can run, by position, the fastest first; a null pointer past the last. */
 const pixel_kernels *_Nullable pixel_kernels_available(ptrdiff_t position);
 
 /* The width, in vectors, of the first of the panels that `vectors` vectors are cut into. */
@@ -83,7 +83,7 @@ static inline ptrdiff_t pixel_panel_width(ptrdiff_t vectors, ptrdiff_t panel) {
   return (vectors + panels - 1) / panels;
 }
 
-/* Round to nearest, denormals kept: the state that the contract is written for. Every thread that computes calls it. */
+/* Round to nearest, denormals kept: the state for which the contract is written. Every computing thread calls it. */
 void pixel_kernels_reset_float_state(void);
 
 /* What a loop that waits for another thread calls each time around. */

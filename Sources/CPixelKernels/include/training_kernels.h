@@ -11,8 +11,8 @@
 
 /* One step of Adam (Kingma and Ba 2015) and of the average of the weights that it leaves. */
 typedef struct adam_step {
-  float gradient_scale;  /* what gradients are multiplied by first: clipping */
-  float rate;            /* learning rate / (1 − β1^t) */
+  float gradient_scale; /* what gradients are multiplied by first: clipping */
+  float rate;           /* learning rate / (1 − β1^t) */
   float beta1, beta2;
   float root_correction; /* 1 / sqrt(1 − β2^t) */
   float epsilon;

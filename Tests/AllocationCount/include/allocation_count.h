@@ -1,5 +1,5 @@
-/* How often the calling thread has asked for memory: for tests that hold code to allocating nothing. Linking this target
-   replaces malloc and its relatives in the whole test program by ones that count and pass on to glibc's. */
+/* How often the calling thread has asked for memory: for tests that hold code to allocating nothing. Linking this
+   target replaces malloc and its relatives in the whole test program by ones that count and pass on to glibc's. */
 #ifndef ALLOCATION_COUNT_H
 #define ALLOCATION_COUNT_H
 
