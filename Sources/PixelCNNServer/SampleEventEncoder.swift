@@ -8,9 +8,9 @@ import PixelCNNScheduler
 struct SampleEventEncoder: Sendable {
     /// Images of the request.
     let count: Int
-    let shape: DrawnImages.Shape
+    let shape: SampledImages.Shape
     /// Of the first image.
-    let origin: DrawnImages.Origin
+    let origin: SampledImages.Origin
     let format: SampleRequest.ImageFormat
 
     func progress(_ progress: JobProgress) throws -> [UInt8] {
@@ -32,11 +32,11 @@ struct SampleEventEncoder: Sendable {
         case .image(let image, let values):
             var event = ImageEvent(index: index(image))
             switch format {
-            case .npy: event.npy = Data(DrawnImages.npy(image: values, shape: shape))
+            case .npy: event.npy = Data(SampledImages.npy(image: values, shape: shape))
             case .png:
                 var origin = self.origin
                 origin.firstIndex = event.index
-                event.png = Data(try DrawnImages(values: values, shape: shape).png(origin: origin))
+                event.png = Data(try SampledImages(values: values, shape: shape).png(origin: origin))
             }
             return try ServerSentEvent.encode(SampleEventName.image, event)
         }

@@ -42,7 +42,7 @@ struct SamplesRoute {
             return stream.response(headers: headers)
         }
         try context.memory.hold(kept + MemoryNeed.samples(images: job.count, values: values))
-        let images = DrawnImages(
+        let images = SampledImages(
             values: try await context.watch.cancellingOnClose { [job] in
                 context.pass.giveBack()
                 return try await backend.sample(job)
@@ -84,12 +84,12 @@ struct SamplesRoute {
             deadline: request.deadlineMilliseconds.map { .now + .milliseconds($0) })
     }
 
-    private func shape(of job: SamplingJob) -> DrawnImages.Shape {
+    private func shape(of job: SamplingJob) -> SampledImages.Shape {
         .init(
             channels: state.model.channels, height: job.height, width: job.width, colors: state.model.colors)
     }
 
-    private func origin(of job: SamplingJob) -> DrawnImages.Origin {
+    private func origin(of job: SamplingJob) -> SampledImages.Origin {
         .init(
             seed: job.seed, firstIndex: job.firstIndex, labels: job.label.map { [$0] } ?? [],
             model: state.model.sha256, precision: state.model.precision,

@@ -10,8 +10,8 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ScoreStackTests {
 
     /// Images of the tiny model's 3 channels of 256 values.
-    private func images(_ count: Int, side: Int = 8) -> DrawnImages {
-        DrawnImages(
+    private func images(_ count: Int, side: Int = 8) -> SampledImages {
+        SampledImages(
             values: (0..<count * 3 * side * side).map { UInt16(truncatingIfNeeded: $0 &* 2_654_435_761 >> 11) & 255 },
             shape: .init(channels: 3, height: side, width: side, colors: 256))
     }
@@ -84,11 +84,11 @@ import Testing
             try write(images.npy(), daemon.directory.file("all.npy"))
             let size = images.shape.count
             try write(
-                DrawnImages(values: Array(images.values[..<(3 * size)]), shape: images.shape).npy(),
+                SampledImages(values: Array(images.values[..<(3 * size)]), shape: images.shape).npy(),
                 daemon.directory.file("some.npy"))
             for (i, name) in [(3, "a.png"), (4, "b/c.PNG")] {
-                let image = DrawnImages(values: Array(images.values[i * size..<(i + 1) * size]), shape: images.shape)
-                let origin = DrawnImages.Origin(seed: 0, firstIndex: 0, model: "", precision: "", software: "test")
+                let image = SampledImages(values: Array(images.values[i * size..<(i + 1) * size]), shape: images.shape)
+                let origin = SampledImages.Origin(seed: 0, firstIndex: 0, model: "", precision: "", software: "test")
                 try write(image.png(origin: origin), "\(folder)/\(name)")
             }
             try write(Array("hello".utf8), "\(folder)/notes.txt")

@@ -17,7 +17,7 @@ struct LongJob: Sendable {
     let display: SharedDisplay
 
     /// Images of a request, each of `shape`: enough for all threads of the daemon, and no more than it takes.
-    func imagesOfRequest(_ shape: DrawnImages.Shape) -> Int {
+    func imagesOfRequest(_ shape: SampledImages.Shape) -> Int {
         // A thread steps 64 images together.
         min(self.model.limits.images(ofValues: shape.count), Self.mostImages, 64 * max(1, self.model.threads))
     }

@@ -31,7 +31,7 @@ struct Drawing: Sendable {
         let classes = try model.classes(self.labels)
         try self.given?.check(model)
         try self.request.check(model, classes)
-        let shape = DrawnImages.Shape(
+        let shape = SampledImages.Shape(
             channels: model.channels, height: self.request.height ?? model.height,
             width: self.request.width ?? model.width, colors: model.colors)
         if self.given != nil, let note = model.sizeNote(height: shape.height, width: shape.width) {
@@ -67,7 +67,7 @@ struct Drawing: Sendable {
     }
 
     /// The requests that together are this one.
-    private func parts(_ model: ModelDescription, _ shape: DrawnImages.Shape, _ classes: [Int?]) -> [Part] {
+    private func parts(_ model: ModelDescription, _ shape: SampledImages.Shape, _ classes: [Int?]) -> [Part] {
         let (size, n) = (model.limits.images(ofValues: shape.count), self.request.n)
         let parts = classes.enumerated().flatMap { row, label in
             stride(from: 0, to: n, by: size).map { start in
@@ -86,13 +86,13 @@ struct Drawing: Sendable {
 
     /// Draws part by part. An array is written as it comes; a picture needs all of its images.
     private func draw(
-        _ parts: [Part], _ shape: DrawnImages.Shape, _ model: ModelDescription, _ classes: [Int?], to output: Output,
+        _ parts: [Part], _ shape: SampledImages.Shape, _ model: ModelDescription, _ classes: [Int?], to output: Output,
         _ display: DrawingDisplay
     ) async throws {
         let showsPictures = self.showsPictures(model, shape)
         var values: [UInt16] = []
         if format == .npy {
-            try output.write(DrawnImages.npyHeader(count: request.n * classes.count, shape: shape))
+            try output.write(SampledImages.npyHeader(count: request.n * classes.count, shape: shape))
         }
         for part in parts {
             let drawn =
@@ -106,13 +106,13 @@ struct Drawing: Sendable {
             }
         }
         guard format == .png else { return }
-        let origin = DrawnImages.Origin(
+        let origin = SampledImages.Origin(
             seed: seed, firstIndex: request.firstIndex, labels: classes.compactMap { $0 },
             model: model.sha256, precision: model.precision, software: "pixelcnnd \(model.version)")
         // A row a class.
         let columns = request.columns ?? (classes.count > 1 ? request.n : nil)
         do {
-            try output.write(DrawnImages(values: values, shape: shape).png(columns: columns, origin: origin))
+            try output.write(SampledImages(values: values, shape: shape).png(columns: columns, origin: origin))
         } catch let error as GridError {
             throw Failure(.usage, "\(error)")
         }
@@ -122,14 +122,14 @@ struct Drawing: Sendable {
 
     /// The values of a part, asked for as an array.
     private func collect(
-        _ part: SampleRequest, _ shape: DrawnImages.Shape, _ model: ModelDescription, _ display: DrawingDisplay
+        _ part: SampleRequest, _ shape: SampledImages.Shape, _ model: ModelDescription, _ display: DrawingDisplay
     ) async throws -> [UInt16] {
         try await ask(part, accept: MediaTypeName.npy, model, display).values(of: part.n, shape)
     }
 
     /// The values of a part, shown as they come.
     private func follow(
-        _ part: Part, _ shape: DrawnImages.Shape, _ model: ModelDescription, _ display: DrawingDisplay,
+        _ part: Part, _ shape: SampledImages.Shape, _ model: ModelDescription, _ display: DrawingDisplay,
         showsPictures: Bool
     ) async throws -> [UInt16] {
         let start = part.start
@@ -151,7 +151,7 @@ struct Drawing: Sendable {
     }
 
     /// Whether pictures are shown; where they are wanted and cannot be, a line says why.
-    private func showsPictures(_ model: ModelDescription, _ shape: DrawnImages.Shape) -> Bool {
+    private func showsPictures(_ model: ModelDescription, _ shape: SampledImages.Shape) -> Bool {
         guard wantsPreview, case .live = style else { return false }
         let obstacle =
             model.isShownAsPNG
@@ -190,7 +190,7 @@ struct Drawing: Sendable {
 
 extension HTTPAnswer {
     /// The values of an answer that is an array of `count` images.
-    func values(of count: Int, _ shape: DrawnImages.Shape) throws(Failure) -> [UInt16] {
+    func values(of count: Int, _ shape: SampledImages.Shape) throws(Failure) -> [UInt16] {
         guard let array = try? NPYArray(parsing: body),
             array.shape == [count, shape.channels, shape.height, shape.width],
             let values = try? array.integers(as: UInt16.self, in: 0...shape.colors - 1)

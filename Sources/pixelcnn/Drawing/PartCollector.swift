@@ -7,7 +7,7 @@ import PixelCNNAPI
 
 struct PartCollector {
     private let part: SampleRequest
-    private let shape: DrawnImages.Shape
+    private let shape: SampledImages.Shape
     /// Images and values that were done before this part.
     private let before: (images: Int, values: Int)
     private var parser = ServerSentEventParser()
@@ -16,7 +16,7 @@ struct PartCollector {
     private var isThere: [Bool]
     private(set) var isDone = false
 
-    init(_ part: SampleRequest, shape: DrawnImages.Shape, before: (images: Int, values: Int)) {
+    init(_ part: SampleRequest, shape: SampledImages.Shape, before: (images: Int, values: Int)) {
         (self.part, self.shape, self.before) = (part, shape, before)
         self.values = Array(repeating: 0, count: part.n * shape.count)
         self.isThere = Array(repeating: false, count: part.n)

@@ -5,14 +5,14 @@ import Foundation
 import ImageFormats
 
 struct Preview {
-    private let shape: DrawnImages.Shape
+    private let shape: SampledImages.Shape
     /// Pixels of each picture that can be shown: (height, width, channels), and how many rows of them are drawn.
     private var pictures: [(pixels: [UInt8], rows: Int)]
 
     /// A preview of `count` images, of which nothing is drawn.
     ///
     /// - Parameter limit: pictures beyond it are never shown.
-    init(count: Int, shape: DrawnImages.Shape, limit: Int = 256) {
+    init(count: Int, shape: SampledImages.Shape, limit: Int = 256) {
         self.shape = shape
         self.pictures = Array(
             repeating: ([UInt8](repeating: 0, count: shape.count), 0), count: max(0, min(count, limit)))
@@ -32,7 +32,7 @@ struct Preview {
     }
 
     /// Why a terminal of this size shows nothing; nil where it shows at least one picture.
-    static func obstacle(shape: DrawnImages.Shape, size: (rows: Int, columns: Int)) -> String? {
+    static func obstacle(shape: SampledImages.Shape, size: (rows: Int, columns: Int)) -> String? {
         let (rows, columns) = ((shape.height + 1) / 2 + 1, shape.width)
         guard size.rows <= rows || size.columns < columns else { return nil }
         return

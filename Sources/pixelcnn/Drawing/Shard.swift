@@ -32,7 +32,7 @@ struct Shard: Equatable {
 
     /// Whether it is there, with all its images or more. It appears whole or not at all; but a job of fewer images may
     /// have left a shorter one.
-    func isThere(_ shape: DrawnImages.Shape) -> Bool {
+    func isThere(_ shape: SampledImages.Shape) -> Bool {
         switch format {
         case .npy:
             guard let file = try? OpenFile(path),

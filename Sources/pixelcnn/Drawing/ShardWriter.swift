@@ -6,8 +6,8 @@ import PixelCNNAPI
 
 final class ShardWriter {
     private let shard: Shard
-    private let shape: DrawnImages.Shape
-    private let origin: DrawnImages.Origin
+    private let shape: SampledImages.Shape
+    private let origin: SampledImages.Origin
     /// One of them.
     private var file: AtomicFile?
     private var folder: AtomicFolder?
@@ -17,13 +17,13 @@ final class ShardWriter {
     /// Begins a shard. `origin` is what PNGs say of themselves.
     ///
     /// - Throws: ``Failure`` (73).
-    init(_ shard: Shard, _ shape: DrawnImages.Shape, _ origin: DrawnImages.Origin) throws(Failure) {
+    init(_ shard: Shard, _ shape: SampledImages.Shape, _ origin: SampledImages.Origin) throws(Failure) {
         (self.shard, self.shape, self.origin) = (shard, shape, origin)
         do {
             switch shard.format {
             case .npy:
                 self.file = try AtomicFile(path: shard.path)
-                try self.file?.write(DrawnImages.npyHeader(count: shard.count, shape: shape))
+                try self.file?.write(SampledImages.npyHeader(count: shard.count, shape: shape))
             case .png: self.folder = try AtomicFolder(path: shard.path)
             }
         } catch {
@@ -59,7 +59,7 @@ final class ShardWriter {
         var origin = self.origin
         origin.firstIndex = shard.firstIndex + UInt64(number)
         let size = shape.count
-        let picture = DrawnImages(values: Array(values[image * size..<(image + 1) * size]), shape: shape)
+        let picture = SampledImages(values: Array(values[image * size..<(image + 1) * size]), shape: shape)
         return try picture.png(origin: origin)
     }
 

@@ -29,7 +29,7 @@ struct ShardedDrawing: Sendable {
             throw Failure(
                 .usage, "a PNG cannot hold \(model.channels) channels of \(model.colors) values; use --format npy")
         }
-        let shape = DrawnImages.Shape(
+        let shape = SampledImages.Shape(
             channels: model.channels, height: self.request.height ?? model.height,
             width: self.request.width ?? model.width, colors: model.colors)
         for label in classes { try Self.makeFolder(Shard.folder(self.folder, label: label)) }
@@ -70,7 +70,7 @@ struct ShardedDrawing: Sendable {
     }
 
     /// Writes the folder's manifest, or finds that this job is the folder's; returns the seed.
-    private func claimFolder(_ model: ModelDescription, _ shape: DrawnImages.Shape) throws(Failure) -> UInt64 {
+    private func claimFolder(_ model: ModelDescription, _ shape: SampledImages.Shape) throws(Failure) -> UInt64 {
         let manifest = Manifest(
             model: model.sha256, precision: model.precision, seed: request.seed ?? SampleRequest.drawSeed(),
             height: shape.height, width: shape.width, temperature: request.temperature, topK: request.topK,
@@ -98,7 +98,7 @@ struct ShardedDrawing: Sendable {
     }
 
     private func draw(
-        _ shards: [Shard], seed: UInt64, _ model: ModelDescription, _ shape: DrawnImages.Shape
+        _ shards: [Shard], seed: UInt64, _ model: ModelDescription, _ shape: SampledImages.Shape
     ) async throws {
         let display = SharedDisplay(
             style: style, isQuiet: isQuiet, images: shards.reduce(0) { $0 + $1.count },
@@ -129,7 +129,7 @@ struct ShardedDrawing: Sendable {
         } take: { number, values in
             if writer?.shard != number {
                 let shard = shards[number]
-                let origin = DrawnImages.Origin(
+                let origin = SampledImages.Origin(
                     seed: seed, firstIndex: shard.firstIndex, labels: [shard.label].compactMap { $0 },
                     model: model.sha256, precision: model.precision, software: "pixelcnnd \(model.version)")
                 writer = (number, try ShardWriter(shard, shape, origin))

@@ -111,7 +111,7 @@ struct ImageStack {
     /// The shape of every image.
     ///
     /// - Throws: ``Failure`` (65) where images are not of one size, or not the model's.
-    func shape(for model: ModelDescription) throws(Failure) -> DrawnImages.Shape {
+    func shape(for model: ModelDescription) throws(Failure) -> SampledImages.Shape {
         let first = sources[0]
         for source in sources {
             guard source.channels ?? model.channels == model.channels else {
@@ -131,7 +131,7 @@ struct ImageStack {
                         + "\(first.path) are \(first.height) × \(first.width), and a stack has one size")
             }
         }
-        let shape = DrawnImages.Shape(
+        let shape = SampledImages.Shape(
             channels: model.channels, height: first.height, width: first.width, colors: model.colors)
         do {
             try model.limits.check(count: 1, channels: shape.channels, height: shape.height, width: shape.width)
@@ -154,7 +154,7 @@ struct ImageStack {
     /// The next `most` images, fewer at the end, nil past it.
     ///
     /// - Throws: ``Failure`` (65) that names the file and the image.
-    mutating func batch(_ most: Int, _ shape: DrawnImages.Shape) throws(Failure) -> Batch? {
+    mutating func batch(_ most: Int, _ shape: SampledImages.Shape) throws(Failure) -> Batch? {
         var values: [UInt16] = []
         values.reserveCapacity(most * shape.count)
         var count = 0
@@ -170,11 +170,11 @@ struct ImageStack {
             next =
                 images.upperBound < source.count ? (next.source, images.upperBound) : (next.source + 1, 0)
         }
-        return count > 0 ? Batch(count: count, body: DrawnImages(values: values, shape: shape).npy()) : nil
+        return count > 0 ? Batch(count: count, body: SampledImages(values: values, shape: shape).npy()) : nil
     }
 
     private static func values(
-        of source: Source, _ images: Range<Int>, _ shape: DrawnImages.Shape
+        of source: Source, _ images: Range<Int>, _ shape: SampledImages.Shape
     ) throws -> [UInt16] {
         let file = try source.kept ?? OpenFile(source.path)
         guard let layout = source.layout else {

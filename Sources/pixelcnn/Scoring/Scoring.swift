@@ -73,9 +73,9 @@ struct Scoring: Sendable {
     }
 
     /// Images of a request: no more than fit the daemon's bound of a body.
-    private static func images(_ job: LongJob, _ shape: DrawnImages.Shape) throws(Failure) -> Int {
+    private static func images(_ job: LongJob, _ shape: SampledImages.Shape) throws(Failure) -> Int {
         let most = job.imagesOfRequest(shape)
-        let header = DrawnImages.npyHeader(count: most, shape: shape).count
+        let header = SampledImages.npyHeader(count: most, shape: shape).count
         let imageBytes = shape.count * shape.elementType.size
         let fitting = (job.model.limits.maximumBodyBytes - header) / imageBytes
         guard fitting > 0 else {
@@ -89,7 +89,7 @@ struct Scoring: Sendable {
 
     /// A batch's scores and, as an array's data, the log-probabilities where these were asked for.
     private static func scores(
-        _ answer: HTTPAnswer, _ type: String, of count: Int, _ shape: DrawnImages.Shape, _ client: DaemonClient
+        _ answer: HTTPAnswer, _ type: String, of count: Int, _ shape: SampledImages.Shape, _ client: DaemonClient
     ) throws(Failure) -> (ScoreResponse, [UInt8]) {
         if type == MediaTypeName.json {
             let scores = try client.decode(ScoreResponse.self, answer)

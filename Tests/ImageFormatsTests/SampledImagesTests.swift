@@ -1,16 +1,16 @@
-// Drawn images as files: whole, in pieces and one by one they hold the same.
+// Sampled images as files: whole, in pieces and one by one they hold the same.
 
 import ImageFormats
 import Testing
 
-@Suite struct DrawnImagesTests {
+@Suite struct SampledImagesTests {
     @Test(arguments: [256, 1000])
     func piecesMakeTheSameFileAsTheWhole(colors: Int) throws {
-        let shape = DrawnImages.Shape(channels: 3, height: 2, width: 5, colors: colors)
+        let shape = SampledImages.Shape(channels: 3, height: 2, width: 5, colors: colors)
         let values = (0..<4 * shape.count).map { UInt16($0 * 7 % colors) }
-        let images = DrawnImages(values: values, shape: shape)
+        let images = SampledImages(values: values, shape: shape)
         let pieces =
-            DrawnImages.npyHeader(count: 4, shape: shape)
+            SampledImages.npyHeader(count: 4, shape: shape)
             + stride(from: 0, to: values.count, by: shape.count).flatMap {
                 NPYArray.bytes(of: Array(values[$0..<$0 + shape.count]), type: shape.elementType)
             }
@@ -19,16 +19,16 @@ import Testing
         #expect(array.shape == [4, 3, 2, 5])
         #expect(array.elementType == (colors == 256 ? .uint8 : .uint16))
         #expect(try array.integers(as: UInt16.self, in: 0...colors - 1) == values)
-        let one = try NPYArray(parsing: DrawnImages.npy(image: Array(values.prefix(shape.count)), shape: shape))
+        let one = try NPYArray(parsing: SampledImages.npy(image: Array(values.prefix(shape.count)), shape: shape))
         #expect(one.shape == [3, 2, 5])
         #expect(try one.integers(as: UInt16.self, in: 0...colors - 1) == Array(values.prefix(shape.count)))
     }
 
     @Test func aPNGSaysWhereItsImagesComeFrom() throws {
-        let shape = DrawnImages.Shape(channels: 1, height: 2, width: 2, colors: 256)
-        let origin = DrawnImages.Origin(
+        let shape = SampledImages.Shape(channels: 1, height: 2, width: 2, colors: 256)
+        let origin = SampledImages.Origin(
             seed: .max, firstIndex: 7, model: "5a", precision: "f32", software: "pixelcnnd 1")
-        let png = try DrawnImages(values: [1, 2, 3, 4, 5, 6, 7, 8], shape: shape).png(columns: 1, origin: origin)
+        let png = try SampledImages(values: [1, 2, 3, 4, 5, 6, 7, 8], shape: shape).png(columns: 1, origin: origin)
         let text = try PNG.text(of: png)
         #expect(
             text.map(\.key) == [

@@ -1,8 +1,8 @@
-// Drawn images as files, in one place for the daemon and for the client, which puts parts together: whichever of them
+// Sampled images as files, in one place for the daemon and for the client, which puts parts together: whichever of them
 // writes a file, its bytes are the same. One pass over the values.
 
 /// Images of one shape, drawn together.
-package struct DrawnImages: Sendable {
+package struct SampledImages: Sendable {
     /// What a PNG says of its images: enough to draw them again.
     package struct Origin: Sendable {
         /// The seed.
