@@ -79,7 +79,7 @@ let package = Package(
         .target(
             name: "PixelCNNServer",
             dependencies: [
-                "Digests", "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNScheduler", "PrometheusMetrics",
+                "Digests", "ImageFormats", "PixelCNNAPI", "PixelCNNScheduler", "PrometheusMetrics",
                 httpTypes, hummingbird, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
                 nioPosix, serviceLifecycle,
             ], resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
@@ -150,7 +150,7 @@ let package = Package(
         .testTarget(
             name: "PixelCNNServerTests",
             dependencies: [
-                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "Digests", "ImageFormats", "PixelCNNEngine",
+                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "Digests", "ImageFormats",
                 "PixelCNNScheduler", inMemoryLogging, logging, nioCore, nioPosix, serviceLifecycle,
             ], swiftSettings: settings),
         .testTarget(

@@ -2,6 +2,12 @@
 
 import PixelCNNEngine
 
+// Three values of the engine's are part of a job or of the status: named here, so that whoever gives jobs to the
+// scheduler needs no engine.
+package typealias SamplingParameters = PixelCNNEngine.SamplingParameters
+package typealias GivenPixels = PixelCNNEngine.GivenPixels
+package typealias PrefixCacheStatus = PixelCNNEngine.PrefixCacheStatus
+
 /// Images to draw: `count` of them, numbered from `firstIndex`.
 package struct SamplingJob: Sendable {
     /// Images, ≥ 1.

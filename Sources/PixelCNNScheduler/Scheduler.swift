@@ -24,12 +24,13 @@ package final class Scheduler: Sendable {
     /// refused. Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of a small job
     /// and one of a large job may always run. Row caches of images that are done are kept for the next ones within the
     /// same bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for not at all.
-    /// `observer` hears of jobs.
+    /// `jobStarted` is called by a compute thread when it takes up the first image of a job, with the seconds that the job
+    /// has waited; it must be quick and must not wait.
     package init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
         maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes,
-        prefixCacheBytes: Int = PrefixCache.defaultByteLimit, observer: (any SchedulerObserver)? = nil,
-        faults: DebugFaults = DebugFaults()
+        prefixCacheBytes: Int = PrefixCache.defaultByteLimit, faults: DebugFaults = DebugFaults(),
+        jobStarted: (@Sendable (_ queueSeconds: Double) -> Void)? = nil
     ) {
         precondition(threads > 0)
         let queue = JobQueue(
@@ -41,7 +42,7 @@ package final class Scheduler: Sendable {
         (self.engine, self.queue, self.heartbeats, self.prefixCache) = (engine, queue, heartbeats, prefixCache)
         self.threads = heartbeats.enumerated().map { i, heartbeat in
             ComputeThread(name: "compute-\(i)") {
-                Worker(number: i, queue: queue, heartbeat: heartbeat, faults: faults, observer: observer) { size in
+                Worker(number: i, queue: queue, heartbeat: heartbeat, faults: faults, jobStarted: jobStarted) { size in
                     SamplingSession(
                         engine: engine, capacity: Scheduler.imagesPerThread, prefixCache: prefixCache,
                         rowsBetweenStates: size == .small ? 1 : Scheduler.rowsBetweenStatesOfLarge,

@@ -12,7 +12,7 @@ final class Worker {
     private let queue: JobQueue
     private let heartbeat: Heartbeat
     private let faults: DebugFaults
-    private let observer: (any SchedulerObserver)?
+    private let jobStarted: (@Sendable (Double) -> Void)?
     private let counters: WorkerCounters
     private let sessions: PerSize<SamplingSession>
 
@@ -26,11 +26,11 @@ final class Worker {
     private var finished: [(image: PendingImage, result: ImageResult)] = []  // in a piece
 
     init(
-        number: Int, queue: JobQueue, heartbeat: Heartbeat, faults: DebugFaults, observer: (any SchedulerObserver)?,
-        makeSession: (JobSize) -> SamplingSession
+        number: Int, queue: JobQueue, heartbeat: Heartbeat, faults: DebugFaults,
+        jobStarted: (@Sendable (Double) -> Void)?, makeSession: (JobSize) -> SamplingSession
     ) {
         (self.number, self.queue, self.heartbeat, self.faults) = (number, queue, heartbeat, faults)
-        self.observer = observer
+        self.jobStarted = jobStarted
         sessions = PerSize(small: makeSession(.small), large: makeSession(.large))
         counters = queue.enlist(
             number, PerSize(small: sessions.small.assistance, large: sessions.large.assistance))
@@ -87,7 +87,7 @@ final class Worker {
         nextTag += 1
         if image.image == 0 {
             let seconds = (ContinuousClock.now - image.job.arrival).seconds
-            observer?.jobStarted(queueSeconds: seconds)
+            jobStarted?(seconds)
             image.job.started?(seconds)
         }
         if let hangingSeed = faults.hangingSeed, case .sample(hangingSeed, _, _, _) = task.source { hang() }

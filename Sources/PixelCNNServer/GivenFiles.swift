@@ -5,7 +5,7 @@ import Digests
 import ImageFormats
 import Logging
 import PixelCNNAPI
-import PixelCNNEngine
+import PixelCNNScheduler
 
 struct GivenFiles {
     private typealias Field = GivenImage.Field

@@ -3,7 +3,7 @@
 import Foundation
 import Hummingbird
 import PixelCNNAPI
-import PixelCNNEngine
+import PixelCNNScheduler
 import PrometheusMetrics
 
 struct ModelRoute {

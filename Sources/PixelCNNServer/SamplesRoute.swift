@@ -5,7 +5,6 @@ import HTTPTypes
 import Hummingbird
 import ImageFormats
 import PixelCNNAPI
-import PixelCNNEngine
 import PixelCNNScheduler
 
 struct SamplesRoute {

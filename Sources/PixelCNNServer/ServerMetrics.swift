@@ -3,13 +3,12 @@
 
 import Metrics
 import PixelCNNAPI
-import PixelCNNEngine
 import PixelCNNScheduler
 import PrometheusMetrics
 import Synchronization
 
 /// The server's metrics; a scheduler that is made with them tells how long jobs have waited.
-package final class ServerMetrics: SchedulerObserver {
+package final class ServerMetrics: Sendable {
     private enum Name {
         static let requests = "pixelcnnd_http_requests_total"
         static let duration = "pixelcnnd_http_request_duration_seconds"

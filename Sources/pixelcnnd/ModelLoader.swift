@@ -30,8 +30,8 @@ struct ModelLoader: Sendable {
         let engine = try await Self.onItsOwnThread { try self.engine(settings) }
         let scheduler = Scheduler(
             engine: engine.engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue,
-            maximumCacheBytes: settings.maximumRowCaches, prefixCacheBytes: settings.cacheSize, observer: self.metrics,
-            faults: DebugFaults(environment: self.environment))
+            maximumCacheBytes: settings.maximumRowCaches, prefixCacheBytes: settings.cacheSize,
+            faults: DebugFaults(environment: environment), jobStarted: metrics.jobStarted)
         self.reporter.watch(scheduler)
         do {
             try await scheduler.warmUp()

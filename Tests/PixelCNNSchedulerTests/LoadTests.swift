@@ -14,11 +14,11 @@ import Testing
 
     private func scheduler(
         threads: Int = 2, maximumQueuedImages: Int = 1000, maximumCacheBytes: Int = .max,
-        observer: (any SchedulerObserver)? = nil
+        jobStarted: (@Sendable (Double) -> Void)? = nil
     ) -> Scheduler {
         Scheduler(
             engine: engine, threads: threads, maximumQueuedImages: maximumQueuedImages,
-            maximumCacheBytes: maximumCacheBytes, observer: observer)
+            maximumCacheBytes: maximumCacheBytes, jobStarted: jobStarted)
     }
 
     private func job(_ count: Int, height: Int = 5, deadline: ContinuousClock.Instant? = nil) -> SamplingJob {
@@ -139,14 +139,14 @@ import Testing
 
     // MARK: - What is told
 
-    private final class Waits: SchedulerObserver {
+    private final class Waits: Sendable {
         let seconds = Mutex<[Double]>([])
         func jobStarted(queueSeconds: Double) { seconds.withLock { $0.append(queueSeconds) } }
     }
 
     @Test func everyJobsWaitIsToldOnce() async throws {
         let waits = Waits()
-        let scheduler = scheduler(observer: waits)
+        let scheduler = scheduler(jobStarted: waits.jobStarted)
         for count in [1, 3, 200] { _ = try await scheduler.sample(job(count)) }
         let seconds = waits.seconds.withLock { $0 }
         #expect(seconds.count == 3 && seconds.allSatisfy { $0 >= 0 })

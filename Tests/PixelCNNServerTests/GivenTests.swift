@@ -6,7 +6,7 @@ import ImageFormats
 import InMemoryLogging
 import Logging
 import PixelCNNAPI
-import PixelCNNEngine
+import PixelCNNScheduler
 import ServerTestSupport
 import Testing
 
