@@ -33,7 +33,7 @@ def one(rows, **wanted):
 
 
 def figure(x, digits=3):
-    """Three digits that mean something, thousands separated; a dash where there is nothing."""
+    """Three significant digits, thousands separated; a dash for None."""
     if x is None:
         return "–"
     if abs(x) >= 10 ** (digits - 1):
@@ -52,7 +52,7 @@ def table(title, head, rows):
 
 
 def ratios(run):
-    """The figures that everything comes down to; None where a part was not measured."""
+    """The figures of the summary; None if a part was not measured."""
     engine, peers, all_threads = run["engine"], run["peers"] or {}, run["threads"]
     drawing, machine = engine["drawing"], engine["machine"]
     many = max((row["images"] for row in drawing if row["images"] <= 64), default=64)
@@ -95,7 +95,7 @@ def print_summary(run):
         ["one image, 1 thread, over cached PyTorch", times(r["one_image_one_thread_over_cached"])],
         [f"64 images, {n} threads, over {n} cached PyTorch processes", times(r["64_images_over_cached_processes"])],
         ["64 different positions over in step", f"{r['different_positions_over_in_step']:.2f}"],
-        ["memory an image in flight, MB", f"{r['megabytes_an_image']:.2f}"],
+        ["memory per image in flight, MB", f"{r['megabytes_an_image']:.2f}"],
     ])
 
 
@@ -106,7 +106,7 @@ def print_tables(run):
     print(f"{run['processor']}, {run['threads']} threads, {engine['instruction_set']}, {run['date']}"
           + (", a quick run: for trying only" if engine["quick"] else ""))
     print_summary(run)
-    table("The machine", ["threads", "multiply-adds, GFLOP/s", "reads of 8 MB a thread, GB/s"], [
+    table("The machine", ["threads", "multiply-adds, GFLOP/s", "reads of 8 MB per thread, GB/s"], [
         [str(row["threads"]), row["multiply_add_flop_per_second"] / 1e9, row["read_bytes_per_second"] / 1e9]
         for row in engine["machine"]])
     table("pixelcnnd's engine", ["images at once", "threads", "seconds", "images/s", "share of the peak", "runs"], [
@@ -116,18 +116,18 @@ def print_tables(run):
         [str(row["threads"]), row["in_step_images_per_second"], row["different_images_per_second"],
          f"{row['ratio']:.3f}"] for row in engine["positions"]])
     phases = ("vertical", "horizontal", "output", "draw")
-    table("Time by phase, one thread", ["images", *(f"{phase}, ms an image" for phase in phases)], [
+    table("Time by phase, one thread", ["images", *(f"{phase}, ms per image" for phase in phases)], [
         [str(row["images"]), *(f"{row[phase] * 1000 / row['images']:.2f} "
                                f"({row[phase] / sum(row[p] for p in phases):.0%})" for phase in phases)]
         for row in engine["phases"]])
-    table("Other sizes", ["image", "filters", "blocks", "GFLOP an image", "one image, s", "many", "images/s",
+    table("Other sizes", ["image", "filters", "blocks", "GFLOP per image", "one image, s", "many", "images/s",
                           "share of the peak"], [
         [f"{row['size']} × {row['size']}", str(row["filters"]), str(row["blocks"]), row["flop_an_image"] / 1e9,
          row["one_image"]["seconds"], f"{row['many_images']['images']} on {row['many_images']['threads']} threads",
          row["many_images"]["images_per_second"], share(row["many_images"], row["flop_an_image"])]
         for row in engine["scaling"]])
     if not peers:
-        print("\nPyTorch was not there: no comparison.")
+        print("\nPyTorch is not installed: no comparison.")
         return
     naive = peers["naive"]
     table(f"PyTorch {peers['pytorch']}", ["sampler", "images at once", "threads", "seconds", "images/s"], [
@@ -138,14 +138,14 @@ def print_tables(run):
 
 
 def print_speed(run):
-    """What a newcomer wants to know."""
+    """The short table of README.md."""
     engine, peers, n = run["engine"], run["peers"], run["threads"]
     fastest = min((row for row in engine["drawing"] if row["images"] == 1), key=lambda row: row["seconds"])
     rows = [["pixelcnnd", f"{figure(fastest['seconds'], 2)} s",
              f"{figure(one(engine['drawing'], images=64, threads=n)['images_per_second'], 2)} images/s"]]
     if peers:
         cached, naive = peers["cached"], peers["naive"]
-        rows += [["the same caches in PyTorch, a process a core",
+        rows += [["the same caches in PyTorch, one process per core",
                   f"{figure(one(cached, images=1, processes=1)['seconds'], 2)} s",
                   f"{figure(one(cached, images=64, processes=n)['images_per_second'], 2)} images/s"],
                  ["the usual sampler in PyTorch", f"{figure(naive['one_image']['seconds'], 2)} s",
@@ -154,7 +154,7 @@ def print_speed(run):
 
 
 def draw_plot(run, path):
-    """Images a second by images at once, and the peers as levels; False where matplotlib is missing."""
+    """Images per second by images at once, ours and the peers'; False if matplotlib is missing."""
     try:
         import matplotlib
     except ImportError:
@@ -177,7 +177,7 @@ def draw_plot(run, path):
         rows = sorted(naive.values(), key=lambda row: row["images"])
         axes.plot([row["images"] for row in rows], [row["images_per_second"] for row in rows], marker="^",
                   color="#8a8a8a", label="the usual sampler in PyTorch")
-    axes.set(xscale="log", yscale="log", xlabel="images at once", ylabel="images a second",
+    axes.set(xscale="log", yscale="log", xlabel="images at once", ylabel="images per second",
              title="Sampling 32 × 32 images, 15 blocks of 120 filters")
     ticks = [row["images"] for row in engine["drawing"] if row["threads"] == 1]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -204,7 +204,7 @@ def fill(page, run):
     places = [(name, what) for name, what in (("figures", print_tables), ("speed", print_speed))
               if f"<!-- {name}:" in text]
     if not places:
-        raise SystemExit(f"{page}: no comments that say where the figures are")
+        raise SystemExit(f"{page}: no comments which mark the place of the figures")
     for name, what in places:
         marks = re.compile(rf"(<!-- {name}:.*?-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         text = marks.sub(lambda found: found[1] + printed(what, run) + "\n" + found[2], text)
