@@ -1,25 +1,25 @@
-# Two commands do all the set-up on a Debian machine with a Swift toolchain: `make demo` and `make test`.
+# On a Debian machine with a Swift toolchain, `make demo` and `make test` do all the set-up themselves.
 
 SHELL := /bin/bash
 BUILD := .build/release
 
-# Where `make install` puts things; DESTDIR goes before every path, for packages.
+# Where `make install` puts files; every path is prefixed with DESTDIR, for packages.
 PREFIX := /usr/local
 DESTDIR :=
 BINDIR := $(PREFIX)/bin
 UNITDIR := $(PREFIX)/lib/systemd/system
 
-# More for `swift build`.
+# Further flags for `swift build`.
 SWIFT_FLAGS :=
 
-# The same for `swift build` and `swift test`, so that neither builds again what the other has built: `swift test` would say
-# -enable-testing once more.
+# The same flags for `swift build` and `swift test`, so that neither builds again what the other has built: by itself,
+# `swift test` would add -enable-testing a second time.
 TESTING := -c release -Xswiftc -enable-testing
 
-# The tests of `make test`, a regular expression; all by default.
+# A regular expression: the tests that `make test` runs, all by default.
 FILTER :=
 
-# How long `make load` soaks.
+# The duration of the soak in `make load`.
 LOAD_MINUTES := 10
 
 C_FILES = $(shell git ls-files "*.c" "*.h")
@@ -30,10 +30,10 @@ MODELS := Models/emoji32.safetensors Models/digits.safetensors
 MANUALS := man/man8/pixelcnnd.8 man/man1/pixelcnn.1 man/man1/pixelcnn-train.1
 COMPLETIONS := $(foreach program,$(PROGRAMS),bash-completion/completions/$(program) \
 	zsh/site-functions/_$(program) fish/vendor_completions.d/$(program).fish)
-# What the programs say of themselves, written to $(BUILD)/share and installed as it lies there.
+# What the programs print about themselves; written to $(BUILD)/share and installed from there.
 DOCUMENTS := $(MANUALS) $(COMPLETIONS)
 
-# What the build needs of Debian, and what the tests call besides.
+# The Debian packages needed by the build, and those that tests and other commands need in addition.
 BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev pkg-config python3 zlib1g-dev
 TEST_PACKAGES := curl fish man-db mandoc python3 zsh
 LINT_PACKAGES := clang-format python3
@@ -48,10 +48,10 @@ NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 	lint format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
-help:  ## what can be made
+help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: dependencies programs  ## pixelcnnd, pixelcnn and pixelcnn-train, in $(BUILD), manual pages and completions
+build: dependencies programs  ## build the programs, manual pages and completions, in .build/release
 
 programs:
 	swift build -c release $(SWIFT_FLAGS) --product pixelcnnd
@@ -59,7 +59,7 @@ programs:
 	swift build -c release $(SWIFT_FLAGS) --product pixelcnn-train
 	@$(MAKE) --no-print-directory documents
 
-# Of the programs as they are in $(BUILD).
+# Made by the programs in $(BUILD).
 documents: $(addprefix $(BUILD)/share/,$(DOCUMENTS))
 
 MANUAL = @mkdir -p $(@D) && scripts/manual-page $< $(BUILD)/$* > $@
@@ -76,8 +76,8 @@ $(BUILD)/share/zsh/site-functions/_%: $(BUILD)/%
 $(BUILD)/share/fish/vendor_completions.d/%.fish: $(BUILD)/%
 	$(COMPLETION) fish > $@
 
-# Builds nothing, so that `sudo make install` leaves no files of root's in the build folder.
-install:  ## what `make build` built: programs, documents, models and systemd units, below $(DESTDIR)$(PREFIX)
+# Builds nothing, so that `sudo make install` leaves no files owned by root in the build folder.
+install:  ## install what `make build` built, models and systemd units, below $(DESTDIR)$(PREFIX)
 	@for file in $(PROGRAMS) $(addprefix share/,$(DOCUMENTS)); do \
 		[[ -e $(BUILD)/$$file ]] || { echo "$(BUILD)/$$file is missing; run make build first" >&2; exit 1; }; \
 	done
@@ -94,7 +94,7 @@ install:  ## what `make build` built: programs, documents, models and systemd un
 	done
 	install -D -m 644 systemd/pixelcnn.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pixelcnn.conf"
 
-uninstall:  ## what `make install` installed
+uninstall:  ## remove what `make install` installed
 	rm -f $(foreach program,$(PROGRAMS),"$(DESTDIR)$(BINDIR)/$(program)")
 	rm -f $(foreach file,$(DOCUMENTS),"$(DESTDIR)$(PREFIX)/share/$(file)")
 	rm -f $(foreach unit,$(SERVICES) $(SOCKETS),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))")
@@ -102,12 +102,12 @@ uninstall:  ## what `make install` installed
 	rm -f $(foreach model,$(MODELS),"$(DESTDIR)$(PREFIX)/share/pixelcnn/$(notdir $(model))")
 	-rmdir "$(DESTDIR)$(PREFIX)/share/pixelcnn"
 
-demo: dependencies  ## build, start the daemon on the bundled model, draw pictures of each class, stop it
+demo: dependencies  ## build, start the daemon with the bundled model, draw pictures of each class, stop it
 	swift build -c release --product pixelcnnd
 	swift build -c release --product pixelcnn
 	scripts/with-daemon $(BUILD) scripts/demo $(BUILD) samples.png
 
-deb:  ## a Debian package with Swift's libraries linked statically, in .build-static
+deb:  ## build a Debian package with Swift's libraries linked statically, in .build-static
 	@scripts/install-packages $(BUILD_PACKAGES) $(DEB_PACKAGES)
 	mkdir -p .build-static
 	rm -f .build-static/*.deb
@@ -116,45 +116,46 @@ deb:  ## a Debian package with Swift's libraries linked statically, in .build-st
 		--changes-file=.build-static/pixelcnnd.changes --changes-option=-u.build-static
 	@ls -sh .build-static/*.deb
 
-deb-test: deb test-dependencies  ## lintian's opinion of the package, and its life under a systemd of its own, as root
+deb-test: deb test-dependencies  ## check the package with lintian, and install, use and remove it, as root
 	@scripts/install-packages $(DEB_TEST_PACKAGES)
 	lintian --fail-on error,warning .build-static/pixelcnnd_*.deb
 	Tests/Systemd/with-systemd --timeout 1200 -- Tests/Systemd/package "$(CURDIR)" "$(CURDIR)"/.build-static/pixelcnnd_*.deb
 
-# Tests start daemons and compute: more of them at once than a few a core only slows each other down.
-test: dependencies test-dependencies  ## all tests, as CI runs them
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test $(TESTING) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)')
+# Tests start daemons and compute: more than a few at once per core would only slow each other down.
+test: dependencies test-dependencies  ## run all tests, as CI does
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 \
+		swift test $(TESTING) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)')
 
-neon:  ## the kernels' bits on aarch64, under qemu, beside this processor's
+neon:  ## compare the kernels' bits on aarch64, under qemu, with this processor's
 	@scripts/install-packages $(NEON_PACKAGES)
 	Tests/Kernels/neon
 
-# Leaks are not looked for: what Swift keeps in tagged pointers looks leaked.
+# Without leak detection: memory that Swift keeps in tagged pointers looks leaked.
 sanitize: export ASAN_OPTIONS := detect_leaks=0
 sanitize: export TSAN_OPTIONS := suppressions=$(CURDIR)/Tests/thread-suppressions
-sanitize: dependencies  ## the engine's, the scheduler's and training's tests under ThreadSanitizer, then under AddressSanitizer
+sanitize: dependencies  ## test engine, scheduler and training under ThreadSanitizer and AddressSanitizer
 	for sanitizer in thread address; do \
 		swift test $(TESTING) --disable-testable-imports --sanitize $$sanitizer --scratch-path .build-$$sanitizer \
 			--filter 'PixelCNNEngineTests|PixelCNNSchedulerTests|PixelCNNTrainingTests' || exit; \
 	done
 
-fuzz: dependencies  ## hostile files for every reader, FUZZ_SECONDS (10) each: docs/FUZZING.md
+fuzz: dependencies  ## fuzz every reader, FUZZ_SECONDS (10) each: docs/FUZZING.md
 	Tests/Fuzz/run
 
-openapi: dependencies  ## answers are as docs/openapi.yaml says: Schemathesis against a real daemon
+openapi: dependencies  ## compare a real daemon with docs/openapi.yaml, by Schemathesis
 	@scripts/install-packages $(OPENAPI_PACKAGES)
 	swift build $(TESTING) --product pixelcnnd
 	Tests/OpenAPI/run
 
-load: dependencies test-dependencies  ## flood, disconnects, a soak of LOAD_MINUTES (10): docs/PERFORMANCE.md
+load: dependencies test-dependencies  ## flood a daemon, disconnect, soak it for LOAD_MINUTES (10): docs/PERFORMANCE.md
 	swift build -c release --product pixelcnnd
 	Tests/Load/flood.py
 	Tests/Load/disconnect.py
 	Tests/Load/overhead.py
 	Tests/Load/soak.py --minutes $(LOAD_MINUTES)
 
-# NumPy and kubernetes-validate are those of PIXELCNN_PYTHON.
-scale-test: dependencies  ## nginx before several daemons, GNU parallel, Slurm, Kubernetes' files: docs/SCALE.md
+# PIXELCNN_PYTHON must have NumPy and kubernetes-validate.
+scale-test: dependencies  ## several daemons behind nginx, GNU parallel, Slurm, Kubernetes' files: docs/SCALE.md
 	@scripts/install-packages $(SCALE_PACKAGES)
 	swift build $(TESTING) --product pixelcnnd
 	swift build $(TESTING) --product pixelcnn
@@ -163,7 +164,7 @@ scale-test: dependencies  ## nginx before several daemons, GNU parallel, Slurm, 
 	Tests/Scale/slurm
 	$${PIXELCNN_PYTHON:-python3} Tests/Scale/kubernetes
 
-lint:  ## Swift and C are formatted, the scripts parse
+lint:  ## check format and line length, and that scripts parse
 	@scripts/install-packages $(LINT_PACKAGES)
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
 	clang-format --dry-run --Werror $(C_FILES)
@@ -178,18 +179,18 @@ format:  ## format Swift and C
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
 	clang-format -i $(C_FILES)
 
-bench: dependencies  ## speed beside PyTorch's on this machine, in one run: docs/PERFORMANCE.md
+bench: dependencies  ## compare the speed with PyTorch's, in one run: docs/PERFORMANCE.md
 	swift build -c release --product pixelcnn-bench
 	Benchmarks/run $(BUILD)/pixelcnn-bench
 
-bench-train: dependencies  ## a training step beside PyTorch's, in one run; fails where PyTorch is faster
+bench-train: dependencies  ## compare a training step with PyTorch's; fails if PyTorch is faster
 	swift build -c release --product pixelcnn-bench
 	$${PIXELCNN_PYTHON:-python3} Benchmarks/training.py $(BUILD)/pixelcnn-bench
 
-pictures: build emoji  ## the pictures of README.md and docs/, drawn by the bundled model through the daemon
+pictures: build emoji  ## draw the pictures of README.md and docs/ with the bundled model
 	scripts/with-daemon $(BUILD) scripts/pictures $(BUILD) datasets
 
-emoji:  ## the images that the bundled model is trained on, in datasets/
+emoji:  ## make the bundled model's training images, in datasets/
 	@scripts/install-packages $(EMOJI_PACKAGES)
 	Models/make-emoji datasets
 
@@ -199,5 +200,5 @@ dependencies:
 test-dependencies:
 	@scripts/install-packages $(TEST_PACKAGES)
 
-clean:  ## remove what was built
+clean:  ## remove the build
 	swift package clean

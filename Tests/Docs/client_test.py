@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""docs/examples/pixelcnn_client.py against real daemons; `client_test.py BUILD_FOLDER`. PyTorch's answers are those of
-Tests/Fixtures."""
+"""docs/examples/pixelcnn_client.py against real daemons: `client_test.py BUILD_FOLDER`. PyTorch's results are in Tests/Fixtures."""
 
 import subprocess
 import sys
@@ -96,7 +95,7 @@ class ClientTests(unittest.TestCase):
             np.testing.assert_array_equal(star, model.sample(np.int64(2), seed=3, label=np.uint8(3)))
             self.assertFalse(np.array_equal(model.score(star, label="star"), model.score(star, label="cross")))
 
-    def test_refusals_name_the_field(self):
+    def test_errors_name_the_field(self):
         with Daemon() as daemon:
             model = Model(daemon.socket)
             with self.assertRaisesRegex(PixelCNNError, "n is 0") as caught:
@@ -107,7 +106,7 @@ class ClientTests(unittest.TestCase):
         with self.assertRaisesRegex(ConnectionError, daemon.socket):
             Model(daemon.socket)
 
-    def test_a_busy_daemon_is_asked_again(self):
+    def test_a_request_to_a_busy_daemon_is_sent_again(self):
         with Daemon("--max-queue", "1", "--threads", "1") as daemon:
             model = Model(daemon.socket)
             expected, drawn = model.sample(8, seed=2), {}

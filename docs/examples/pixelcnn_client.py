@@ -9,8 +9,8 @@
         ...
     bits = model.score(images)                 # (36,), bits/dim
 
-With the original, `model = torch.load("pixelcnn.pt")` and `model.sample(36)` gave the same, as a tensor. For Matplotlib:
-`plt.imshow(images[0].transpose(1, 2, 0))`.
+With the original, `model = torch.load("pixelcnn.pt")` and `model.sample(36)` returned the same as a tensor. To show an
+image with Matplotlib: `plt.imshow(images[0].transpose(1, 2, 0))`.
 """
 
 import base64
@@ -35,7 +35,7 @@ NPY, JSON, EVENTS = "application/x-npy", "application/json", "text/event-stream"
 
 
 class PixelCNNError(Exception):
-    """The daemon's refusal: `status` (HTTP), `field` (the one to mend, or None), and what it says."""
+    """A problem which the daemon reports: `status` (HTTP), `field` (the one to correct, or None), and a description."""
 
     def __init__(self, status, detail, field=None):
         super().__init__(detail)
@@ -47,7 +47,7 @@ class Model:
 
     address: the path of a Unix socket, or the URL of a proxy (https://host); by default $PIXELCNN_SOCKET, else
         $XDG_RUNTIME_DIR/pixelcnn.sock, else /run/pixelcnn/pixelcnn.sock.
-    patience: seconds for which a daemon that is busy, or gone after it had answered once, is asked again, each time.
+    patience: seconds for which a request is sent again while the daemon is busy, or restarts.
     headers: sent with every request, such as {"Authorization": "Bearer …"}.
     context: an ssl.SSLContext, for certificates that are not publicly signed.
     """
@@ -59,29 +59,29 @@ class Model:
         candidates = [os.fspath(address)] if address else default_sockets()
         for self.address in candidates:
             try:
-                self.description = json.loads(self._ask("GET", "/v1/model", JSON))
+                self.description = json.loads(self._request("GET", "/v1/model", JSON))
                 break
             except OSError as error:
                 reason = error
         else:
             places = " or ".join(candidates)
-            raise ConnectionError(f"no daemon answers at {places} ({reason}): start pixelcnnd, or give its address")
+            raise ConnectionError(f"no daemon at {places} ({reason}): start pixelcnnd, or give its address")
         self.patience = patience
         self.in_shape = tuple(self.description[side] for side in ("channels", "height", "width"))
 
     def sample(self, n=1, *, seed=None, first_index=0, **parameters):
         """Draws n images: integers (n, C, H, W), values 0 … n_colors − 1.
 
-        seed: drawn where it is None; the same seed gives the same images, in any split by first_index.
+        seed: random if None; the same seed gives the same images, however they are split by first_index.
         parameters: fields of the request, such as label, temperature, top_p, height, width (docs/API.md).
         """
         parts = self._parts(n, seed, first_index, parameters)
-        return np.concatenate([load(self._ask("POST", "/v1/samples", NPY, encode(part), JSON)) for part in parts])
+        return np.concatenate([load(self._request("POST", "/v1/samples", NPY, encode(part), JSON)) for part in parts])
 
     def stream(self, n=1, *, seed=None, first_index=0, **parameters):
-        """Draws n images, and yields (index, image) as each ends, not in order; image: integers (C, H, W).
+        """Draws n images, and yields (index, image) as each is finished, not in order; image: integers (C, H, W).
 
-        A stream that breaks is asked for again, and goes on with the images that have not come.
+        If a stream breaks, the request is sent again, and the missing images follow.
         """
         seen = set()
         for part in self._parts(n, seed, first_index, dict(parameters, format="npy")):
@@ -101,7 +101,7 @@ class Model:
         return load(self._score(images, label, NPY))
 
     def _parts(self, n, seed, first_index, parameters):
-        """The requests that together are this one: what the daemon takes in one is no limit."""
+        """The requests that together draw n images, each within the daemon's limits."""
         n = operator.index(n)
         seed = random.SystemRandom().randrange(1 << 53) if seed is None else seed
         channels, height, width = self.in_shape
@@ -115,27 +115,27 @@ class Model:
         file = io.BytesIO()
         np.save(file, np.asarray(images), allow_pickle=False)
         path = "/v1/score" if label is None else f"/v1/score?label={urllib.parse.quote(str(label))}"
-        return self._ask("POST", path, accept, file.getvalue(), NPY)
+        return self._request("POST", path, accept, file.getvalue(), NPY)
 
-    # Whatever is asked here may be asked again: images are those of their seed, whoever draws them.
+    # Every request here may be sent again: the seed determines the images, whichever daemon draws them.
 
-    def _ask(self, method, path, accept, body=None, content_type=None):
+    def _request(self, method, path, accept, body=None, content_type=None):
         for attempt in self._attempts():
-            with attempt, self._open(method, path, accept, body, content_type) as answer:
-                return answer.read()
+            with attempt, self._open(method, path, accept, body, content_type) as response:
+                return response.read()
 
     def _events(self, body):
-        """The (name, data) of an event stream. Raises where the stream ends before it says so."""
-        with self._open("POST", "/v1/samples", EVENTS, body, JSON) as answer:
+        """The (name, data) of each event. Raises if the stream ends without `done`."""
+        with self._open("POST", "/v1/samples", EVENTS, body, JSON) as response:
             name, is_done = None, False
-            for line in answer:  # to its end, so that the daemon sees it taken whole
+            for line in response:  # to its end, so that the daemon does not see a disconnect
                 key, _, value = line.decode().rstrip("\r\n").partition(": ")
                 if key == "event":
                     name = value
                 elif key == "data":
                     data = json.loads(value)
                     if name == "error":
-                        raise refusal(data)
+                        raise problem(data)
                     is_done = name == "done"
                     yield name, data
             if not is_done:
@@ -152,10 +152,10 @@ class Model:
             connection = http.client.HTTPConnection(url.netloc)
         else:
             connection = UnixConnection(self.address)
-        return Answer(connection, method, path, body, headers)
+        return Response(connection, method, path, body, headers)
 
     def _attempts(self):
-        """Attempts, until one succeeds or patience is at its end: it begins with the first failure."""
+        """Attempts, until one succeeds or `patience` seconds have passed since the first failure."""
         end = time.monotonic() if self.patience == 0 else None
         pause = 0.1
         while True:
@@ -164,16 +164,16 @@ class Model:
             yield attempt
             if attempt.succeeded:
                 return
-            if end is None or time.monotonic() - begin > self.patience:  # all went well for as long
+            if end is None or time.monotonic() - begin > self.patience:  # it went well for that long
                 end = time.monotonic() + self.patience
-            # A little longer by chance, so that clients that were refused together do not come back together.
+            # A random extra delay, so that clients rejected together do not come back together.
             seconds = (attempt.retry_after or pause) * random.uniform(1, 1.25)
             time.sleep(max(0, min(seconds, end - time.monotonic())))
             pause = min(2 * pause, 5)
 
 
 class Attempt:
-    """One attempt; swallows what another may get over."""
+    """One attempt; swallows errors which another attempt may overcome."""
 
     def __init__(self, is_last):
         self.is_last = is_last
@@ -191,32 +191,32 @@ class Attempt:
         return (is_busy or is_lost) and not self.is_last
 
 
-class Answer:
-    """The answer to one request, on a connection of its own."""
+class Response:
+    """The response to one request, on its own connection."""
 
     def __init__(self, connection, method, path, body, headers):
         self.connection = connection
         try:
             connection.request(method, path, body, headers)
-            self.answer = connection.getresponse()
-            if self.answer.status != 200:
-                raise self.refusal()
+            self.response = connection.getresponse()
+            if self.response.status != 200:
+                raise self.problem()
         except BaseException:
             connection.close()
             raise
 
-    def refusal(self):
-        """What the daemon says, or a proxy before it."""
+    def problem(self):
+        """The problem reported by the daemon, or by a proxy in front of it."""
         try:
-            error = refusal(json.loads(self.answer.read()))
+            error = problem(json.loads(self.response.read()))
         except (ValueError, KeyError):
-            error = PixelCNNError(self.answer.status, f"status {self.answer.status} {self.answer.reason}")
-        seconds = self.answer.headers.get("Retry-After", "")
+            error = PixelCNNError(self.response.status, f"status {self.response.status} {self.response.reason}")
+        seconds = self.response.headers.get("Retry-After", "")
         error.retry_after = float(seconds) if seconds.isdigit() else None
         return error
 
     def __enter__(self):
-        return self.answer
+        return self.response
 
     def __exit__(self, *_):
         self.connection.close()
@@ -250,5 +250,5 @@ def load(npy):
     return np.load(io.BytesIO(npy), allow_pickle=False)
 
 
-def refusal(problem):
-    return PixelCNNError(problem["status"], problem["detail"], problem.get("field"))
+def problem(details):
+    return PixelCNNError(details["status"], details["detail"], details.get("field"))
