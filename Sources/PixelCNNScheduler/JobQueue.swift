@@ -1,6 +1,6 @@
-// Where callers and workers meet: what waits, what is in flight, who has ended. One lock guards it all, and a worker
-// takes it only when something has changed since it last looked: a counter, read between two pieces of work, tells.
-// Status and refusals come from counts beside it.
+// Where callers and workers meet: what waits, what is in flight, who has ended. One lock guards it all. A worker takes it
+// only when a counter, which it reads between two pieces of work, says that something has changed. Status and refusals
+// take no lock: they come from counts beside it.
 
 import Foundation
 import PixelCNNEngine
@@ -11,7 +11,7 @@ final class JobQueue: @unchecked Sendable {
     private let condition = NSCondition()
     private let threads: Int
     private let maximumQueuedImages: Int
-    private var placement: Placement
+    private var dispatcher: Dispatcher
     private let deadlines = Deadlines()
     private let counts = QueueCounts()
     private let counters: [WorkerCounters]  // of each worker
@@ -25,8 +25,9 @@ final class JobQueue: @unchecked Sendable {
     private let changeCount = Atomic<Int>(0)
 
     init(threads: Int, maximumQueuedImages: Int, imagesPerWorker: Int, maximumCacheBytes: Int) {
-        (self.threads, self.maximumQueuedImages) = (threads, maximumQueuedImages)
-        placement = Placement(workers: threads, capacity: imagesPerWorker, maximumCacheBytes: maximumCacheBytes)
+        self.threads = threads
+        self.maximumQueuedImages = maximumQueuedImages
+        dispatcher = Dispatcher(workers: threads, capacity: imagesPerWorker, maximumCacheBytes: maximumCacheBytes)
         counters = (0..<threads).map { _ in WorkerCounters() }
     }
 
@@ -42,22 +43,23 @@ final class JobQueue: @unchecked Sendable {
 
     // MARK: - Callers
 
-    /// Lines up a job's images, unless it has ended.
+    /// Queues a job's images, unless it has ended.
     /// - Throws: ``SchedulerError/queueFull(retryAfterSeconds:)`` where others wait and these do not fit beside them.
     func admit(_ job: Job) throws(SchedulerError) {
         try checkRoom(for: job.count)
         condition.lock()
         defer { condition.unlock() }
-        // Asked under the lock: who ends a job takes it out of the queue afterwards.
+        // Under the lock: whoever ends a job takes it out of the queue afterwards.
         if job.isEnded { return }
         try checkRoom(for: job.count)
         if let deadline = job.deadline, deadline <= .now { throw .deadlineExceeded }
-        placement.append(job)
+        dispatcher.append(job)
         deadlines.add(job)
         announceChange()
     }
 
     /// Refuses a job of `images` images that would not be admitted now. Takes no lock.
+    /// - Parameter others: images that will have been queued before it.
     func checkRoom(for images: Int, behind others: Int = 0) throws(SchedulerError) {
         if counts.isStopped { throw .stopped }
         let queued = counts.imagesQueued + others
@@ -68,18 +70,18 @@ final class JobQueue: @unchecked Sendable {
     /// Takes out what is left of a job that has ended; images in flight leave before their worker's next piece.
     func remove(_ job: Job) {
         condition.withLock {
-            placement.remove(job)
+            dispatcher.remove(job)
             deadlines.remove(job)
             announceChange()
         }
     }
 
-    /// Refuses new jobs, sends the workers home, and returns the jobs that still waited.
+    /// Refuses new jobs, ends the workers, and returns the jobs that still waited.
     func stop() -> [Job] {
         condition.withLock {
             counts.stop()
             defer { announceChange() }
-            return placement.removeAll()
+            return dispatcher.removeAll()
         }
     }
 
@@ -88,18 +90,19 @@ final class JobQueue: @unchecked Sendable {
     /// What a worker without images does next.
     enum Turn {
         /// Something has changed.
-        case look
+        case poll
         /// Help a worker that has a single image, until that ends or something changes; then say ``didHelp(_:)``.
         case help(worker: Int, Assistance)
     }
 
-    /// Makes a worker known before its first turn; it counts what it does.
-    func enlist(_ worker: Int, _ assistance: PerSize<Assistance>) -> WorkerCounters {
+    /// Adds a worker, before its first turn, and returns the counters that it keeps.
+    func join(_ worker: Int, _ assistance: PerSize<Assistance>) -> WorkerCounters {
         condition.withLock { workers[worker] = WorkerState(assistance: assistance) }
         return counters[worker]
     }
 
-    /// Grows whenever there may be something new for a worker: images to take, places, jobs that have ended, the end.
+    /// Grows whenever there may be something new for a worker: images to take, room for them, jobs that have ended, the
+    /// end.
     var changes: Int { changeCount.load(ordering: .acquiring) }
 
     var shouldStop: Bool { counts.isStopped }
@@ -108,10 +111,10 @@ final class JobQueue: @unchecked Sendable {
     func nextTurn(of worker: Int) -> Turn {
         condition.withLock {
             while true {
-                if counts.isStopped || placement.canTake(worker: worker) || deadlines.havePassed(at: .now) {
-                    return .look
+                if counts.isStopped || dispatcher.canTake(worker: worker) || deadlines.havePassed(at: .now) {
+                    return .poll
                 }
-                if let (other, size) = placement.workerWithOneImage(where: { workers[$0]?.hasHelp == false }),
+                if let (other, size) = dispatcher.workerWithOneImage(where: { workers[$0]?.hasHelp == false }),
                     let assistance = workers[other]?.assistance[size]
                 {
                     workers[other]?.hasHelp = true
@@ -131,26 +134,26 @@ final class JobQueue: @unchecked Sendable {
         condition.withLock { workers[worker]?.hasHelp = false }
     }
 
-    /// An image for a worker, where it has less than an equal share of all there are. That is a change, so the worker
-    /// looks again.
-    func takeImage(worker: Int) -> PendingImage? {
+    /// An image for a worker which has less than an equal share of all there are. That is a change, so the worker polls
+    /// again.
+    func takeImage(worker: Int) -> AssignedImage? {
         condition.withLock {
-            let taken = placement.take(worker: worker, most: 1).first
+            let taken = dispatcher.take(worker: worker, maximum: 1).first
             if taken != nil { announceChange() }
             return taken
         }
     }
 
     /// Counts images that have left `worker`, `completed` of them with `values` values.
-    func didLeave(_ worker: Int, _ images: [PendingImage], completed: Int, values: Int) {
+    func didLeave(_ worker: Int, _ images: [AssignedImage], completed: Int, values: Int) {
         condition.withLock {
-            placement.leave(worker: worker, images)
+            dispatcher.leave(worker: worker, images)
             counts.didComplete(images: completed, values: values)
             announceChange()
         }
     }
 
-    /// Fails the jobs whose deadline has passed. Costs a comparison where there is none.
+    /// Fails the jobs whose deadline has passed. Costs one comparison where there is none.
     func failLateJobs(at now: ContinuousClock.Instant) {
         guard deadlines.havePassed(at: now) else { return }
         let late = condition.withLock { deadlines.removePassed(at: now) }
@@ -162,18 +165,59 @@ final class JobQueue: @unchecked Sendable {
 
     /// Under the lock.
     private func announceChange() {
-        counts.note(placement)
+        counts.note(dispatcher)
         changeCount.wrappingAdd(1, ordering: .releasing)
         condition.broadcast()
     }
 
     private var busySeconds: Double { counters.reduce(0) { $0 + $1.busySeconds } }
 
-    /// When what waits now should have been taken up, by the speed so far: 1 … 60 seconds.
+    /// How long it should take until all that waits now has been taken up, by the speed so far: 1 … 60 seconds.
     private func secondsToDrain(_ queued: Int) -> Int {
         let completed = counts.status.imagesCompleted
         guard completed > 0 else { return 1 }
-        let secondsAnImage = busySeconds / Double(completed) / Double(threads)
-        return min(max(Int((Double(queued) * secondsAnImage).rounded(.up)), 1), 60)
+        let secondsPerImage = busySeconds / Double(completed) / Double(threads)
+        return min(max(Int((Double(queued) * secondsPerImage).rounded(.up)), 1), 60)
+    }
+}
+
+// MARK: - Deadlines
+
+/// Jobs by their deadlines. There is no timer per job: workers compare the clock, which they read anyway, with the
+/// earliest deadline after each piece, and only a deadline that has passed costs more than that. Changed under the queue's
+/// lock, read without.
+private final class Deadlines: @unchecked Sendable {
+    private let origin = ContinuousClock.now
+    private let earliest = Atomic<Int64>(.max)  // nanoseconds after `origin`; of jobs that may have ended
+    private var jobs: [ObjectIdentifier: (job: Job, deadline: ContinuousClock.Instant)] = [:]
+
+    /// Whether a deadline has passed; the job may have ended.
+    func havePassed(at now: ContinuousClock.Instant) -> Bool {
+        let earliest = earliest.load(ordering: .relaxed)
+        return earliest != .max && earliest <= (now - origin).nanoseconds
+    }
+
+    /// The earliest deadline, of a job that may have ended.
+    var first: ContinuousClock.Instant? {
+        let earliest = earliest.load(ordering: .relaxed)
+        return earliest == .max ? nil : origin + .nanoseconds(earliest)
+    }
+
+    func add(_ job: Job) {
+        guard let deadline = job.deadline else { return }
+        jobs[ObjectIdentifier(job)] = (job, deadline)
+        let new = (deadline - origin).nanoseconds
+        if new < earliest.load(ordering: .relaxed) { earliest.store(new, ordering: .relaxed) }
+    }
+
+    func remove(_ job: Job) { jobs[ObjectIdentifier(job)] = nil }
+
+    /// Takes out the jobs whose deadline has passed.
+    func removePassed(at now: ContinuousClock.Instant) -> [Job] {
+        let late = jobs.values.filter { $0.deadline <= now }.map(\.job)
+        for job in late { remove(job) }
+        let next = jobs.values.map(\.deadline).min()
+        earliest.store(next.map { ($0 - origin).nanoseconds } ?? .max, ordering: .relaxed)
+        return late
     }
 }

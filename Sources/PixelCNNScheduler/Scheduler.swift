@@ -5,14 +5,14 @@ import PixelCNNEngine
 
 /// Runs jobs on the project's own threads. Shared by all requests.
 package final class Scheduler: Sendable {
-    /// The most images that one thread steps together: past it a step only gets longer, not cheaper an image.
+    /// The most images that one thread steps together: past it a step only gets longer, not cheaper per image.
     private static let imagesPerThread = 64
     /// Row caches of some thousand images of 32 columns, or of 35 of 1024, of the published network.
     package static let defaultMaximumCacheBytes = 1 << 30
 
-    /// Drawn rows between two states that are kept of an image of a large job. Of a small one every row's is: whoever
-    /// draws a few images looks at them, and may ask for one of them again from some row on.
-    private static let rowsBetweenStatesOfLarge = 4
+    /// Sampled rows between two checkpoints that are kept of an image of a large job. Of a small job every row's is kept:
+    /// whoever samples a few images looks at them, and may request one of them again from some row on.
+    private static let rowsBetweenCheckpointsOfLarge = 4
 
     private let engine: Engine
     private let prefixCache: PrefixCache?
@@ -39,13 +39,16 @@ package final class Scheduler: Sendable {
         let heartbeats = (0..<threads).map { _ in Heartbeat() }
         let prefixCache = prefixCacheBytes > 0 ? PrefixCache(byteLimit: prefixCacheBytes) : nil
         let rowCaches = RowCachePool(totalByteLimit: maximumCacheBytes)
-        (self.engine, self.queue, self.heartbeats, self.prefixCache) = (engine, queue, heartbeats, prefixCache)
+        self.engine = engine
+        self.queue = queue
+        self.heartbeats = heartbeats
+        self.prefixCache = prefixCache
         self.threads = heartbeats.enumerated().map { i, heartbeat in
             ComputeThread(name: "compute-\(i)") {
                 Worker(number: i, queue: queue, heartbeat: heartbeat, faults: faults, jobStarted: jobStarted) { size in
                     SamplingSession(
                         engine: engine, capacity: Scheduler.imagesPerThread, prefixCache: prefixCache,
-                        rowsBetweenStates: size == .small ? 1 : Scheduler.rowsBetweenStatesOfLarge,
+                        rowsBetweenStates: size == .small ? 1 : Scheduler.rowsBetweenCheckpointsOfLarge,
                         rowCaches: rowCaches)
                 }.run()
             }
@@ -62,14 +65,14 @@ package final class Scheduler: Sendable {
     /// The longest that a thread with images has gone without a step until now; zero where none has any.
     package var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
 
-    /// Refuses a job of `images` images that would be refused now, for a caller to whom a job costs more than a
-    /// question. `others` are images that will have been queued by then.
+    /// Refuses a job of `images` images that would be refused now: cheaper than making the job first. `others` are images
+    /// that will have been queued by then.
     /// - Throws: ``SchedulerError/queueFull(retryAfterSeconds:)`` or ``SchedulerError/stopped``.
     package func checkRoom(for images: Int, behind others: Int = 0) throws(SchedulerError) {
         try queue.checkRoom(for: images, behind: others)
     }
 
-    /// Draws images: values 0 … d − 1, (count, C, H, W).
+    /// Samples images: values 0 … d − 1, (count, C, H, W).
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
     package func sample(_ job: SamplingJob) async throws -> [UInt16] {
         let results = try await run(makeJob(job, progress: nil))
@@ -79,7 +82,7 @@ package final class Scheduler: Sendable {
         return values
     }
 
-    /// Draws images for whoever reads `progress`, which ends with the job. Nothing is kept of what has been read there.
+    /// Samples images for whoever reads `progress`, which ends with the job. What has been read there is not kept.
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
     package func stream(_ job: SamplingJob, to progress: JobProgress) async throws {
         _ = try await run(makeJob(job, progress: progress))
@@ -88,7 +91,7 @@ package final class Scheduler: Sendable {
     private func makeJob(_ job: SamplingJob, progress: JobProgress?) -> Job {
         Job(
             count: job.count, size: size(job.count, job.height, job.width),
-            cacheBytesAnImage: engine.cacheBytes(width: job.width), deadline: job.deadline, progress: progress,
+            cacheBytesPerImage: engine.cacheBytes(width: job.width), deadline: job.deadline, progress: progress,
             started: job.started
         ) { i in
             ImageTask(
@@ -110,7 +113,7 @@ package final class Scheduler: Sendable {
         let results = try await run(
             Job(
                 count: job.count, size: self.size(job.count, job.height, job.width),
-                cacheBytesAnImage: engine.cacheBytes(width: job.width), started: job.started
+                cacheBytesPerImage: engine.cacheBytes(width: job.width), started: job.started
             ) { i in
                 ImageTask(
                     height: job.height, width: job.width, label: job.label,
@@ -131,7 +134,7 @@ package final class Scheduler: Sendable {
     /// Ends the workers within a piece of a step; jobs that have not ended throw ``SchedulerError/stopped``.
     package func stop() async {
         for job in queue.stop() { job.fail(SchedulerError.stopped) }
-        await ComputeThread.join(threads)
+        await ComputeThread.waitForEnd(of: threads)
     }
 
     private func run(_ job: Job) async throws -> [ImageResult] {

@@ -1,10 +1,12 @@
-// The loop of one compute thread: look where something has changed, compute a piece, hand out what is finished. Images
-// join and leave between pieces, which are a millisecond or so even where a step of many images is fifty (continuous
+// The loop of one compute thread: poll where something has changed, compute a piece, deliver what is finished. Images join
+// and leave between pieces, which take about a millisecond even where a step of many images takes fifty (continuous
 // batching). Small jobs and large ones have a session each, and TimeShare says whose piece is next. A worker with
-// nothing to do helps one that has a single image.
+// nothing to do helps one that has a single image. The threads are outside Swift's cooperative pool, which must never
+// block, and below the event loops' priority, so that a small response does not wait behind a matrix product.
 
 import Foundation
 import PixelCNNEngine
+import Synchronization
 
 /// One thread's sessions and the images in them.
 final class Worker {
@@ -16,23 +18,26 @@ final class Worker {
     private let counters: WorkerCounters
     private let sessions: PerSize<SamplingSession>
 
-    private var images: [Int: PendingImage] = [:]  // by tag
+    private var images: [Int: AssignedImage] = [:]  // by tag
     private var nextTag = 0
     private var timeShare = TimeShare()
     /// The queue's changes that this worker has seen.
     private var changes = -1
     /// Until when the worker's time is accounted for.
     private var lastInstant = ContinuousClock.now
-    private var finished: [(image: PendingImage, result: ImageResult)] = []  // in a piece
+    private var finished: [(image: AssignedImage, result: ImageResult)] = []  // in a piece
 
     init(
         number: Int, queue: JobQueue, heartbeat: Heartbeat, faults: DebugFaults,
         jobStarted: (@Sendable (Double) -> Void)?, makeSession: (JobSize) -> SamplingSession
     ) {
-        (self.number, self.queue, self.heartbeat, self.faults) = (number, queue, heartbeat, faults)
+        self.number = number
+        self.queue = queue
+        self.heartbeat = heartbeat
+        self.faults = faults
         self.jobStarted = jobStarted
         sessions = PerSize(small: makeSession(.small), large: makeSession(.large))
-        counters = queue.enlist(
+        counters = queue.join(
             number, PerSize(small: sessions.small.assistance, large: sessions.large.assistance))
         for size in JobSize.allCases {
             sessions[size].finishRow = { [unowned self] tag, row in
@@ -50,23 +55,24 @@ final class Worker {
             heartbeat.beat()
             if queue.changes != changes {
                 if queue.shouldStop { break }
-                look()
+                poll()
             }
             if images.isEmpty {
-                heartbeat.rest()
-                rest()
+                heartbeat.park()
+                park()
             } else {
                 computePiece()
             }
         }
-        heartbeat.rest()
+        heartbeat.park()
     }
 
     // MARK: - Between pieces
 
-    /// Lets go of images that nobody wants any more, and takes up a new one: its memory alone is half a millisecond.
-    private func look() {
-        changes = queue.changes  // read before looking: what changes meanwhile is looked at next time
+    /// Drops images that nobody wants any more, and takes up one new image, not more: its memory alone takes half a
+    /// millisecond.
+    private func poll() {
+        changes = queue.changes  // read first: what changes meanwhile is seen by the next poll
         let unwanted = images.filter { $0.value.job.isEnded }
         if !unwanted.isEmpty {
             for size in JobSize.allCases { sessions[size].removeAll { unwanted[$0] != nil } }
@@ -80,7 +86,7 @@ final class Worker {
         }
     }
 
-    private func add(_ image: PendingImage) {
+    private func add(_ image: AssignedImage) {
         images[nextTag] = image
         let task = image.job.task(image.image)
         sessions[image.job.size].add(task, tag: nextTag)
@@ -99,7 +105,7 @@ final class Worker {
     }
 
     /// Nothing to do: waits for images, or helps another worker meanwhile.
-    private func rest() {
+    private func park() {
         let turn = queue.nextTurn(of: number)
         lastInstant = .now
         if case .help(let worker, let assistance) = turn {
@@ -121,12 +127,12 @@ final class Worker {
         }
         if isStep { counters.didStep(images: count) }
         timeShare.didSpend(seconds: account().seconds, on: size)
-        if !finished.isEmpty { handOut() }
+        if !finished.isEmpty { deliver() }
         queue.failLateJobs(at: lastInstant)
     }
 
-    private func handOut() {
-        // Counts first: a caller that has its answer sees it counted.
+    private func deliver() {
+        // Counts first: a caller that has its images sees them counted.
         queue.didLeave(
             number, finished.map(\.image), completed: finished.count,
             values: finished.reduce(0) { $0 + $1.result.count })
@@ -140,5 +146,99 @@ final class Worker {
         defer { lastInstant = now }
         counters.didSpend(now - lastInstant)
         return now - lastInstant
+    }
+}
+
+// MARK: - Whose piece is next
+
+/// Shares one thread's time between its small and its large images by what was spent, piece by piece: a session that has
+/// had less than its share is next. Each job has the same claim to the machine's time, spread evenly over its images in
+/// flight, and a session's claim is the sum over its images. One request for an image beside a large job on two workers
+/// thus has 1 against ½ here: two thirds of this worker, several pixels for each of the large job's, and the large job
+/// still has two thirds of the machine.
+struct TimeShare {
+    /// Claims of the images of each size; 0 where there are none.
+    var claims = PerSize<Double>.zero {
+        didSet { if !isShared { owedToSmall = 0 } }
+    }
+
+    /// Seconds of its share that the small images have not had; negative where they have had more.
+    private var owedToSmall = 0.0
+
+    private var isShared: Bool { claims.small > 0 && claims.large > 0 }
+
+    /// The size to compute a piece of. Small images come first where nothing is owed: a new one begins at once.
+    var next: JobSize {
+        if isShared { owedToSmall >= 0 ? .small : .large } else { claims.small > 0 ? .small : .large }
+    }
+
+    /// Notes that a piece took so long.
+    mutating func didSpend(seconds: Double, on size: JobSize) {
+        guard isShared else { return }
+        owedToSmall += seconds * claims.small / claims.total - (size == .small ? seconds : 0)
+    }
+}
+
+// MARK: - What the scheduler keeps of a worker
+
+/// A thread that runs one closure, below the event loops' priority.
+struct ComputeThread: Sendable {
+    private let isDone = DispatchSemaphore(value: 0)
+
+    /// Starts the thread; `name` (15 bytes at most) is what `top -H` shows.
+    init(name: String, run: @escaping @Sendable () -> Void) {
+        let thread = Thread { [isDone] in
+            // On Linux this is the calling thread's own. A sandbox may forbid it, and then priorities stay equal.
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 15)
+            run()
+            isDone.signal()
+        }
+        thread.name = name
+        thread.start()
+    }
+
+    /// Waits until all have ended, on a thread of its own: they have a lower priority than Swift's pool and may be stuck,
+    /// so the pool must not wait for them.
+    static func waitForEnd(of threads: [ComputeThread]) async {
+        await withCheckedContinuation { waiter in
+            Thread.detachNewThread {
+                for thread in threads {
+                    thread.isDone.wait()
+                    thread.isDone.signal()  // for the next who waits
+                }
+                waiter.resume()
+            }
+        }
+    }
+}
+
+/// When a worker last moved, for a watchdog. Written by the worker, read by anybody. A beat is one store, so it costs a
+/// step nothing that could be measured.
+final class Heartbeat: Sendable {
+    /// Nanoseconds of a clock that stands still while the machine sleeps; 0 while there is nothing to do.
+    private let lastBeat = Atomic<UInt64>(0)
+
+    /// A step begins.
+    func beat() { lastBeat.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed) }
+
+    /// There is nothing to do.
+    func park() { lastBeat.store(0, ordering: .relaxed) }
+
+    /// Time since the last beat; zero while parked.
+    var silence: Duration {
+        let last = lastBeat.load(ordering: .relaxed)
+        let now = DispatchTime.now().uptimeNanoseconds
+        return last == 0 || now <= last ? .zero : .nanoseconds(Int64(now - last))
+    }
+}
+
+/// Faults made on purpose, for tests of what must notice them: only a worker that is stuck can show whether it is found
+/// and the daemon restarted. None by default.
+package struct DebugFaults: Sendable {
+    /// A worker that takes up an image with this seed makes no further step until the scheduler stops.
+    package var hangingSeed: UInt64?
+
+    package init(hangingSeed: UInt64? = nil) {
+        self.hangingSeed = hangingSeed
     }
 }

@@ -1,4 +1,4 @@
-// Many clients on the real scheduler: deadlines, fairness, memory, and what is told of them. No test looks at a clock
+// Many clients on the real scheduler: deadlines, fairness, memory, and what is counted of them. No test looks at a clock
 // to judge how long something took.
 
 import PixelCNNEngine
@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct LoadTests {
     private let engine = Engine(model: SmallModels.colour)
-    /// A height that no test waits for: 2 MB of values an image.
+    /// A height that no test waits for: 2 MB of values per image.
     private let endless = 100_000
 
     private func scheduler(
@@ -137,14 +137,14 @@ import Testing
         await scheduler.stop()
     }
 
-    // MARK: - What is told
+    // MARK: - What is counted
 
     private final class Waits: Sendable {
         let seconds = Mutex<[Double]>([])
         func jobStarted(queueSeconds: Double) { seconds.withLock { $0.append(queueSeconds) } }
     }
 
-    @Test func everyJobsWaitIsToldOnce() async throws {
+    @Test func everyJobsWaitIsReportedOnce() async throws {
         let waits = Waits()
         let scheduler = scheduler(jobStarted: waits.jobStarted)
         for count in [1, 3, 200] { _ = try await scheduler.sample(job(count)) }

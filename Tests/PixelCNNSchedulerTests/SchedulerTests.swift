@@ -17,22 +17,22 @@ import Testing
 
     @Test func samplesAreTheSameForEveryThreadCountAndSplit() async throws {
         let size = 3 * 5 * 4
-        var answers: [[UInt16]] = []
+        var results: [[UInt16]] = []
         for threads in [1, 2, 3] {
             let scheduler = scheduler(threads: threads)
-            answers.append(try await scheduler.sample(job(64)))
+            results.append(try await scheduler.sample(job(64)))
             let seven = try await scheduler.sample(job(7))
             let last = try await scheduler.sample(job(1, first: 63))
-            #expect(seven == Array(answers[0][..<(7 * size)]))
-            #expect(last == Array(answers[0][(63 * size)...]))
+            #expect(seven == Array(results[0][..<(7 * size)]))
+            #expect(last == Array(results[0][(63 * size)...]))
             await scheduler.stop()
         }
-        #expect(answers.allSatisfy { $0 == answers[0] })
+        #expect(results.allSatisfy { $0 == results[0] })
     }
 
     @Test(arguments: [1, 3, 64])
     func samplesAreTheSameForEveryInstructionSetAndThreadCount(_ count: Int) async throws {
-        var answers: [[UInt16]] = []
+        var results: [[UInt16]] = []
         for kernels in Kernels.available {
             for threads in [1, 2] {
                 let scheduler = Scheduler(
@@ -40,12 +40,12 @@ import Testing
                     maximumQueuedImages: 1000)
                 // Images of another size and at other positions are computed beside those of each request.
                 async let taller = scheduler.sample(job(5, seed: 2, height: 7))
-                let answer = try await scheduler.sample(job(count))
-                answers.append(try await answer + taller)
+                let result = try await scheduler.sample(job(count))
+                results.append(try await result + taller)
                 await scheduler.stop()
             }
         }
-        #expect(answers.allSatisfy { $0 == answers[0] })
+        #expect(results.allSatisfy { $0 == results[0] })
     }
 
     @Test func concurrentRequestsGetTheirOwnImages() async throws {
@@ -160,11 +160,11 @@ import Testing
     @Test func completionsStartFromWhatAnyThreadHasComputed() async throws {
         let scheduler = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 1000, prefixCacheBytes: 1 << 20)
         let cold = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 1000, prefixCacheBytes: 0)
-        let drawn = try await scheduler.sample(job(1, seed: 3))
+        let sampled = try await scheduler.sample(job(1, seed: 3))
         for (rows, temperature) in [(3, Float(1)), (3, 0.7), (1, 1), (5, 1)] {
             var completion = job(40, seed: 4)
             completion.parameters.temperature = temperature
-            completion.given = GivenPixels(height: 5, width: 4, values: drawn, kept: .rows(rows))
+            completion.given = GivenPixels(height: 5, width: 4, values: sampled, kept: .rows(rows))
             let before = scheduler.status.prefixCache
             let warm = try await scheduler.sample(completion)
             #expect(try await cold.sample(completion) == warm, "\(rows) rows")
