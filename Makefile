@@ -44,8 +44,8 @@ SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client s
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test demo test openapi load scale-test neon sanitize fuzz \
-	lint format bench bench-train pictures emoji dependencies test-dependencies clean
+.PHONY: help build programs documents install uninstall deb deb-test demo test openapi load scale-test neon sanitize \
+	fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
 help:  ## list these commands
@@ -119,7 +119,8 @@ deb:  ## build a Debian package with Swift's libraries linked statically, in .bu
 deb-test: deb test-dependencies  ## check the package with lintian, and install, use and remove it, as root
 	@scripts/install-packages $(DEB_TEST_PACKAGES)
 	lintian --fail-on error,warning .build-static/pixelcnnd_*.deb
-	Tests/Systemd/with-systemd --timeout 1200 -- Tests/Systemd/package "$(CURDIR)" "$(CURDIR)"/.build-static/pixelcnnd_*.deb
+	Tests/Systemd/with-systemd --timeout 1200 -- \
+		Tests/Systemd/package "$(CURDIR)" "$(CURDIR)"/.build-static/pixelcnnd_*.deb
 
 # Tests start daemons and compute: more than a few at once per core would only slow each other down.
 test: dependencies test-dependencies  ## run all tests, as CI does

@@ -1,9 +1,9 @@
-"""The strongest peer: the same caches, in PyTorch. Exact; prints a line of JSON.
+"""The strongest peer: the same caches in PyTorch. Exact; prints one line of JSON.
 
     python3 Benchmarks/cached_sampler.py --images 1 --threads 1
 
-The vertical stack runs once a row, the horizontal stack once a pixel, one colour group a value; weights are masked, cut
-by colour group and transposed beforehand, so that every step is a plain matrix product.
+The vertical stack runs once per row, the horizontal stack once per pixel, one colour group per value; weights are
+masked, cut by colour group and transposed beforehand, so that every step is a plain matrix product.
 """
 import argparse
 import json
@@ -57,7 +57,7 @@ class CachedSampler:
         pixels = torch.zeros(n, channels, rows + 3, width + 6)  # normalised, three rows and columns of zeros around
         inputs = [torch.zeros(n, filters, rows + p, width) for _ in self.blocks]  # vertical inputs, p zero rows above
         for r in range(rows):
-            passed = []  # what each block's vertical stack hands over, (n, W, 2, F)
+            passed = []  # what each block's vertical stack passes on, (n, W, 2, F)
             for i, (block, packed) in enumerate(zip(model.gated_layers, self.blocks)):
                 seen = inputs[i][:, :, r : r + block.v_conv.weight.shape[2]]
                 u = functional.conv2d(seen, block.v_conv.weight, padding=(0, p))[:, :, 0].transpose(1, 2)
@@ -102,7 +102,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", type=int, default=32, help="rows drawn; the time is scaled to 32")
     parser.add_argument("--runs", type=int, default=3, help="the median counts")
-    parser.add_argument("--wait", action="store_true", help="say \"ready\", and start when standard input ends")
+    parser.add_argument("--wait", action="store_true", help="print \"ready\", and start when standard input ends")
     parser.add_argument("--check", action="store_true", help="compare its logits with the whole network's instead")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

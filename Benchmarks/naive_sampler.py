@@ -3,7 +3,7 @@
     python3 Benchmarks/naive_sampler.py                       # one image, and the best batch, at the best thread count
     python3 Benchmarks/naive_sampler.py --images 1 --threads 2
 
-A pass costs the same whatever the values are, so an image's time is that of a pass, times the number of values.
+A pass takes the same time whatever the values are, so an image's time is that of a pass times the number of values.
 """
 import argparse
 import json
@@ -55,8 +55,8 @@ def at_its_best(model, batches, threads, passes, trial_passes):
 
 def main():
     parser = argparse.ArgumentParser(description="time the naive sampler in PyTorch, published size")
-    parser.add_argument("--images", type=int, help="this batch alone")
-    parser.add_argument("--threads", type=int, help="this number of threads alone")
+    parser.add_argument("--images", type=int, help="only this batch")
+    parser.add_argument("--threads", type=int, help="only this number of threads")
     parser.add_argument("--passes", type=int, default=20, help="passes timed; the median counts")
     parser.add_argument("--quick", action="store_true", help="fewer batches, three passes each")
     arguments = parser.parse_args()

@@ -2,8 +2,8 @@
 
     python3 Benchmarks/peers.py [--quick]
 
-The cached sampler is fastest as one single-threaded process a core, since PyTorch's own threads make its small products
-slower; the processes warm up, wait for one another, and run at the same time.
+The cached sampler is fastest as one single-threaded process per core, since PyTorch's own threads make its small
+products slower; the processes warm up, wait for one another, and run at the same time.
 """
 import argparse
 import json
@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def cached(images, processes, rows, runs):
-    """What `processes` processes of `images` images each draw in a second, together."""
+    """The images per second of `processes` processes together, each drawing `images` images."""
     print(f"measuring: cached PyTorch, {processes} x {images} images", file=sys.stderr, flush=True)
     command = [sys.executable, HERE / "cached_sampler.py", "--images", images, "--threads", 1, "--rows", rows,
                "--runs", runs, "--wait"]

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Tables, ratios, one JSON file and a plot from what `Benchmarks/run` measured. Standard library; matplotlib for the plot.
+"""Tables, ratios, one JSON file and a plot from what `Benchmarks/run` measured. Needs only the standard library, and
+matplotlib for the plot.
 
     python3 Benchmarks/report.py engine.json peers.json --results results.json --plot speed.svg
     python3 Benchmarks/report.py results.json       # the tables of an earlier run again
     python3 Benchmarks/report.py results.json --fill docs/PERFORMANCE.md README.md
 
-The tables are Markdown; --fill puts them between the two comments of a page that say "figures", and the shortest one
-between those that say "speed".
+The tables are Markdown; --fill puts them between a page's two "figures" comments, and the shortest table between its
+two "speed" comments.
 """
 import argparse
 import contextlib
@@ -65,7 +66,7 @@ def ratios(run):
     cached_one, cached_all = one(cached, images=1, processes=1), one(cached, images=64, processes=all_threads)
     over = lambda ours, theirs: ours["images_per_second"] / theirs["images_per_second"] if ours and theirs else None
     return {
-        "share_of_peak": all_many["images_per_second"] * engine["flop_an_image"] / peak,
+        "share_of_peak": all_many["images_per_second"] * engine["flop_per_image"] / peak,
         "images_per_second_64_one_thread": single_many["images_per_second"],
         "images_per_second_64_all_threads": all_many["images_per_second"],
         "one_image_one_thread_ms": single["seconds"] * 1000,
@@ -76,7 +77,7 @@ def ratios(run):
         "one_image_one_thread_over_cached": over(single, cached_one),
         "64_images_over_cached_processes": over(all_many, cached_all),
         "different_positions_over_in_step": one(engine["positions"], threads=all_threads)["ratio"],
-        "megabytes_an_image": engine["memory"]["bytes_an_image"] / 1e6,
+        "megabytes_per_image": engine["memory"]["bytes_per_image"] / 1e6,
     }
 
 
@@ -95,7 +96,7 @@ def print_summary(run):
         ["one image, 1 thread, over cached PyTorch", times(r["one_image_one_thread_over_cached"])],
         [f"64 images, {n} threads, over {n} cached PyTorch processes", times(r["64_images_over_cached_processes"])],
         ["64 different positions over in step", f"{r['different_positions_over_in_step']:.2f}"],
-        ["memory per image in flight, MB", f"{r['megabytes_an_image']:.2f}"],
+        ["memory per image in flight, MB", f"{r['megabytes_per_image']:.2f}"],
     ])
 
 
@@ -111,7 +112,7 @@ def print_tables(run):
         for row in engine["machine"]])
     table("pixelcnnd's engine", ["images at once", "threads", "seconds", "images/s", "share of the peak", "runs"], [
         [str(row["images"]), str(row["threads"]), row["seconds"], row["images_per_second"],
-         share(row, engine["flop_an_image"]), str(row["runs"])] for row in engine["drawing"]])
+         share(row, engine["flop_per_image"]), str(row["runs"])] for row in engine["drawing"]])
     table("64 images at different positions", ["threads", "in step, images/s", "different, images/s", "ratio"], [
         [str(row["threads"]), row["in_step_images_per_second"], row["different_images_per_second"],
          f"{row['ratio']:.3f}"] for row in engine["positions"]])
@@ -122,9 +123,9 @@ def print_tables(run):
         for row in engine["phases"]])
     table("Other sizes", ["image", "filters", "blocks", "GFLOP per image", "one image, s", "many", "images/s",
                           "share of the peak"], [
-        [f"{row['size']} × {row['size']}", str(row["filters"]), str(row["blocks"]), row["flop_an_image"] / 1e9,
+        [f"{row['size']} × {row['size']}", str(row["filters"]), str(row["blocks"]), row["flop_per_image"] / 1e9,
          row["one_image"]["seconds"], f"{row['many_images']['images']} on {row['many_images']['threads']} threads",
-         row["many_images"]["images_per_second"], share(row["many_images"], row["flop_an_image"])]
+         row["many_images"]["images_per_second"], share(row["many_images"], row["flop_per_image"])]
         for row in engine["scaling"]])
     if not peers:
         print("\nPyTorch is not installed: no comparison.")
@@ -133,8 +134,9 @@ def print_tables(run):
     table(f"PyTorch {peers['pytorch']}", ["sampler", "images at once", "threads", "seconds", "images/s"], [
         *(["the usual one, scaled from a pass", str(row["images"]), str(row["threads"]), row["seconds"],
            row["images_per_second"]] for row in (naive["one_image"], naive["best_batch"])),
-        *([f"the same caches, {row['processes']} process{'es' * (row['processes'] > 1)}", f"{row['processes']} · {row['images']}", "1 each",
-           row["seconds"], row["images_per_second"]] for row in peers["cached"])])
+        *([f"the same caches, {row['processes']} process{'es' * (row['processes'] > 1)}",
+           f"{row['processes']} · {row['images']}", "1 each", row["seconds"], row["images_per_second"]]
+          for row in peers["cached"])])
 
 
 def print_speed(run):
@@ -199,7 +201,7 @@ def printed(what, run):
 
 
 def fill(page, run):
-    """Replaces what stands between the page's comments."""
+    """Replaces what is between the page's comments."""
     text = page.read_text()
     places = [(name, what) for name, what in (("figures", print_tables), ("speed", print_speed))
               if f"<!-- {name}:" in text]

@@ -1,9 +1,9 @@
-"""A training step of ours beside PyTorch's: the published network, the same batch sizes, all cores, in one run.
+"""Compares our training step with PyTorch's: the published network, the same batch sizes, all cores, in one run.
 
     python3 Benchmarks/training.py [PIXELCNN_BENCH] [--images 16 64] [--runs 3]
 
-Each side runs in processes of its own, in turns; one step does not count, the median of the others does. Both include
-forward and backward pass, clipping and Adam. Ends with 1 where PyTorch is faster, or ours takes more than 4 GB.
+Each side runs in its own processes, in turns; the first step does not count, the median of the others does. Both
+include forward and backward pass, clipping and Adam. Exits with 1 if PyTorch is faster, or ours takes more than 4 GB.
 """
 import argparse
 import json
@@ -49,10 +49,10 @@ def run(command):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="time a training step beside PyTorch's")
+    parser = argparse.ArgumentParser(description="compare a training step with PyTorch's")
     parser.add_argument("bench", nargs="?", type=pathlib.Path,
                         default=HERE.parent / ".build" / "release" / "pixelcnn-bench")
-    parser.add_argument("--images", type=int, nargs="+", default=[16, 64], help="images a step")
+    parser.add_argument("--images", type=int, nargs="+", default=[16, 64], help="images per step")
     parser.add_argument("--runs", type=int, default=3, help="steps timed on each side")
     parser.add_argument("--pytorch", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -60,7 +60,7 @@ def main():
         pytorch_step(arguments.images[0], arguments.runs)
         return
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-        os.environ.pop(name, None)  # they hold back numpy's and PyTorch's kernels
+        os.environ.pop(name, None)  # they would slow down numpy's and PyTorch's kernels
     failures = []
     print("images  ours, images/s  PyTorch, images/s  ratio  ours, peak MB  PyTorch, peak MB")
     for images in arguments.images:
@@ -70,9 +70,9 @@ def main():
         print(f"{images:6}  {ours['images_per_second']:14.2f}  {theirs['images_per_second']:17.2f}  {ratio:5.2f}  "
               f"{ours['peak_bytes'] / 1e6:13.0f}  {theirs['peak_bytes'] / 1e6:16.0f}", flush=True)
         if ratio < 1:
-            failures.append(f"PyTorch is faster at {images} images a step")
+            failures.append(f"PyTorch is faster at {images} images per step")
         if ours["peak_bytes"] > PEAK:
-            failures.append(f"more than {PEAK / 1e9:.0f} GB at {images} images a step")
+            failures.append(f"more than {PEAK / 1e9:.0f} GB at {images} images per step")
     sys.exit("; ".join(failures) or 0)
 
 

@@ -13,7 +13,7 @@ struct Completion: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Time completions beside whole images.",
         discussion: """
-            Prints a table of medians; a request's time is from asking to having the values. Exits with 1 where a known \
+            Prints a table of medians; a request's time is from sending it to having the values. Exits with 1 if a known \
             prefix is computed again, or eight completions of half a picture take more than 0.6 of eight whole images.
             """)
 

@@ -1,4 +1,4 @@
-// Images a second, by images at once and threads. Each thread has a session of its own with its share of the images, as
+// Images per second, by images at once and threads. Each thread has a session of its own with its share of the images, as
 // the daemon's compute threads do.
 
 import Foundation

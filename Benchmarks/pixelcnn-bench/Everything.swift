@@ -26,7 +26,7 @@ struct Everything: ParsableCommand {
 
         let document = Document(
             instructionSet: engine.instructionSet, multiplyAddsAPixel: published.multiplyAddsAPixel,
-            flopAnImage: published.flopAnImage, quick: quick, memory: memory, machine: machine, drawing: drawing,
+            flopPerImage: published.flopPerImage, quick: quick, memory: memory, machine: machine, drawing: drawing,
             positions: positions, phases: phases, scaling: scaling)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -61,7 +61,7 @@ struct Plan {
 struct Document: Encodable {
     let instructionSet: String
     let multiplyAddsAPixel: Int
-    let flopAnImage: Double
+    let flopPerImage: Double
     let quick: Bool
     let memory: MemoryResult
     let machine: [MachineResult]

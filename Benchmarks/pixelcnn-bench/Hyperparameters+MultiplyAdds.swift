@@ -1,4 +1,4 @@
-// What an image costs, counted from the network's sizes: the multiply-adds whose weight no mask zeroes, each once a
+// What an image costs, counted from the network's sizes: the multiply-adds whose weight no mask zeroes, each once per
 // pixel. Padding to whole vectors is not work, so it is not counted; rows above the image are, though they are skipped.
 
 import PixelCNNModel
@@ -21,7 +21,7 @@ extension Hyperparameters {
     }
 
     /// Floating-point operations for one image of the model's size.
-    var flopAnImage: Double { flop(height: height, width: width) }
+    var flopPerImage: Double { flop(height: height, width: width) }
 
     func flop(height: Int, width: Int) -> Double { 2 * Double(multiplyAddsAPixel) * Double(height * width) }
 }

@@ -1,4 +1,4 @@
-// What the machine gives at most: fused multiply-adds on registers, and reads of 8 MB a thread, which the core's own
+// What the machine gives at most: fused multiply-adds on registers, and reads of 8 MB per thread, which the core's own
 // caches do not hold. The best of several runs counts here, since it is a limit.
 
 import CMachineLimits
@@ -25,7 +25,7 @@ private let readFloats = 2 << 20  // 8 MB
 
 private func best(_ body: () -> Double) -> Double { (0..<7).map { _ in body() }.max() ?? 0 }
 
-/// Floating-point operations a second, about 0.1 s of them.
+/// Floating-point operations per second, about 0.1 s of them.
 private func multiplyAdds(_ threads: Int) -> Double {
     let rounds: Int64 = 10_000_000
     let elapsed = seconds {
@@ -39,7 +39,7 @@ private func multiplyAdds(_ threads: Int) -> Double {
     return operations / elapsed
 }
 
-/// Bytes a second; every thread reads a buffer of its own, once to fetch it and then many times.
+/// Bytes per second; every thread reads its own buffer, once to fetch it and then many times.
 private func reads(_ threads: Int) -> Double {
     let passes = 200
     let buffers = Buffers(count: threads)
@@ -51,7 +51,7 @@ private func reads(_ threads: Int) -> Double {
     return Double(passes * threads * readFloats * MemoryLayout<Float>.stride) / elapsed
 }
 
-/// A buffer a thread, every page touched, which only that thread reads.
+/// One buffer per thread, with every page touched; only that thread reads it.
 private final class Buffers: @unchecked Sendable {
     private let bases: [UnsafeMutablePointer<Float>]
 

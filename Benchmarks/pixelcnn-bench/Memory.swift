@@ -9,7 +9,7 @@ import PixelCNNEngine
 /// What 64 images add.
 struct MemoryResult: Encodable {
     let images: Int
-    let bytesAnImage: Int
+    let bytesPerImage: Int
     let residentWithoutImages: Int
 }
 
@@ -22,7 +22,7 @@ func measureMemory(_ engine: Engine) -> MemoryResult {
     for i in 0..<images { session.add(engine.task(UInt64(i), size: 32), tag: i) }
     for _ in 0..<4 * 32 { session.step { _, _ in } }
     let added = residentBytes() - before
-    return MemoryResult(images: session.count, bytesAnImage: added / images, residentWithoutImages: before)
+    return MemoryResult(images: session.count, bytesPerImage: added / images, residentWithoutImages: before)
 }
 
 /// Bytes in memory now.

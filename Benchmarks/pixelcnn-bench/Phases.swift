@@ -1,4 +1,4 @@
-// Where a step's time goes: the session says which phase begins, a clock is read. Ten readings a pixel, below one per
+// Where a step's time goes: the session says which phase begins, a clock is read. Ten readings per pixel, below one per
 // cent of one image's time.
 
 import PixelCNNEngine

@@ -9,7 +9,7 @@ struct ScalingResult: Encodable {
     let size: Int
     let filters: Int
     let blocks: Int
-    let flopAnImage: Double
+    let flopPerImage: Double
     let oneImage: DrawingResult
     let manyImages: DrawingResult
 }
@@ -25,7 +25,7 @@ func measureScaling(_ plan: Plan, cores: Int) throws -> [ScalingResult] {
                 .median(runs: 3, limit: plan.limit / 2) { draw(engine, images: images, threads: threads, size: size) })
         }
         return ScalingResult(
-            varied: varied, size: size, filters: filters, blocks: blocks, flopAnImage: network.flopAnImage,
+            varied: varied, size: size, filters: filters, blocks: blocks, flopPerImage: network.flopPerImage,
             oneImage: time(1, 1), manyImages: time(plan.scalingImages, cores))
     }
     return try plan.sizes.map { try measure("size", size: $0) }

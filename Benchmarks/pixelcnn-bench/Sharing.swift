@@ -14,7 +14,7 @@ struct Sharing: AsyncParsableCommand {
         discussion: "Prints a table. A request's time is from asking to having the values.")
 
     @Option(help: "Images of the large job.") var large = 256
-    @Option(help: "Clients that ask for an image each.") var clients = 64
+    @Option(help: "Clients that each request one image.") var clients = 64
     @Option(name: .customLong("seconds"), help: "Seconds that the clients are watched.") var watchedSeconds = 10
     @Option(help: "Worker threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -54,7 +54,7 @@ struct Sharing: AsyncParsableCommand {
         row("  idle", milliseconds(middle(idle)), milliseconds(percentile(99, of: idle)))
         row("  beside a job of \(large)", milliseconds(middle(beside)), milliseconds(percentile(99, of: beside)))
         row("  ratio", String(format: "%.2f", middle(beside) / middle(idle)))
-        row("the job of \(large)", "alone", "beside \(beside.count) requests, loss a request")
+        row("the job of \(large)", "alone", "beside \(beside.count) requests, loss per request")
         row(
             "", String(format: "%.2f s", alone),
             String(format: "%.2f s, ", slowed) + milliseconds((slowed - alone) / Double(beside.count)))

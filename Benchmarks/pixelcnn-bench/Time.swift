@@ -1,4 +1,4 @@
-// `pixelcnn-bench time`: a few cases by hand, a line of JSON each, for whoever changes the engine.
+// `pixelcnn-bench time`: a few cases, one line of JSON for each, for work on the engine.
 
 import ArgumentParser
 import Foundation
@@ -9,7 +9,7 @@ struct Time: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Time chosen cases.",
         discussion: """
-            Prints a line of JSON for each case: images at once, threads, the median seconds of a run, images a second.
+            Prints a line of JSON for each case: images at once, threads, the median seconds of a run, images per second.
 
             Examples:
               pixelcnn-bench time

@@ -9,7 +9,7 @@ import PixelCNNTraining
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Time training steps of the published network.")
 
-    @Option(help: "Images a step.")
+    @Option(help: "Images per step.")
     var images = 16
 
     @Option(help: "Threads.")

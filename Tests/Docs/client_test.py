@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""docs/examples/pixelcnn_client.py against real daemons: `client_test.py BUILD_FOLDER`. PyTorch's results are in Tests/Fixtures."""
+"""docs/examples/pixelcnn_client.py against real daemons: `client_test.py BUILD_FOLDER`. PyTorch's results are in
+Tests/Fixtures."""
 
 import subprocess
 import sys

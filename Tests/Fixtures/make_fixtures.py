@@ -1,4 +1,4 @@
-"""Writes model files, and what PyTorch answers for them.
+"""Writes model files, and PyTorch's results for them.
 
     pip install torch numpy safetensors
     python3 Tests/Fixtures/make_fixtures.py [--all] FOLDER
@@ -7,10 +7,10 @@ Each NAME gives one model file and
     NAME-images.npy     (N, C, H, W) uint8
     NAME-logits.npy     (N, d, C, H, W) float32
     NAME-log-prob.npy   (N, C, H, W) float32, in nats
-    NAME-labels.npy     (N,) uint8, the images' classes, where the network is conditional
-The files beside this script were made without --all, which leaves out what is large: with it, every model comes as
-NAME.pt (the whole module), NAME-state.pt (its state_dict) and NAME.safetensors, and `default`, the published size, and
-`conditional-large` are among them.
+    NAME-labels.npy     (N,) uint8, the images' classes, if the network is conditional
+The files beside this script were made without --all, and so without large ones. With it, every model is written as
+NAME.pt (the whole module), NAME-state.pt (its state_dict) and NAME.safetensors, including `default`, the published
+size, and `conditional-large`.
 """
 import argparse
 import pathlib
@@ -26,7 +26,7 @@ from gated_pixelcnn import PixelCNN, spread  # noqa: E402
 NAMES = ["circle", "square", "cross", "star", "stripes"]  # of `conditional`'s classes, in NAME.pt
 
 MODELS = {
-    # name: (in_shape, n_colors, n_blocks, filters, kernel_size[, n_labels]), scale, images, form that is committed
+    # name: (in_shape, n_colors, n_blocks, filters, kernel_size[, n_labels]), scale, images, committed form
     # At scale 2 the deep default model amplifies float rounding past the tolerance in PyTorch itself.
     "tiny": (((3, 8, 8), 256, 3, 12, 3), 2.0, 2, ".pt"),
     "wide-kernel": (((3, 7, 9), 16, 4, 18, 5), 2.0, 3, "-state.pt"),
@@ -47,7 +47,7 @@ def save(model, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="write model files and PyTorch's answers for them")
+    parser = argparse.ArgumentParser(description="write model files and PyTorch's results for them")
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--all", action="store_true", help="every form of every model, the default size included")
     arguments = parser.parse_args()
@@ -65,12 +65,12 @@ def main():
         images = torch.randint(0, config[1], (count, *config[0]), generator=generator)
         labels = torch.arange(count) % model.n_labels if model.n_labels else None
         with torch.no_grad():
-            answers = {"logits": model(images, labels).numpy(), "log-prob": model.log_prob(images, labels).numpy()}
+            results = {"logits": model(images, labels).numpy(), "log-prob": model.log_prob(images, labels).numpy()}
         if model.n_labels:
             np.save(arguments.folder / f"{name}-labels.npy", labels.numpy().astype(np.uint8))
         np.save(arguments.folder / f"{name}-images.npy", images.numpy().astype(np.uint8))
-        for kind, answer in answers.items():
-            np.save(arguments.folder / f"{name}-{kind}.npy", np.ascontiguousarray(answer))
+        for kind, result in results.items():
+            np.save(arguments.folder / f"{name}-{kind}.npy", np.ascontiguousarray(result))
 
 
 if __name__ == "__main__":

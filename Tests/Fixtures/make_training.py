@@ -7,9 +7,9 @@ NAME is one of MODELS and gives
     NAME-start.safetensors, NAME-end.safetensors    the model before and after STEPS steps
     NAME-gradient.safetensors                       the gradient of the first step, before it is clipped
     NAME-batches.npy                                (STEPS, N, C, H, W) uint8
-    NAME-labels.npy                                 (STEPS, N) uint8, where the network is conditional
+    NAME-labels.npy                                 (STEPS, N) uint8, if the network is conditional
     NAME-losses.npy                                 (STEPS, 2) float32: loss in nats, norm of the gradient
-`training` and `training-conditional`, those that are committed beside this script, are small; `training-tiny` has 256
+`training` and `training-conditional`, which are committed beside this script, are small; `training-tiny` has 256
 colours.
 """
 import argparse
@@ -59,21 +59,21 @@ def main():
 
     save("start", model.state_dict())
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-    answers = []
+    losses = []
     for step, (batch, label) in enumerate(zip(batches, labels)):
         loss = -model.log_prob(batch, label).mean()
         optimizer.zero_grad()
         loss.backward()
-        if step == 0:  # the last vertical norm feeds nothing and has none
+        if step == 0:  # the last vertical norm feeds nothing and has no gradient
             save("gradient", {k: torch.zeros_like(p) if p.grad is None else p.grad
                               for k, p in model.named_parameters()})
-        answers.append([loss.item(), nn.utils.clip_grad_norm_(model.parameters(), CLIP).item()])
+        losses.append([loss.item(), nn.utils.clip_grad_norm_(model.parameters(), CLIP).item()])
         optimizer.step()
     save("end", model.state_dict())
     np.save(arguments.folder / f"{arguments.name}-batches.npy", batches.numpy().astype(np.uint8))
     if model.n_labels:
         np.save(arguments.folder / f"{arguments.name}-labels.npy", labels.numpy().astype(np.uint8))
-    np.save(arguments.folder / f"{arguments.name}-losses.npy", np.array(answers, dtype=np.float32))
+    np.save(arguments.folder / f"{arguments.name}-losses.npy", np.array(losses, dtype=np.float32))
 
 
 if __name__ == "__main__":

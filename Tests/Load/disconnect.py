@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Clients that leave at random moments: while queued, computed, or in the middle of their PNG, array or event stream.
-Each time nothing is in flight within 100 ms, and in the end the daemon has no more memory, descriptors or threads than
-before. Prints figures."""
+"""Clients disconnect at random moments: while queued, while computed, or in the middle of their PNG, array or event
+stream. Each time nothing is in flight within 100 ms, and at the end the daemon has no more memory, descriptors or
+threads than before. Prints figures."""
 
 import asyncio
 import random
@@ -22,13 +22,13 @@ KINDS = {
 
 
 async def leave(daemon, watcher, kind, generator):
-    """One client that sends a request and leaves; the seconds until nothing is in flight."""
+    """One client sends a request and disconnects; returns the seconds until nothing is in flight."""
     connection = harness.connect(daemon.socket)
     connection.send(harness.sample(**KINDS[kind]))
     await asyncio.sleep(generator.random() ** 2 * 0.4)
     if generator.random() < 0.5:
         try:
-            connection.recv(generator.randrange(1, 4096))  # part of the answer, where there is one
+            connection.recv(generator.randrange(1, 4096))  # part of the response, if there is one
         except BlockingIOError:
             pass
     connection.close()
@@ -37,16 +37,16 @@ async def leave(daemon, watcher, kind, generator):
         status = (await watcher.send("GET", "/v1/status")).json()
         if status["images_in_flight"] == 0 and status["images_queued"] == 0:
             return time.monotonic() - start
-        require(time.monotonic() - start < harness.PATIENCE, f"long after a client of {kind} left: {status}")
-        await asyncio.sleep(0.001)  # asking without a pause would take the cores from the threads that are to let go
+        require(time.monotonic() - start < harness.TIMEOUT, f"long after a client of {kind} left: {status}")
+        await asyncio.sleep(0.001)  # without a pause, polling would take the cores from the compute threads
 
 
 async def main(options):
     generator = random.Random(options.seed)
-    with Daemon(options.daemon, "--cache-size", "0") as daemon:  # remembered rows are no leak
+    with Daemon(options.daemon, "--cache-size", "0") as daemon:  # cached rows are not a leak
         async with Client(daemon.socket) as watcher:
             await harness.request(daemon.socket, "GET", "/healthz")
-            # What is made once, and the allocator's own caches, are there after a first round.
+            # After a first round, everything that is allocated once exists, and the allocator's own caches are filled.
             kinds = list(KINDS)
             for _ in range(options.disconnects // 4):
                 await leave(daemon, watcher, generator.choice(kinds), generator)
@@ -59,7 +59,8 @@ async def main(options):
             growth = daemon.resident - resident
             for kind, values in seconds.items():
                 if values:
-                    print(f"{len(values)} clients of {kind} left; nothing in flight after {harness.milliseconds(values)}")
+                    times = harness.milliseconds(values)
+                    print(f"{len(values)} clients of {kind} left; nothing in flight after {times}")
             print(f"memory {resident / 1e6:.0f} MB, {growth / 1e6:+.1f} MB; descriptors and threads as before")
             require(growth < MEMORY_BYTES, f"memory grew by {growth / 1e6:.1f} MB")
             if not options.quick:

@@ -1,5 +1,5 @@
-"""What the load scripts share: a real daemon on a socket of its own, HTTP over that socket, and what /proc says of the
-daemon. Python's standard library only."""
+"""What the load scripts share: a real daemon on its own socket, HTTP over that socket, and what /proc says about the
+daemon. Needs only Python's standard library."""
 
 import argparse
 import asyncio
@@ -16,8 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY_MODEL = ROOT / "Tests/Fixtures/tiny.pt"
-# How long anything may take: a guard against what hangs. What is timed is timed apart.
-PATIENCE = 600.0
+# How long anything may take in seconds, against hanging. What is measured has its own limits.
+TIMEOUT = 600.0
 BUNDLED_MODEL = ROOT / "Models/emoji32.safetensors"
 
 
@@ -32,7 +32,7 @@ def arguments(description, **extra):
 
 
 class Failure(Exception):
-    """Something that must hold does not."""
+    """A requirement that does not hold."""
 
 
 def require(condition, message):
@@ -41,7 +41,7 @@ def require(condition, message):
 
 
 def run(main):
-    """Runs a script's coroutine; exit status 1 and one line where something does not hold."""
+    """Runs a script's coroutine; exit status 1 and one line if a requirement does not hold."""
     try:
         asyncio.run(main)
     except Failure as failure:
@@ -67,7 +67,7 @@ class Daemon:
             stderr=self.log, preexec_fn=limit)
 
     def __enter__(self):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while True:
             try:
                 connect(self.socket).close()
@@ -81,7 +81,7 @@ class Daemon:
     def __exit__(self, kind, *_):
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(PATIENCE)
+            status = self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()
@@ -118,19 +118,19 @@ class Daemon:
         return (await request(self.socket, "GET", "/v1/status")).json()
 
     async def idle(self):
-        """Waits until nothing is in flight or queued; the seconds that took."""
+        """Waits until nothing is in flight or queued; returns the seconds which that took."""
         start = time.monotonic()
         async with Client(self.socket) as client:
             while True:
                 status = (await client.send("GET", "/v1/status")).json()
                 if status["images_in_flight"] == 0 and status["images_queued"] == 0:
                     return time.monotonic() - start
-                require(time.monotonic() - start < PATIENCE, f"not idle after {PATIENCE} s: {status}")
+                require(time.monotonic() - start < TIMEOUT, f"not idle after {TIMEOUT} s: {status}")
                 await asyncio.sleep(0.001)
 
     async def settles(self, descriptors, threads=None):
         """Waits until no more descriptors are open, and no more threads run, than before."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while self.descriptors > descriptors or (threads is not None and self.threads > threads):
             require(
                 time.monotonic() < end,
@@ -139,9 +139,9 @@ class Daemon:
 
 
 def connect(path):
-    """A connected socket. Connecting blocks while the listener's queue is full; asyncio would get EAGAIN wrong."""
+    """A connected socket. Connecting blocks while the listener's queue is full; asyncio would mishandle EAGAIN."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(PATIENCE)
+    connection.settimeout(TIMEOUT)
     connection.connect(path)
     connection.setblocking(False)
     return connection
@@ -162,7 +162,7 @@ def sample(accept="image/png", **fields):
         "POST", "/v1/samples", json.dumps(fields).encode(), Accept=accept, Content_Type="application/json")
 
 
-class Answer:
+class Response:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
 
@@ -201,11 +201,11 @@ class Client:
             await self.reader.readline()
         else:
             body = await self.reader.readexactly(int(headers.get("content-length", 0)))
-        return Answer(int(head[0].split()[1]), headers, body)
+        return Response(int(head[0].split()[1]), headers, body)
 
 
 async def request(path, method, target, body=b"", **headers):
-    """One request on a connection of its own."""
+    """One request on its own connection."""
     async with Client(path) as client:
         return await client.send(method, target, body, **headers)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What HTTP and JSON cost: a request for one image of one pixel, which costs the engine next to nothing, on a kept
-connection and on a new one; beside it, what answers without the engine. At most 2 ms. Prints figures."""
+"""The cost of HTTP and JSON: a request for one image of one pixel, which costs the engine almost nothing, on a kept
+connection and on a new one; and, for comparison, a request that needs no engine. At most 2 ms. Prints figures."""
 
 import time
 
@@ -14,9 +14,9 @@ async def timed(count, call):
     seconds = []
     for _ in range(count):
         start = time.perf_counter()
-        answer = await call()
+        response = await call()
         seconds.append(time.perf_counter() - start)
-        require(answer.status == 200, f"answered {answer.status}: {answer.body[:300]!r}")
+        require(response.status == 200, f"status {response.status}: {response.body[:300]!r}")
     return seconds
 
 

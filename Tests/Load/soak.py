@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Mixed load for some minutes: samples as PNG, array and stream, scores, descriptions, metrics, clients that leave,
-requests that are none. Every answer is as it must be, and memory is flat: what is resident at the end is at most 2 %
-more than after the first fifth (two minutes of ten). Prints a line now and then."""
+"""Mixed load for some minutes: samples as PNG, array and stream, scores, descriptions, metrics, clients that
+disconnect, bytes that are not a request. Every response is right, and memory is flat: resident memory at the end is at
+most 2 % more than after the first fifth (two minutes of ten). Prints a line now and then."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ class Load:
         self.counts[name] = self.counts.get(name, 0) + 1
 
     async def polite(self):
-        """One kept connection; each request is some other."""
+        """One kept connection with requests of all kinds."""
         async with Client(self.daemon.socket) as client:
             while time.monotonic() < self.ends:
                 name = self.generator.choice(["png", "npy", "stream", "score", "model", "status", "metrics", "wrong"])
@@ -37,30 +37,31 @@ class Load:
                 self.count(name)
 
     async def sampled(self, client, accept, **fields):
-        answer = await client.exchange(harness.sample(accept, **fields))
-        require(answer.status in (200, 429), f"{accept} is answered {answer.status}: {answer.body[:300]!r}")
-        return answer if answer.status == 200 else None
+        response = await client.exchange(harness.sample(accept, **fields))
+        require(response.status in (200, 429), f"{accept} gets {response.status}: {response.body[:300]!r}")
+        return response if response.status == 200 else None
 
     async def png(self, client):
-        answer = await self.sampled(client, "image/png", n=self.generator.randrange(1, 9))
-        require(not answer or answer.body.startswith(b"\x89PNG"), "no PNG")
+        response = await self.sampled(client, "image/png", n=self.generator.randrange(1, 9))
+        require(not response or response.body.startswith(b"\x89PNG"), "no PNG")
 
     async def npy(self, client):
-        answer = await self.sampled(client, "application/x-npy", n=3, height=self.generator.randrange(1, 20))
-        require(not answer or answer.body.startswith(b"\x93NUMPY"), "no array")
+        response = await self.sampled(client, "application/x-npy", n=3, height=self.generator.randrange(1, 20))
+        require(not response or response.body.startswith(b"\x93NUMPY"), "no array")
 
     async def stream(self, client):
         data = harness.sample("text/event-stream", n=4, stream_rows=True)
-        answer = await client.exchange(data)
-        require(answer.status in (200, 406, 422, 429), f"a stream is answered {answer.status}")
-        require(answer.status != 200 or b"event: done" in answer.body, f"an unfinished stream: {answer.body[-300:]!r}")
+        response = await client.exchange(data)
+        require(response.status in (200, 406, 422, 429), f"a stream gets {response.status}")
+        is_finished = response.status != 200 or b"event: done" in response.body
+        require(is_finished, f"an unfinished stream: {response.body[-300:]!r}")
 
     async def score(self, client):
         n = self.generator.randrange(1, 5)
         body = npy((n, 3, 8, 8), self.generator.randbytes(n * 192))
-        answer = await client.send("POST", "/v1/score", body, Content_Type="application/x-npy")
-        require(answer.status in (200, 429), f"a score is answered {answer.status}: {answer.body!r}")
-        require(answer.status != 200 or len(answer.json()["bits_per_dim"]) == n, "not as many scores as images")
+        response = await client.send("POST", "/v1/score", body, Content_Type="application/x-npy")
+        require(response.status in (200, 429), f"a score gets {response.status}: {response.body!r}")
+        require(response.status != 200 or len(response.json()["bits_per_dim"]) == n, "not as many scores as images")
 
     async def model(self, client):
         require((await client.send("GET", "/v1/model")).json()["channels"] == 3, "another model")
@@ -69,15 +70,15 @@ class Load:
         require((await client.send("GET", "/v1/status")).json()["state"] == "ready", "not ready")
 
     async def metrics(self, client):
-        answer = await client.send("GET", "/metrics")
-        require(b"pixelcnnd_images_completed_total" in answer.body, f"no metrics: {answer.status}")
+        response = await client.send("GET", "/metrics")
+        require(b"pixelcnnd_images_completed_total" in response.body, f"no metrics: {response.status}")
 
     async def wrong(self, client):
-        answer = await client.exchange(harness.sample(n=0))
-        require(answer.status == 422 and answer.json()["field"] == "n", f"n = 0 is answered {answer.status}")
+        response = await client.exchange(harness.sample(n=0))
+        require(response.status == 422 and response.json()["field"] == "n", f"n = 0 gets {response.status}")
 
     async def rude(self):
-        """Connections that end too early, and bytes that are no request."""
+        """Connections that end too early, and bytes that are not a request."""
         while time.monotonic() < self.ends:
             connection = harness.connect(self.daemon.socket)
             try:
@@ -90,7 +91,7 @@ class Load:
                     await asyncio.sleep(0.01)
                     self.count("malformed")
             except OSError:
-                pass  # hung up on while it was sending
+                pass  # closed by the daemon meanwhile
             connection.close()
             await asyncio.sleep(0.02)
 

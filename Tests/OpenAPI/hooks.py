@@ -1,5 +1,5 @@
-"""What Schemathesis cannot know: how pictures and arrays are written, which answers can be asked for, and that a test
-need not draw images for an hour."""
+"""What Schemathesis cannot know: how to write pictures and arrays, which types a response may have, and that a test
+should not draw images for an hour."""
 
 import base64
 import math
@@ -45,7 +45,7 @@ def text(files):
     return files.map(lambda file: base64.b64encode(file).decode())
 
 
-# A picture of 5 x 4 pixels fits a mask of 5 x 4; the others show what happens where they do not.
+# A picture of 5 x 4 pixels fits a mask of 5 x 4; the others show what happens if they do not fit.
 schemathesis.openapi.format("image-base64", text(pictures() | array((CHANNELS, 5, 4))))
 schemathesis.openapi.format("mask-base64", text(array((5, 4))))
 schemathesis.openapi.media_type("application/x-npy", arrays())
@@ -66,14 +66,14 @@ def before_call(context, case, kwargs):
         if media_type != "application/problem+json"
     ]
     if isinstance(body, dict) and ("format" in body or body.get("stream_rows") is True):
-        types = ["text/event-stream"]  # the two fields are for event streams alone
+        types = ["text/event-stream"]  # these two fields are only for event streams
     if types and "Accept" not in (case.headers or {}):
-        # The answer's type is a function of the request, so that a failure comes back.
+        # The response's type depends only on the request, so that a failure can be reproduced.
         case.headers["Accept"] = random.Random(repr(body)).choice(types)
 
 
 def drop_label(fields, body):
-    """Sound labels are left out of most requests: the tiny model has no classes, and refuses each."""
+    """Removes valid labels from most requests: the tiny model has no classes and rejects all of them."""
     label = (fields or {}).get("label")
     is_number = isinstance(label, int) and not isinstance(label, bool) and label >= 0
     if (is_number or isinstance(label, str) and label) and random.Random(repr(body)).random() < 0.9:
@@ -81,8 +81,8 @@ def drop_label(fields, body):
 
 
 def shrink(body):
-    """Fewer and smaller images where the request is a sound one for many, and time enough to draw them: 504 is as good an
-    answer as any, but Schemathesis takes it for a fault."""
+    """Makes valid requests for many images smaller and gives them enough time: 504 is a correct response, but
+    Schemathesis takes it for a failure."""
 
     def number(name, default, most):
         value = body.get(name, default)

@@ -1,14 +1,14 @@
-"""Draws each value of given samples again, with PyTorch's probabilities and a Philox of its own.
+"""Draws each value of the given samples again, with PyTorch's probabilities and an independent Philox.
 
     check_samples.py MODEL.pt SAMPLES.npy --seed S --first-index I [--temperature T] [--top-k K] [--top-p P]
                      [--given IMAGE.npy --mask MASK.npy]
 
-Where an image (C, H, W) and a mask (H, W) are given, pixels where the mask is true must be the image's.
+If an image (C, H, W) and a mask (H, W) are given, pixels where the mask is true must be the image's.
 
-Logits may differ by 1e-4 * max(1, sigma of the logits), which moves a boundary F of the distribution by at most half of
-that, since dF = 2 e F (1 - F) where logits on either side of it move by e against each other. Values whose u lies that
-near a boundary are left out; at most 5 % may be. Prints the counts; exits 1 where another value differs or too many are
-left out.
+Logits may differ by 1e-4 * max(1, sigma of the logits), which moves a boundary F of the distribution by at most half
+of that, since dF = 2 e F (1 - F) if logits on either side of it move by e against each other. Values whose u is that
+near a boundary are left out; at most 5 % may be. Prints the counts; exits with 1 if another value differs or too many
+are left out.
 """
 import argparse
 import sys
@@ -86,7 +86,7 @@ def main():
             if kept[row, column]:
                 if image[c, row, column] != given[c, row, column]:
                     wrong += 1
-                    print(f"image {i}, channel {c}, row {row}, column {column}: not what was given")
+                    print(f"image {i}, channel {c}, row {row}, column {column}: not the given value")
                 continue
             u = uniform(arguments.seed, arguments.first_index + i, (row * width + column) * channels + c)
             value, near = expected_value(logits[:, c, row, column], u, arguments, tolerance)

@@ -1,7 +1,7 @@
-"""The network in PyTorch, after docs/MODEL.md: what the Swift code is held against, and the naive sampler.
+"""The network in PyTorch, after docs/MODEL.md: the oracle for the Swift code, and the naive sampler.
 
-Class paths, attributes and parameter names are those of published `pixelcnn.pt` files, so that `torch.save(model, path)`
-writes a file of the same form. Needs torch 1.13 or newer.
+Class paths, attributes and parameter names are those of published `pixelcnn.pt` files, so that
+`torch.save(model, path)` writes a file of the same form. Needs torch 1.13 or newer.
 """
 import sys
 import types
@@ -70,7 +70,7 @@ class PositionalNorm(nn.LayerNorm):
 
 
 class PixelCNN(nn.Module):
-    """Logits (n, d, C, H, W) of images (n, C, H, W) with values 0 ... d - 1; of the classes `label` (n), where the
+    """Logits (n, d, C, H, W) of images (n, C, H, W) with values 0 ... d - 1; of the classes `label` (n), if the
     network is conditional on one of `n_labels`."""
 
     n_labels = None
@@ -117,7 +117,7 @@ class PixelCNN(nn.Module):
         return x.int()
 
 
-# The names that published files give these classes.
+# The names of these classes in published files.
 for _cls, _path in ((MaskConv2d, "conv2d_mask"), (GatedConv2d, "conv2d_gated"),
                     (PositionalNorm, "positional_norm"), (PixelCNN, "pixelcnn")):
     _module = sys.modules.setdefault(_path, types.ModuleType(_path))
@@ -126,7 +126,7 @@ for _cls, _path in ((MaskConv2d, "conv2d_mask"), (GatedConv2d, "conv2d_gated"),
 
 
 def spread(model, scale, seed):
-    """Random weights, `scale` times as wide as usual: distributions far from uniform, so that a mistake shows."""
+    """Random weights, `scale` times as wide as usual: distributions far from uniform, so that mistakes show."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)

@@ -1,9 +1,9 @@
-"""Loads state_dicts as a user of the original would: weights_only, strictly; checks that the same tensors lie in a
-safetensors file, bit for bit. LABELS, the number of classes, is 0 for an unconditional network; the names of classes
-are a state_dict's attribute, in a safetensors file JSON, and must be those that follow LABELS.
+"""Loads state_dicts as a user of the original would: weights_only, strictly; checks that a safetensors file has the
+same tensors, bit for bit. LABELS, the number of classes, is 0 for an unconditional network; the names of classes are an
+attribute of a state_dict, JSON in a safetensors file, and must be those that follow LABELS.
 
-    python3 Tests/Oracle/load_state.py STATE.pt SAME.safetensors HIDDEN CHANNELS HEIGHT WIDTH COLORS BLOCKS FILTERS KERNEL \
-        [LABELS [NAME...]]
+    python3 Tests/Oracle/load_state.py STATE.pt SAME.safetensors HIDDEN CHANNELS HEIGHT WIDTH COLORS BLOCKS FILTERS \
+        KERNEL [LABELS [NAME...]]
 """
 import json
 import sys

@@ -1,5 +1,5 @@
-"""Reads an exposition (the file named, or standard input) as Prometheus's own client reads it, and prints each sample as
-a line: type, name, labels as JSON, value. Needs prometheus_client."""
+"""Reads an exposition (the named file, or standard input) with Prometheus's own client, and prints one line for each
+sample: type, name, labels as JSON, value. Needs prometheus_client."""
 
 import json
 import sys

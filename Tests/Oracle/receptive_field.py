@@ -1,10 +1,10 @@
-"""Receptive fields by autograd, as the original plots them, for a model and for masked convolutions alone.
+"""Receptive fields by autograd, as the original plots them, of a model and of a stack of only masked convolutions.
 
     receptive_field.py STATE.pt FOLDER CHANNELS HEIGHT WIDTH COLORS BLOCKS FILTERS KERNEL
 
 Writes positions.npy, (n, 3): channel, row and column of each prediction; gradients.npy, (n, C, H, W): of the logit of
-value 0 by an image of ones; masked.npy, likewise, of a stack of masked convolutions as deep, without anything in between,
-whose weights are positive, so that nothing cancels.
+value 0 with respect to an image of ones; masked.npy, likewise, of a stack of masked convolutions of the same depth,
+without anything in between and with positive weights, so that nothing cancels.
 """
 import sys
 

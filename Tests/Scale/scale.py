@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: daemons that are killed and come back, and nginx in a folder of its own."""
+"""What the scripts of this folder share: daemons that are killed and restarted, and nginx in its own folder."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("PIXELCNN_BUILD", ROOT / ".build/release"))
 TINY = ROOT / "Tests/Fixtures/tiny.pt"
-SECONDS = 100  # for what takes a moment
+SECONDS = 100  # a generous limit for what takes a moment
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "docs/examples"))
@@ -32,8 +32,8 @@ def require(condition, message):
         sys.exit(f"FAILED: {message}")
 
 
-def answers(path):
-    """Whether somebody listens on a Unix socket."""
+def is_listening(path):
+    """Whether a process listens on a Unix socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         return connection.connect_ex(str(path)) == 0
 
@@ -45,12 +45,12 @@ def free_port():
 
 
 class Folder:
-    """A folder for one test, and the processes that end with it."""
+    """The folder of one test, and the processes that end with it."""
 
     def __init__(self):
         self.temporary = tempfile.TemporaryDirectory(prefix="pixelcnn-scale-", dir="/tmp")
         self.path = Path(self.temporary.name)
-        self.path.chmod(0o755)  # nginx's workers are somebody else
+        self.path.chmod(0o755)  # nginx's workers run as another user
         self.processes = []
 
     def start(self, *command, **options):
@@ -59,11 +59,11 @@ class Folder:
         return process
 
     def daemon(self, name, *options, model=TINY, threads=1):
-        """Starts a daemon on the socket `name`, and waits until it answers."""
+        """Starts a daemon on the socket `name`, and waits until it listens."""
         path = self.path / name
         process = self.start(BUILD / "pixelcnnd", "--model", model, "--socket", path, "--threads", threads,
                              "--log-level", "warning", *options)
-        eventually(f"pixelcnnd on {name} answers", lambda: answers(path) or process.poll() is not None)
+        eventually(f"pixelcnnd on {name} listens", lambda: is_listening(path) or process.poll() is not None)
         path.chmod(0o666)
         return process
 
@@ -98,6 +98,6 @@ def nginx(folder, configuration, ready):
             include {folder.path}/conf.d/*.conf;
         }}""")
     process = folder.start("nginx", "-e", folder.path / "error.log", "-c", folder.path / "nginx.conf")
-    eventually("nginx answers", lambda: ready() or process.poll() is not None)
+    eventually("nginx is ready", lambda: ready() or process.poll() is not None)
     require(process.poll() is None, (folder.path / "error.log").read_text())
     return process

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Asks a daemon for images without a break while a command disturbs it again and again, and compares every answer with
-what it must be: `steady.py SOCKET --requests 1000 --times 20 -- systemctl reload pixelcnnd`.
+"""Requests images from a daemon without a break while a command disturbs it repeatedly, and verifies every response:
+`steady.py SOCKET --requests 1000 --times 20 -- systemctl reload pixelcnnd`.
 
-Eight clients take turns at everything that a disturbance could lose: a small request on a connection of its own; a large
-one that is computed meanwhile; an event stream; a connection that is made first and sends late; and several requests on a
-connection that is kept, which may be closed between two of them, but not unannounced in the middle. A client never asks
-twice. Each seed has one right answer for each model; which model answered, its header says. Python's standard library
-only."""
+Eight clients alternate between all kinds of requests that a disturbance could lose: a small request on its own
+connection; a large one that is computed meanwhile; an event stream; a connection that sends its request late; and
+several requests on a kept connection, which may be closed between two of them, but not unannounced in the middle. A
+client never retries. Each seed has one right response for each model; a header says which model it came from. Needs
+only Python's standard library."""
 
 import argparse
 import base64
@@ -26,7 +26,7 @@ LARGE = {"n": 32, "height": 64, "width": 64}
 
 
 class Wrong(Exception):
-    """An answer that is not what it must be."""
+    """A response that is not right."""
 
 
 class Connection:
@@ -54,7 +54,7 @@ class Connection:
         """Status, model and body."""
         line = self.file.readline()
         if not line:
-            raise Wrong("closed without an answer")
+            raise Wrong("closed without a response")
         headers = {}
         while (field := self.file.readline().strip()):
             name, _, value = field.decode().partition(": ")
@@ -67,7 +67,7 @@ class Connection:
         else:
             body = self.file.read(int(headers["content-length"]))
             if len(body) < int(headers["content-length"]):
-                raise Wrong(f"an answer ends after {len(body)} of {headers['content-length']} bytes")
+                raise Wrong(f"a response ends after {len(body)} of {headers['content-length']} bytes")
         self.is_open = headers.get("connection") != "close"
         status = int(line.split()[1])
         if status != 200:
@@ -79,51 +79,51 @@ class Steady:
     def __init__(self, path):
         self.path = path
         self.lock = threading.Lock()
-        self.answers = {}  # (model, size, seed): the bytes
+        self.responses = {}  # (model, size, seed): the bytes
         self.counts = Counter()
         self.models = Counter()
         self.wrong = []
         self.is_over = False
 
     def learn(self):
-        """The answers of the model that is served now."""
+        """Records the responses of the model that is served now."""
         for name, size in (("small", SMALL), ("large", LARGE)):
             for seed in range(SEEDS):
                 with Connection(self.path) as connection:
                     connection.send(size | {"seed": seed})
                     model, body = connection.receive()
-                    self.answers[model, name, seed] = body
+                    self.responses[model, name, seed] = body
 
     def compare(self, kind, name, seed, model, body):
         with self.lock:
-            if (model, name, seed) not in self.answers:
-                raise Wrong(f"answered by a model that was never served: {model}")
-            if self.answers[model, name, seed] != body:
+            if (model, name, seed) not in self.responses:
+                raise Wrong(f"a response of a model that was never served: {model}")
+            if self.responses[model, name, seed] != body:
                 raise Wrong(f"{len(body)} bytes that are not those of seed {seed} of model {model}")
             self.counts[kind] += 1
             self.models[model[:12]] += 1
 
     def small(self, chance):
         with Connection(self.path) as connection:
-            self.ask(connection, "small", SMALL, chance)
+            self.request(connection, "small", SMALL, chance)
 
     def large(self, chance):
         with Connection(self.path) as connection:
-            self.ask(connection, "large", LARGE, chance)
+            self.request(connection, "large", LARGE, chance)
 
     def late(self, chance):
         with Connection(self.path) as connection:
             time.sleep(chance.uniform(0.1, 1.2))
-            self.ask(connection, "late", SMALL, chance)
+            self.request(connection, "late", SMALL, chance)
 
     def kept(self, chance):
         with Connection(self.path) as connection:
             for _ in range(8):
-                self.ask(connection, "kept", SMALL, chance)
+                self.request(connection, "kept", SMALL, chance)
                 if not connection.is_open:
                     break
 
-    def ask(self, connection, kind, size, chance):
+    def request(self, connection, kind, size, chance):
         seed = chance.randrange(SEEDS)
         connection.send(size | {"seed": seed})
         model, body = connection.receive()
@@ -139,10 +139,10 @@ class Steady:
             raise Wrong(f"a stream without its end: {body[-300:]!r}")
         image = json.loads(events["event: image"].removeprefix("data: "))
         # The stream has (C, H, W), the array (1, C, H, W): the values are the last bytes of either.
-        values, answer = base64.b64decode(image["npy"]), self.answers.get((model, "small", seed), b"")
-        if answer[128:] != values[128:]:
+        values, response = base64.b64decode(image["npy"]), self.responses.get((model, "small", seed), b"")
+        if response[128:] != values[128:]:
             raise Wrong(f"a stream's values are not those of seed {seed} of model {model}")
-        self.compare("stream", "small", seed, model, answer)
+        self.compare("stream", "small", seed, model, response)
 
     def client(self, number):
         chance = random.Random(number)
@@ -176,7 +176,7 @@ class Steady:
             client.join()
         by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
         by_model = ", ".join(f"{count} by {model}" for model, count in self.models.items())
-        print(f"  {self.counts.total()} answers ({by_kind}; {by_model}) during {done} times "
+        print(f"  {self.counts.total()} responses ({by_kind}; {by_model}) during {done} times "
               f"{' '.join(command)}, {time.monotonic() - start:.0f} s; {len(self.wrong)} wrong or lost")
         for line in self.wrong[:10]:
             print("   ", line)
@@ -189,7 +189,7 @@ def main():
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--interval", type=float, default=0.3, help="seconds between two disturbances")
-    parser.add_argument("--learn", default="", help="a shell command that has another model served, to know its answers")
+    parser.add_argument("--learn", default="", help="a command that loads another model, whose responses are recorded")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     steady = Steady(options.socket)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Draws docs/drawings/*.svg, the figures of docs/HOW-IT-WORKS.md and of the bundled model's card. Standard library; the
-bars of the time come from Benchmarks/results.json, the losses from Models/emoji32.log.jsonl. Colours are middling ones on
-no background, so that a light and a dark page both show them.
+"""Draws docs/drawings/*.svg, the figures of docs/HOW-IT-WORKS.md and of the bundled model's card. Needs only the
+standard library. The times come from Benchmarks/results.json, the losses from Models/emoji32.log.jsonl. Colours are of
+medium brightness without a background, so that they show on both light and dark pages.
 
     docs/drawings/draw.py [NAME…]    # all by default
 """
@@ -28,7 +28,8 @@ class Drawing:
         self.parts.append(f"<{tag}{words}/>" if content is None else f"<{tag}{words}>{html.escape(content)}</{tag}>")
 
     def box(self, x, y, width, height, fill="none", stroke=LINE, opacity=1, radius=0):
-        self.add("rect", x=x, y=y, width=width, height=height, rx=radius, fill=fill, fill_opacity=opacity, stroke=stroke)
+        self.add("rect", x=x, y=y, width=width, height=height, rx=radius, fill=fill, fill_opacity=opacity,
+                 stroke=stroke)
 
     def text(self, x, y, words, size=13, anchor="start", color=TEXT, weight="normal"):
         for i, line in enumerate(words.split("\n")):
@@ -52,10 +53,11 @@ class Drawing:
                 self.box(x + column * size, y + row * size, size, size, fill=fill, opacity=opacity)
 
     def write(self, folder):
-        head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
-                f'height="{self.height}" font-family="system-ui, sans-serif" role="img">\n'
+        head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" '
+                f'width="{self.width}" height="{self.height}" font-family="system-ui, sans-serif" role="img">\n'
                 f"<title>{html.escape(self.title)}</title>\n"
-                '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+                '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+                'orient="auto">'
                 f'<path d="M0 0 L8 4 L0 8 Z" fill="{LINE}"/></marker></defs>\n')
         (folder / f"{self.name}.svg").write_text(head + "\n".join(self.parts) + "\n</svg>\n")
 
@@ -68,7 +70,8 @@ def masks():
     for i, (_, color) in enumerate(COLORS):
         drawing.box(x + 3 * size + i * size / 3, y + 3 * size, size / 3, size, fill=color, opacity=0.8)
     drawing.text(x, y + 7 * size + 20, "above and left: all colours; the centre: as the type says", 12)
-    for x, name, sees in ((380, "type A, first layer", lambda o, i: i < o), (580, "type B, all others", lambda o, i: i <= o)):
+    types = ((380, "type A, first layer", lambda o, i: i < o), (580, "type B, all others", lambda o, i: i <= o))
+    for x, name, sees in types:
         size, y = 34, 92
         drawing.text(x - 20, 22, name, weight="bold")
         drawing.text(x + 1.5 * size, y - 30, "inputs at the centre", 12, "middle")
@@ -105,10 +108,11 @@ def stacks():
                           "the network is: the blind spot.", 12)
     drawing.text(395, 22, "two stacks", weight="bold")
     drawing.cells(395, 36, 9, count, size, two)
-    drawing.text(395, 212, "The vertical stack sees whole rows, the horizontal\nstack what is left of the pixel; it takes "
-                           "in the\nvertical one's, never the other way round.", 12)
-    for y, color, words in ((60, VERTICAL, "vertical stack"), (82, HORIZONTAL, "horizontal stack"), (104, PIXEL, "the pixel"),
-                            (126, BLIND, "blind spot")):
+    drawing.text(395, 212, "The vertical stack sees whole rows, the horizontal\n"
+                           "stack what is left of the pixel; it adds what the\n"
+                           "vertical one knows, never the reverse.", 12)
+    for y, color, words in ((60, VERTICAL, "vertical stack"), (82, HORIZONTAL, "horizontal stack"),
+                            (104, PIXEL, "the pixel"), (126, BLIND, "blind spot")):
         drawing.box(610, y - 11, 13, 13, fill=color, opacity=0.6)
         drawing.text(630, y, words, 12)
     return drawing
@@ -117,18 +121,18 @@ def stacks():
 def block():
     drawing = Drawing("block", 760, 330, "A gated block: the vertical and the horizontal stack")
     left, right = 160, 470
-    drawing.text(left, 24, "vertical stack, once a row", 13, "middle", VERTICAL, "bold")
-    drawing.text(right, 24, "horizontal stack, once a pixel, colour by colour", 13, "middle", HORIZONTAL, "bold")
+    drawing.text(left, 24, "vertical stack, once per row", 13, "middle", VERTICAL, "bold")
+    drawing.text(right, 24, "horizontal stack, once per pixel, colour by colour", 13, "middle", HORIZONTAL, "bold")
     nodes = {
         "v_conv": (left, 90, VERTICAL), "gate": (left, 200, VERTICAL), "v_norm": (left, 250, VERTICAL),
         "v1toh, v2toh": (left + 155, 135, VERTICAL), "h_conv": (right, 90, HORIZONTAL), "+": (right, 135, HORIZONTAL),
         "gate ": (right, 170, HORIZONTAL), "htoh": (right, 210, HORIZONTAL), " + ": (right, 250, HORIZONTAL),
         "h_norm": (right, 287, HORIZONTAL),
     }
-    down = [((left, 40), (left, 74)), ((left, 106), (left, 184)), ((left, 216), (left, 234)), ((left, 266), (left, 322)),
-            ((right, 40), (right, 74)), ((right, 106), (right, 122)), ((right, 148), (right, 154)),
-            ((right, 186), (right, 194)), ((right, 226), (right, 237)), ((right, 263), (right, 271)),
-            ((right, 303), (right, 322))]
+    down = [((left, 40), (left, 74)), ((left, 106), (left, 184)), ((left, 216), (left, 234)),
+            ((left, 266), (left, 322)), ((right, 40), (right, 74)), ((right, 106), (right, 122)),
+            ((right, 148), (right, 154)), ((right, 186), (right, 194)), ((right, 226), (right, 237)),
+            ((right, 263), (right, 271)), ((right, 303), (right, 322))]
     for start, end in down:
         drawing.arrow(start, end)
     drawing.arrow((left, 135), (left + 106, 135))
@@ -136,8 +140,10 @@ def block():
     drawing.arrow((right, 56), (right + 105, 56), (right + 105, 250), (right + 22, 250))
     for name, (x, y, color) in nodes.items():
         words = {"gate": "tanh · σ", "gate ": "tanh · σ"}.get(name, name.strip())
-        drawing.node(x, y, words, color, width=42 if name.strip() == "+" else 96, height=26 if name.strip() == "+" else 30)
-    for x, y, words in ((left - 8, 60, "v"), (left - 8, 130, "u = (u1, u2)"), (right - 8, 60, "h"), (left - 8, 302, "v")):
+        size = dict(width=42, height=26) if name.strip() == "+" else {}
+        drawing.node(x, y, words, color, **size)
+    for x, y, words in ((left - 8, 60, "v"), (left - 8, 130, "u = (u1, u2)"), (right - 8, 60, "h"),
+                        (left - 8, 302, "v")):
         drawing.text(x, y, words, 12, "end")
     drawing.text(right + 113, 155, "residual", 12)
     drawing.text(right + 10, 318, "h", 12)
@@ -145,7 +151,8 @@ def block():
 
 
 def cache():
-    drawing = Drawing("cache", 760, 300, "What is kept: four rows of pixels, two rows of each layer, two columns of each layer")
+    drawing = Drawing(
+        "cache", 760, 300, "What is kept: four rows of pixels, two rows of each layer, two columns of each layer")
     size, columns, x = 14, 16, 20
     drawing.text(x, 22, "the image so far", weight="bold")
     at = (6, 6)
@@ -183,8 +190,9 @@ def cache():
             continue
         drawing.cells(x, y + i * 38, 1, 2, 20, lambda row, column: (HORIZONTAL, 0.35 if column == 0 else 0.8))
     drawing.text(x + 50, 50, "the column left\nand the pixel", 11)
-    drawing.text(290, 240, "W × F floats a row. Older rows are never read\nagain: row r takes the place of row r − 2.", 12)
-    drawing.text(620, 240, "F floats a column,\nshifted each pixel", 12)
+    drawing.text(290, 240, "W × F floats per row. Older rows are never\n"
+                           "read again: row r takes the place of row r − 2.", 12)
+    drawing.text(620, 240, "F floats per column,\nshifted for each pixel", 12)
     return drawing
 
 
@@ -205,9 +213,9 @@ def passes():
             return (color, 0.75) if o == step else (FAINT, 0.12)
 
         drawing.cells(x, y, 3, 3, size, fill)
-    drawing.text(40, 200, "Weights of a type B layer, rows: outputs, columns: inputs. Drawing the red value needs the red\noutputs "
-                          "of every layer, then green those of green, then blue: each weight is read once a pixel,\n"
-                          "and masked ones never.", 12)
+    drawing.text(40, 200, "Weights of a type B layer, rows: outputs, columns: inputs. Drawing the red value needs the "
+                          "red\noutputs of every layer, then green the green ones, then blue: each weight is read "
+                          "once per\npixel, and masked ones never.", 12)
     x = 540
     drawing.text(x - 10, 22, "the usual sampler", weight="bold")
     for i, (name, ink) in enumerate(COLORS):
@@ -233,7 +241,7 @@ def time():
             if width > 50:
                 drawing.text(round(x + width / 2, 1), y + 24, f"{each[name] * 1000:.1f} ms", 12, "middle", "#ffffff")
             x += width
-        drawing.text(round(x + 10, 1), y + 24, f"{sum(each.values()) * 1000:.0f} ms an image", 12)
+        drawing.text(round(x + 10, 1), y + 24, f"{sum(each.values()) * 1000:.0f} ms per image", 12)
     for i, (name, color) in enumerate(names):
         drawing.box(110 + i * 130, 150, 13, 13, fill=color)
         drawing.text(130 + i * 130, 161, {"draw": "drawing", "output": "output layers"}.get(name, f"{name} stack"), 12)
@@ -242,10 +250,11 @@ def time():
 
 def loss():
     lines = [json.loads(line) for line in (HERE / "../../Models/emoji32.log.jsonl").read_text().splitlines()]
-    drawing = Drawing("loss", 760, 300, "Losses of the bundled model over its training, in bits a value")
+    drawing = Drawing("loss", 760, 300, "Losses of the bundled model over its training, in bits per value")
     left, top, width, height = 60, 24, 560, 230
-    curves = (("test_bits_per_dim", PIXEL, "emoji that it has not seen"), ("epoch_bits_per_dim", BLUE, "those it learns from"))
-    least, most = 2.0, 4.0  # of the first epochs only the end is of interest
+    curves = (("test_bits_per_dim", PIXEL, "emoji that it has not seen"),
+              ("epoch_bits_per_dim", BLUE, "its training images"))
+    least, most = 2.0, 4.0  # only the end of the first epochs is of interest
     last = max(line["epoch"] for line in lines)
 
     def at(epoch, bits):

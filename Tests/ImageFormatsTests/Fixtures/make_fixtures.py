@@ -28,7 +28,7 @@ PNG = HERE / "png"
 def npy_bytes(array, version=None):
     out = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # versions 2.0 and 3.0 warn of old readers
+        warnings.simplefilter("ignore")  # versions 2.0 and 3.0 warn about old readers
         np.lib.format.write_array(out, array, version=version)
     return out.getvalue()
 
@@ -162,7 +162,7 @@ def make_png():
     save_png("gray8_text", png(gray, 8, GRAY, before=text, after=after), gray)
     save_png("gray8_trailing", png(gray, 8, GRAY) + b"after the end", gray)
 
-    # What must be refused.
+    # What must be rejected.
     save_png("bad_gray16", png(gray * 257, 16, GRAY))
     save_png("bad_rgb16", png(rgb * 257, 16, RGB))
     pierced = opaque.copy()

@@ -68,7 +68,7 @@ class PixelCNN(nn.Module):
 
 
 class GatedPixelCNN(nn.Module):
-    """Another network, which must be refused by name."""
+    """Another network, which must be rejected by name."""
 
     def __init__(self):
         super().__init__()
@@ -106,8 +106,8 @@ def save_legacy(model, state, shared):
     save("legacy.pt", state, **options)
     save("legacy-protocol4.pt", state, pickle_protocol=4, **options)
     save("legacy-module.pt", model, **options)
-    save("legacy-checkpoint.pt", {"epoch": 3, "model_state_dict": state, "loss": torch.tensor(2.5, dtype=torch.complex64)},
-         **options)
+    loss = torch.tensor(2.5, dtype=torch.complex64)
+    save("legacy-checkpoint.pt", {"epoch": 3, "model_state_dict": state, "loss": loss}, **options)
     save("legacy-shared.pt", shared, **options)
     save("legacy-f16.pt", converted(state, torch.float16), **options)
 
@@ -185,7 +185,7 @@ def main():
     conditional.label_names = NAMES
     save("conditional-named-module.pt", conditional)
 
-    # Files to be refused by name.
+    # Files to be rejected by name.
     state = model.state_dict()
     save("other-module.pt", GatedPixelCNN())
     save("other-kwargs.pt", {"kwargs": {"dim": 6}, "state_dict": GatedPixelCNN().state_dict()})
