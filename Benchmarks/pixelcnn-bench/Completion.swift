@@ -1,7 +1,7 @@
-// `pixelcnn-bench completion`: what completing a picture costs beside drawing it, with its given rows unknown and
-// known, by rows and number of images; and what remembering rows costs those who never ask for them again. Scheduler
-// alone, no server and no socket; the variants of each case take turns, so that a machine that slows down slows all of
-// them.
+// `pixelcnn-bench completion`: the time of completing a picture against that of drawing it, with its given rows in the
+// prefix cache and not, by rows and number of images; and the cost of filling the cache if its rows are never requested
+// again. Only the scheduler, without server and socket. The variants of each case take turns, so that a machine which
+// slows down slows all of them.
 
 import ArgumentParser
 import Foundation
@@ -11,18 +11,18 @@ import PixelCNNScheduler
 
 struct Completion: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Time completions beside whole images.",
+        abstract: "Time completions and whole images.",
         discussion: """
-            Prints a table of medians; a request's time is from sending it to having the values. Exits with 1 if a known \
-            prefix is computed again, or eight completions of half a picture take more than 0.6 of eight whole images.
+            Prints a table of medians; a request's time is from sending it to having the values. Exits with 1 if a \
+            known prefix is computed again, or eight completions of half a picture take more than 0.6 of eight whole images.
             """)
 
-    /// Eight completions of one half picture may take as much of the time of eight whole images.
+    /// The most that eight completions of one half picture may take of the time of eight whole images.
     private static let most = 0.6
     private static let side = 32
 
     @Option(help: "Runs of each case; the median counts.") var runs = 5
-    @Option(help: "Images of the large job that is drawn with and without remembering.") var large = 128
+    @Option(help: "Images of the large job, drawn with and without the prefix cache.") var large = 128
     @Option(help: "Worker threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
 
     func validate() throws {
@@ -47,8 +47,8 @@ struct Completion: AsyncParsableCommand {
                 format: "8 completions of one half picture: %.0f ms, of 8 whole images' %.0f ms: %.2f (at most %.1f)",
                 half.unknown * 1000, half.whole * 1000, share, Self.most))
         print(
-            "again: \(half.hits) images found their rows, \(half.misses) did not; \(half.rowsSaved) of \(half.rowsGiven) "
-                + "given rows were known\n")
+            "again: \(half.hits) images found their rows, \(half.misses) did not; "
+                + "\(half.rowsSaved) of \(half.rowsGiven) given rows were known\n")
         var isSound = half.isKnown && share <= Self.most
 
         print("| rows given | images | whole, ms | rows unknown, ms | rows known, ms | of whole | saved by knowing |")
@@ -82,7 +82,7 @@ struct Completion: AsyncParsableCommand {
         if !isSound { throw ExitCode.failure }
     }
 
-    /// Medians in seconds of one case, and what the requests with known rows found.
+    /// Medians of one case in seconds, and what the requests with cached rows found.
     private struct Comparison {
         let whole: Double
         let unknown: Double
@@ -96,7 +96,7 @@ struct Completion: AsyncParsableCommand {
         var isKnown: Bool { misses == 0 && hits > 0 && rowsSaved == rowsGiven }
     }
 
-    /// Whole images, completions of a picture that nobody knows, and others of the same one, in turns.
+    /// In turns: whole images, completions of a new picture, and more completions of the same one.
     private func compare(_ scheduler: Scheduler, images: Int, rows: Int) async throws -> Comparison {
         var (whole, unknown, known): ([Double], [Double], [Double]) = ([], [], [])
         var (hits, misses, rowsSaved) = (0, 0, 0)

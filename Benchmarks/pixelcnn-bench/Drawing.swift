@@ -1,5 +1,5 @@
-// Images per second, by images at once and threads. Each thread has a session of its own with its share of the images, as
-// the daemon's compute threads do.
+// Images per second, by images at once and threads. Each thread has its own session with its share of the images, like
+// the daemon's compute threads.
 
 import Foundation
 import PixelCNNEngine
@@ -19,10 +19,10 @@ struct DrawingResult: Encodable {
     }
 }
 
-/// Whether so many threads have something to do: a second one can help with a single image.
+/// Whether each thread has work: a second one can help with a single image.
 func canDraw(images: Int, threads: Int) -> Bool { threads <= images || (images == 1 && threads == 2) }
 
-/// Seconds to draw `images` images of `size` × `size` on `threads` threads, sessions' memory included.
+/// Seconds to draw `images` images of `size` × `size` on `threads` threads, including the allocation of sessions.
 func draw(_ engine: Engine, images: Int, threads: Int, size: Int) -> Double {
     if images < threads { return drawWithAssistance(engine, size: size) }
     return seconds {
@@ -35,7 +35,7 @@ func draw(_ engine: Engine, images: Int, threads: Int, size: Int) -> Double {
     }
 }
 
-/// Seconds to draw one image on two threads; the second is there before and after it.
+/// Seconds to draw one image on two threads; the second one runs before and after, too.
 private func drawWithAssistance(_ engine: Engine, size: Int) -> Double {
     Kernels.resetFloatState()
     let session = SamplingSession(engine: engine, capacity: 1)
@@ -48,7 +48,7 @@ private func drawWithAssistance(_ engine: Engine, size: Int) -> Double {
 }
 
 extension Engine {
-    /// Image `index` of a seed, of the first class where there are classes, drawn from the model's own distribution.
+    /// Image `index` of a seed, of the first class if there are classes, drawn from the model's own distribution.
     func task(_ index: UInt64, size: Int) -> ImageTask {
         ImageTask(
             height: size, width: size, label: hyperparameters.isConditional ? 0 : nil,

@@ -1,5 +1,5 @@
-// `pixelcnn-bench everything`: all measurements of docs/PERFORMANCE.md that need no PyTorch, as one JSON document.
-// Memory comes first, while the process has allocated nothing but the model.
+// `pixelcnn-bench everything`: all measurements of docs/PERFORMANCE.md which need no PyTorch, as one JSON document.
+// Memory comes first, while the process has allocated only the model.
 
 import ArgumentParser
 import Foundation
@@ -7,9 +7,9 @@ import PixelCNNEngine
 import PixelCNNModel
 
 struct Everything: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Measure everything; one JSON document.")
+    static let configuration = CommandConfiguration(abstract: "Measure everything; prints one JSON document.")
 
-    @Flag(help: "A minute instead of several: fewer cases, one run of most.") var quick = false
+    @Flag(help: "Take one minute instead of several: fewer cases, most with one run.") var quick = false
 
     func run() throws {
         let published = try Hyperparameters()

@@ -1,4 +1,4 @@
-// What the machine gives at most: fused multiply-adds on registers, and reads of 8 MB per thread, which the core's own
+// The machine's limits: fused multiply-adds on registers, and reads of 8 MB per thread, which the core's own
 // caches do not hold. The best of several runs counts here, since it is a limit.
 
 import CMachineLimits

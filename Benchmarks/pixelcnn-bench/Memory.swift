@@ -1,6 +1,6 @@
-// Bytes for each image in flight, as the kernel counts them: the process's resident pages with a session of 64 images,
-// some rows on, against those before the session existed. Free pages of the heap are given back first, or what packing
-// the weights left behind would be used again and the images seem to cost nothing.
+// Bytes per image in flight, as the kernel counts them: the process's resident pages with a session of 64 images after
+// some rows, minus those before the session existed. Free pages of the heap are returned first; otherwise the images
+// would reuse memory left over from packing the weights, and would seem to cost nothing.
 
 import CMachineLimits
 import Foundation

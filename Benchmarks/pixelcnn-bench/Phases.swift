@@ -1,5 +1,5 @@
-// Where a step's time goes: the session says which phase begins, a clock is read. Ten readings per pixel, below one per
-// cent of one image's time.
+// Where a step's time goes: the session calls at the start of each phase, and a clock is read. Ten readings per pixel,
+// below one per cent of one image's time.
 
 import PixelCNNEngine
 

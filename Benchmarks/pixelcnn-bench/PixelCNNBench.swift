@@ -1,6 +1,5 @@
-// Our side of `make bench`: the engine and the scheduler alone, without a server, on threads of their own.
-// Benchmarks/run puts PyTorch's side next to it. Nothing is printed but the document, or a command's lines; progress
-// goes to stderr.
+// Our side of `make bench`: the engine and the scheduler without a server, on their own threads. Benchmarks/run
+// compares it with PyTorch's side. Only the document, or a command's lines, go to stdout; progress goes to stderr.
 
 import ArgumentParser
 

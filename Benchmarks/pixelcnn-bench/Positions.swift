@@ -1,6 +1,6 @@
-// 64 images at 64 different positions against 64 in step. An image joins every 17 steps, and one that is complete is
-// replaced at once: 17 and 32 × 32 have no common divisor, so positions stay different, and columns differ as well.
-// Both ways 32 × 32 steps are timed, in which every image computes each of its pixels, or its successor's, once.
+// 64 images at 64 different positions against 64 in step. An image joins every 17 steps, and a complete one is replaced
+// at once: 17 and 32 × 32 have no common divisor, so positions stay different, and columns differ as well. In both
+// cases 32 × 32 steps are timed, in which every image, or its successor, computes each of its pixels once.
 
 import Foundation
 import PixelCNNEngine
@@ -11,7 +11,7 @@ struct PositionsResult: Encodable {
     let threads: Int
     let inStepImagesPerSecond: Double
     let differentImagesPerSecond: Double
-    /// Different over in step, of runs in turns: 1 where positions cost nothing.
+    /// Different over in step, of runs in turns: 1 if positions cost nothing.
     let ratio: Double
     let runs: Int
 }
@@ -40,7 +40,7 @@ private let roundSize = 32
 private func timeRound(_ engine: Engine, threads: Int, stepsBetween: Int) -> Double {
     let sessions = Sessions(
         (0..<threads).map { thread in
-            // A thread's images are every threads-th of the 64, so that no two of them stand at the same pixel.
+            // A thread's images are every threads-th of the 64, so that no two of them are at the same pixel.
             let mine = Array(stride(from: thread, to: roundImages, by: threads))
             let session = SamplingSession(engine: engine, capacity: mine.count)
             var steps = (mine.first ?? 0) * stepsBetween
@@ -67,8 +67,8 @@ private func stepReplacing(_ session: SamplingSession, _ engine: Engine) {
     for tag in finished { session.add(engine.task(UInt64(roundImages + tag), size: roundSize), tag: tag) }
 }
 
-/// Sessions made on one thread and each used by one other: a session belongs to a thread at a time, not to one for
-/// ever.
+/// Sessions made on one thread and each used by one other: a session belongs to one thread at a time, not
+/// always to the same.
 private final class Sessions: @unchecked Sendable {
     private let sessions: [SamplingSession]
 

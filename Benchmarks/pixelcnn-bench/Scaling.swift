@@ -1,4 +1,4 @@
-// How time grows with the image and the network: one size at a time changes, the others are the published ones.
+// How time grows with the image and the network: one size changes at a time, the others are the published ones.
 
 import PixelCNNEngine
 import PixelCNNModel

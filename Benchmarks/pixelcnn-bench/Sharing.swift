@@ -1,6 +1,6 @@
-// `pixelcnn-bench sharing`: what clients of the scheduler notice of each other. One image asked for again and again, on
-// an idle machine and beside a large job, which also tells what the large job loses; and many clients of one image each
-// against one client that asks for as many at once. Scheduler alone, no server and no socket.
+// `pixelcnn-bench sharing`: how clients of the scheduler affect each other. One image requested repeatedly, on an idle
+// machine and beside a large job, which also shows what the large job loses; and many clients with one image each
+// against one client that requests as many at once. Only the scheduler, without server and socket.
 
 import ArgumentParser
 import Foundation
@@ -11,7 +11,7 @@ import PixelCNNScheduler
 struct Sharing: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Time requests beside one another.",
-        discussion: "Prints a table. A request's time is from asking to having the values.")
+        discussion: "Prints a table. A request's time is from sending it to having the values.")
 
     @Option(help: "Images of the large job.") var large = 256
     @Option(help: "Clients that each request one image.") var clients = 64
@@ -64,7 +64,7 @@ struct Sharing: AsyncParsableCommand {
             String(format: "%.1f (%.0f %%)", apart, 100 * apart / together))
     }
 
-    /// Seconds of each piece of steps of 64 images through two rows: how soon a worker looks up.
+    /// Seconds of each piece of steps of 64 images through two rows: how soon a worker polls.
     private func pieces(_ engine: Engine) -> [Double] {
         let session = SamplingSession(engine: engine, capacity: 64)
         for i in 0..<64 { session.add(engine.task(UInt64(i), size: 32), tag: i) }
@@ -104,7 +104,7 @@ struct Sharing: AsyncParsableCommand {
         return Double(clients) / middle(times)
     }
 
-    /// Clients that come one after another, so that their images stand at different rows, and ask again at once.
+    /// Clients that come one after another, so that their images are at different rows, and request again at once.
     private func imagesPerSecondApart(_ scheduler: Scheduler) async throws -> Double {
         let (clients, watched) = (clients, Duration.seconds(watchedSeconds))
         return try await withThrowingTaskGroup(of: Void.self) { group in
@@ -122,7 +122,7 @@ struct Sharing: AsyncParsableCommand {
             while let result = await group.nextResult() {
                 if case .failure(let error) = result, !(error is CancellationError) { throw error }
             }
-            // Pixels, since images in flight are half done on the average only.
+            // Pixels, since images in flight are on average only half done.
             return Double(after.imageSteps - before.imageSteps) / (32 * 32) / (end - start).inSeconds
         }
     }

@@ -9,7 +9,7 @@ struct Time: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Time chosen cases.",
         discussion: """
-            Prints a line of JSON for each case: images at once, threads, the median seconds of a run, images per second.
+            Prints one line of JSON per case: images at once, threads, the median seconds of a run, images per second.
 
             Examples:
               pixelcnn-bench time
@@ -22,7 +22,7 @@ struct Time: ParsableCommand {
     @Option(help: "Runs of each case; the median counts.") var runs = 3
     @Option(help: "A model file instead of random weights of the published size.") var model: String?
     @Option(help: "Rows and columns of the images.") var size = 32
-    @Option(help: "How the weights are kept: f32 or bf16.") var precision = Precision.f32
+    @Option(help: "The storage of the weights: f32 or bf16.") var precision = Precision.f32
     @Flag(help: "Also the phases of a step, of 1 and of 64 images.") var phases = false
     @Flag(help: "Also 64 images at different positions against 64 in step.") var positions = false
 

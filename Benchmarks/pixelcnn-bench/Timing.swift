@@ -8,7 +8,7 @@ struct Timing {
     let seconds: Double  // the median
     let runs: Int
 
-    /// Runs `body`, which gives its own seconds, up to `runs` times, but not again once `limit` is used up.
+    /// Runs `body`, which gives its own seconds, up to `runs` times, but not again once `limit` has passed.
     static func median(runs: Int, limit: Duration, _ body: () -> Double) -> Timing {
         var times: [Double] = []
         repeat { times.append(body()) } while times.count < runs && times.reduce(0, +) < limit.inSeconds
@@ -26,7 +26,7 @@ extension Duration {
     var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
 
-/// Runs `body(0) … body(count − 1)` at once, each on a thread of its own in the engine's floating-point state.
+/// Runs `body(0) … body(count − 1)` at once, each on its own thread in the engine's floating-point state.
 func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     let group = DispatchGroup()
     for index in 0..<count {
@@ -40,7 +40,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     group.wait()
 }
 
-/// Tells the person who waits what is being measured.
+/// Prints what is being measured, for the person who waits.
 func report(_ what: String) {
     FileHandle.standardError.write(Data("measuring: \(what)\n".utf8))
 }

@@ -1,5 +1,5 @@
-// `pixelcnn-bench train`: seconds a training step takes in the published size, Adam and packing included, and the most
-// memory it took. Benchmarks/training.py puts PyTorch's step next to it.
+// `pixelcnn-bench train`: the seconds of a training step in the published size, including Adam and packing, and its
+// peak memory. Benchmarks/training.py compares it with PyTorch's step.
 
 import ArgumentParser
 import Foundation
