@@ -146,7 +146,7 @@ let package = Package(
         .testTarget(
             name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],
             swiftSettings: settings),
-        .testTarget(name: "PixelCNNAPITests", dependencies: ["PixelCNNAPI"], swiftSettings: settings),
+        .testTarget(name: "PixelCNNAPITests", dependencies: ["PixelCNNAPI", yams], swiftSettings: settings),
         .testTarget(
             name: "PixelCNNServerTests",
             dependencies: [

@@ -1,14 +1,16 @@
-// The protocol's fixed names, in one place for daemon and client.
+// The protocol's fixed names, and the one way to write and read its JSON, in one place for daemon and client.
+
+import FoundationEssentials
 
 /// Names of HTTP header fields that are ours, or that HTTP libraries do not name.
 package enum HeaderName {
-    /// SHA-256 of the model file; on every answer.
+    /// SHA-256 of the model file; on every response.
     package static let model = "PixelCNN-Model"
-    /// The arithmetic that values depend on besides the model, `f32` or `bf16`; on every answer.
+    /// The arithmetic that values depend on besides the model, `f32` or `bf16`; on every response.
     package static let precision = "PixelCNN-Precision"
-    /// The seed of the samples; on every answer that carries some.
+    /// The seed of the samples; on every response that carries some.
     package static let seed = "PixelCNN-Seed"
-    /// The request's identifier: the client's own if it sent a sane one; on every answer.
+    /// The request's identifier: the client's own if it sent a sane one; on every response.
     package static let requestID = "X-Request-Id"
 }
 
@@ -54,4 +56,21 @@ package enum Endpoint {
 package enum Version {
     /// Semantic version.
     package static let current = "0.1.0"
+}
+
+// MARK: - JSON
+
+/// JSON as the protocol writes it: sorted keys and plain slashes, so that equal responses are equal bytes.
+package enum JSONCoding {
+    /// Encodes a response, on one line, with sorted keys and a final newline.
+    package static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try Array(encoder.encode(value)) + [UInt8(ascii: "\n")]
+    }
+
+    /// Decodes a response.
+    package static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(bytes))
+    }
 }

@@ -50,21 +50,13 @@ final class RequestRecord: Sendable {
         (self.requestID, self.peer) = (requestID, peer)
     }
 
-    /// Images of this request are drawn. `type` is the answer's, `given` says what they start with.
-    func note(
-        _ request: SampleRequest, _ job: SamplingJob, _ given: Logger.Metadata, type: String,
-        of model: ModelDescription
-    ) {
-        self.content.withLock { content in
-            Self.note(images: job.count, job.height, job.width, of: model, in: &content.metadata)
-            content.metadata["seed"] = "\(job.seed)"
-            content.metadata["first_index"] = "\(job.firstIndex)"
-            content.metadata["temperature"] = "\(request.temperature)"
+    /// Images of this request are drawn. `request` has the seed, size and class that they are drawn with, `type` is the
+    /// response's, `given` says what the images start with.
+    func note(_ request: SampleRequest, _ given: Logger.Metadata, type: String, of model: ModelDescription) {
+        content.withLock { content in
+            Self.note(model, in: &content.metadata)
             content.metadata["type"] = "\(type)"
-            if let label = job.label { content.metadata["label"] = "\(label)" }
-            if let topK = request.topK { content.metadata["top_k"] = "\(topK)" }
-            if let topP = request.topP { content.metadata["top_p"] = "\(topP)" }
-            if let columns = request.columns { content.metadata["columns"] = "\(columns)" }
+            for (key, value) in request.record { content.metadata[key] = "\(value)" }
             content.metadata.merge(given) { $1 }
         }
     }
@@ -72,17 +64,15 @@ final class RequestRecord: Sendable {
     /// Images of this request are scored.
     func note(_ job: ScoringJob, of model: ModelDescription) {
         self.content.withLock { content in
-            Self.note(images: job.count, job.height, job.width, of: model, in: &content.metadata)
+            Self.note(model, in: &content.metadata)
+            content.metadata["images"] = "\(job.count)"
+            content.metadata["height"] = "\(job.height)"
+            content.metadata["width"] = "\(job.width)"
             if let label = job.label { content.metadata["label"] = "\(label)" }
         }
     }
 
-    private static func note(
-        images: Int, _ height: Int, _ width: Int, of model: ModelDescription, in metadata: inout Logger.Metadata
-    ) {
-        metadata["images"] = "\(images)"
-        metadata["height"] = "\(height)"
-        metadata["width"] = "\(width)"
+    private static func note(_ model: ModelDescription, in metadata: inout Logger.Metadata) {
         metadata["model"] = "\(model.sha256)"
         metadata["precision"] = "\(model.precision)"
     }

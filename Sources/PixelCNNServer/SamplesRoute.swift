@@ -29,7 +29,8 @@ struct SamplesRoute {
         let headers: HTTPFields = [.pixelCNNSeed: "\(job.seed)"]
         let backend = self.state.backend
         try backend.checkRoom(for: job.count)
-        context.record.note(sampleRequest, job, given?.record ?? [:], type: type, of: self.state.model)
+        context.record.note(
+            drawn(sampleRequest, as: job), given?.record ?? [:], type: type, of: self.state.model)
         let values = job.count * shape(of: job).count
         let kept = job.given.map { MemoryNeed.given(pixels: job.height * job.width, values: $0.values.count) } ?? 0
         if isStreamed {
@@ -81,6 +82,16 @@ struct SamplesRoute {
             parameters: SamplingParameters(
                 temperature: Float(request.temperature), topK: request.topK, topP: request.topP.map(Float.init)),
             deadline: request.deadlineMilliseconds.map { .now + .milliseconds($0) })
+    }
+
+    /// The request with the seed, size and class that its images are drawn with.
+    private func drawn(_ request: SampleRequest, as job: SamplingJob) -> SampleRequest {
+        var request = request
+        request.seed = job.seed
+        request.height = job.height
+        request.width = job.width
+        request.label = job.label.map(ClassLabel.number)
+        return request
     }
 
     private func shape(of job: SamplingJob) -> SampledImages.Shape {

@@ -10,8 +10,8 @@ struct ScoreRoute {
     let state: ServedModel
 
     func respond(to request: Request, context: ServerContext) async throws -> Response {
-        let parameter = try request.onlyParameter("label")
-        let label = try self.state.model.number(ofAny: parameter.map { ClassLabel($0) })
+        let scoreRequest = ScoreRequest(labelItem: try request.onlyParameter(ScoreRequest.labelItem))
+        let label = try self.state.model.number(ofAny: scoreRequest.label)
         let type = try request.headers.negotiate([MediaTypeName.json, MediaTypeName.npy])
         let bodyType = request.headers.bodyType
         guard let bodyType, [MediaTypeName.npy, MediaTypeName.png].contains(bodyType) else {

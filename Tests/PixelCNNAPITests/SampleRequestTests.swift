@@ -4,6 +4,31 @@ import Testing
 
 @testable import PixelCNNAPI
 
+extension SampleRequest {
+    init(
+        n: Int = 1, seed: UInt64? = nil, firstIndex: UInt64 = 0, height: Int? = nil, width: Int? = nil,
+        label: ClassLabel? = nil, given: GivenImage? = nil, temperature: Double = 1, topK: Int? = nil,
+        topP: Double? = nil, columns: Int? = nil, deadlineMilliseconds: Int? = nil, streamsRows: Bool = false,
+        imageFormat: ImageFormat? = nil
+    ) {
+        self.init()
+        self.n = n
+        self.seed = seed
+        self.firstIndex = firstIndex
+        self.height = height
+        self.width = width
+        self.label = label
+        self.given = given
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.columns = columns
+        self.deadlineMilliseconds = deadlineMilliseconds
+        self.streamsRows = streamsRows
+        self.imageFormat = imageFormat
+    }
+}
+
 @Suite struct SampleRequestTests {
     static let model = ModelDescription(
         channels: 3, height: 32, width: 32, colors: 256, blocks: 15, filters: 120, kernelSize: 3, hidden: 768,

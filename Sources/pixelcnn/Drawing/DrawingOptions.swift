@@ -122,9 +122,15 @@ struct DrawingOptions: ParsableArguments {
     }
 
     func request(seed: UInt64?) -> SampleRequest {
-        SampleRequest(
-            n: n, seed: seed, firstIndex: firstIndex, temperature: temperature, topK: topK,
-            topP: topP, columns: columns)
+        var request = SampleRequest()
+        request.n = n
+        request.seed = seed
+        request.firstIndex = firstIndex
+        request.temperature = temperature
+        request.topK = topK
+        request.topP = topP
+        request.columns = columns
+        return request
     }
 
     /// What is asked for, else what the ending of the output's name says, else PNG.

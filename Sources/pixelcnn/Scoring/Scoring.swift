@@ -65,7 +65,7 @@ struct Scoring: Sendable {
     private func path(_ model: ModelDescription) throws(Failure) -> String {
         let label = try self.label.map { label throws(Failure) in ClassLabel.number(try model.class(label)) }
         do {
-            return try model.number(ofAny: label).map { "\(Endpoint.score)?label=\($0)" } ?? Endpoint.score
+            return ScoreRequest(label: try model.number(ofAny: label)).path
         } catch {
             let hint = "name the images' class with --label"
             throw Failure(.usage, ModelDescription.labelHint(error, label, hint))

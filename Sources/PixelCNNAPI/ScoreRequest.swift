@@ -1,7 +1,29 @@
-// What `POST /v1/score` answers as JSON. The daemon computes it from log-probabilities, and so does the client when it
-// asked for those: one definition of bits per dimension, −mean(log p) / ln 2, summed in Double in the order of storage.
+// What `POST /v1/score` takes besides images, and what it responds with as JSON. The daemon computes that from
+// log-probabilities, and so does the client when it requested those: one definition of bits per dimension,
+// −mean(log p) / ln 2, summed in Double in the order of storage.
 
 import Foundation
+
+/// The query of a request for scores; the images are its body.
+package struct ScoreRequest: Sendable, Equatable {
+    /// The query's one item.
+    package static let labelItem = "label"
+
+    /// The class of the images, where the model is conditional.
+    package var label: ClassLabel?
+
+    /// The request of a class that the model has.
+    package init(label number: Int?) { label = number.map(ClassLabel.number) }
+
+    /// Reads the item of a query, which has been decoded.
+    package init(labelItem: String?) { label = labelItem.map { ClassLabel($0) } }
+
+    /// Path and query, for a class by number.
+    package var path: String {
+        guard case .number(let number) = label else { return Endpoint.score }
+        return "\(Endpoint.score)?\(Self.labelItem)=\(number)"
+    }
+}
 
 /// How well the model predicts each image.
 package struct ScoreResponse: Sendable, Equatable, Codable {
