@@ -14,7 +14,8 @@ struct Completion: AsyncParsableCommand {
         abstract: "Time completions and whole images.",
         discussion: """
             Prints a table of medians; a request's time is from sending it to having the values. Exits with 1 if a \
-            known prefix is computed again, or eight completions of half a picture take more than 0.6 of eight whole images.
+            known prefix is computed again, or if eight completions of half a picture take more than 0.6 of the time \
+            of eight whole images.
             """)
 
     /// The most that eight completions of one half picture may take of the time of eight whole images.
