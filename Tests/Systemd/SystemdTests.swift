@@ -9,7 +9,7 @@ import Testing
 enum Systemd {
     private static let folder = "\(Installation.source)/Tests/Systemd"
 
-    static let absence: Comment = "a systemd of its own can only be booted by root, with overlayfs (see with-systemd)"
+    static let absence: Comment = "a separate systemd can only be booted by root, with overlayfs (see with-systemd)"
 
     /// Whether the test is to run.
     static func isAvailable() async -> Bool {
