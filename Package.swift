@@ -19,6 +19,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -81,7 +82,7 @@ let package = Package(
             dependencies: [
                 "Digests", "ImageFormats", "PixelCNNAPI", "PixelCNNScheduler", "PrometheusMetrics",
                 httpTypes, hummingbird, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
-                nioPosix, serviceLifecycle,
+                nioHTTPTypesHTTP1, nioPosix, serviceLifecycle,
             ], resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
 
         // The programs.

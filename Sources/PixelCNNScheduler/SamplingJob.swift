@@ -142,6 +142,9 @@ package final class JobProgress: Sendable {
 
     /// The job has ended.
     package func end() { signal.finish() }
+
+    /// Wakes the reader of ``changes`` although nothing has changed: readers have other things to do, too.
+    package func wake() { signal.yield() }
 }
 
 // MARK: - What runs

@@ -99,11 +99,11 @@ struct GivenFiles {
     /// A file's error as the field's.
     private static func reading<Result>(
         _ field: String, _ read: () throws(ImageFileError) -> Result
-    ) throws(ProblemAnswer) -> Result {
+    ) throws(ProblemResponse) -> Result {
         do {
             return try read()
         } catch {
-            throw ProblemAnswer(
+            throw ProblemResponse(
                 error.isMalformed ? .badRequest : .unprocessableContent, "\(field): \(error)", field: field)
         }
     }

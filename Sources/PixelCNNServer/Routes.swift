@@ -1,51 +1,114 @@
-// The table of paths and methods, and the router built from it. The table is also what 404, 405 and OPTIONS answer
-// from, so they cannot disagree with what is routed.
+// The table of routes. It is the router, and everything else that depends on which paths there are is read from it: what
+// 404, 405 and OPTIONS say, which requests may be refused at their heads, how requests are logged, and the labels of
+// metrics. A new route is one entry.
 
+import Foundation
 import HTTPTypes
 import Hummingbird
 import PixelCNNAPI
+import PrometheusMetrics
+
+/// A path, the method that it has, and what responds.
+struct Route: Sendable {
+    typealias Responder = @Sendable (Request, ServerContext, ServerState) async throws -> Response
+
+    let method: HTTPRequest.Method
+    let path: String
+    /// Whether its requests wait in the queue for images.
+    var isForImages = false
+    /// Whether programs ask by the second, and learn nothing while all is well.
+    var isProbe = false
+    let respond: Responder
+
+    /// With GET comes HEAD.
+    var methods: [HTTPRequest.Method] { method == .get ? [.get, .head] : [method] }
+}
 
 enum Routes {
-    struct Entry {
-        let path: String
-        let methods: [HTTPRequest.Method]
-    }
-
     static let table = [
-        Entry(path: Endpoint.samples, methods: [.post]),
-        Entry(path: Endpoint.score, methods: [.post]),
-        Entry(path: Endpoint.model, methods: [.get, .head]),
-        Entry(path: Endpoint.status, methods: [.get, .head]),
-        Entry(path: Endpoint.health, methods: [.get, .head]),
-        Entry(path: Endpoint.readiness, methods: [.get, .head]),
-        Entry(path: Endpoint.metrics, methods: [.get, .head]),
-        Entry(path: Endpoint.description, methods: [.get, .head]),
+        Route(method: .post, path: Endpoint.samples, isForImages: true) { request, context, _ in
+            try await SamplesRoute(exchange: context.exchange).respond(to: request)
+        },
+        Route(method: .post, path: Endpoint.score, isForImages: true) { request, context, _ in
+            try await ScoreRoute(exchange: context.exchange).respond(to: request)
+        },
+        Route(method: .get, path: Endpoint.model) { request, context, _ in
+            try describe(context.exchange.served.model, request)
+        },
+        Route(method: .get, path: Endpoint.status) { request, _, state in
+            try describe(state.description, request)
+        },
+        Route(method: .get, path: Endpoint.health, isProbe: true) { _, _, _ in
+            // While the process responds at all.
+            Response(bytes: Array("ok\n".utf8), type: MediaTypeName.text)
+        },
+        Route(method: .get, path: Endpoint.readiness, isProbe: true) { _, _, state in
+            // While it takes work: a proxy stops sending some as soon as the daemon drains.
+            let phase = state.currentPhase
+            guard phase == .ready else {
+                throw ProblemResponse.busy(
+                    .serviceUnavailable, "the daemon is \(phase.rawValue)", retryAfterSeconds: 1)
+            }
+            return Response(bytes: Array("ready\n".utf8), type: MediaTypeName.text)
+        },
+        Route(method: .get, path: Endpoint.metrics, isProbe: true) { request, _, state in
+            // Reads counters and waits for nothing, so it responds under any load.
+            try request.refuseQuery()
+            _ = try request.headers.negotiate([MediaTypeName.text])
+            let text = state.metrics.registry.render()
+            return Response(bytes: Array(text.utf8), type: PrometheusRegistry.contentType)
+        },
+        Route(method: .get, path: Endpoint.description) { request, _, _ in
+            // docs/openapi.yaml, compiled in: a daemon describes itself wherever it is installed.
+            try request.refuseQuery()
+            let type = try request.headers.negotiate([MediaTypeName.yaml])
+            return Response(bytes: PackageResources.openapi_yaml, type: type)
+        },
     ]
 
-    /// The entry of a path, nil where there is no such path; a final slash does not matter, as in the router.
-    static func entry(of path: String) -> Entry? {
-        let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-        return self.table.first { $0.path == path }
+    private static func describe(_ value: some Encodable, _ request: Request) throws -> Response {
+        try request.refuseQuery()
+        let type = try request.headers.negotiate([MediaTypeName.json])
+        return Response(bytes: try JSONCoding.encode(value), type: type)
     }
 
-    /// The methods of a path, nil where there is no such path.
-    static func methods(of path: String) -> [HTTPRequest.Method]? { entry(of: path)?.methods }
-
-    /// The router's middleware runs outside in: headers, problems.
+    /// The router.
     static func responder(for state: ServerState) -> some HTTPResponder<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: AnswerHeadersMiddleware(state: state))
-        router.add(middleware: ProblemMiddleware())
-        let models = ModelRoute(state: state)
-        let health = HealthRoutes(state: state)
-        router.post("\(Endpoint.samples)") { try await SamplesRoute(state: $1.served).respond(to: $0, context: $1) }
-        router.post("\(Endpoint.score)") { try await ScoreRoute(state: $1.served).respond(to: $0, context: $1) }
-        router.get("\(Endpoint.model)", use: models.describeModel)
-        router.get("\(Endpoint.status)", use: models.describeStatus)
-        router.get("\(Endpoint.health)", use: health.health)
-        router.get("\(Endpoint.readiness)", use: health.readiness)
-        router.get("\(Endpoint.metrics)", use: MetricsRoute(metrics: state.metrics).respond)
-        router.get("\(Endpoint.description)", use: DescriptionRoute.respond)
+        for route in table {
+            router.on("\(route.path)", method: route.method) { request, context in
+                try await route.respond(request, context, state)
+            }
+        }
         return router.buildResponder()
+    }
+
+    /// The route of a path, whatever the method, nil where there is no such path; a final slash does not matter, as in
+    /// the router.
+    static func route(of path: String) -> Route? {
+        let name = path.utf8.count > 1 && path.utf8.last == UInt8(ascii: "/") ? path.utf8.dropLast() : path.utf8[...]
+        return table.first { $0.path.utf8.elementsEqual(name) }
+    }
+
+    /// The route of a request for images, nil for any other. Called for each head, so it copies nothing.
+    static func routeForImages(_ request: HTTPRequest) -> Route? {
+        guard request.method == .post, let path = request.path else { return nil }
+        let name = path.utf8.prefix { $0 != UInt8(ascii: "?") }
+        return table.first { $0.isForImages && $0.path.utf8.elementsEqual(name) }
+    }
+
+    /// The response where no route has the path and method: a path that exists responds to OPTIONS, and with 405 to the
+    /// methods that it lacks; any other is 404.
+    static func responseToUnrouted(_ request: Request) -> Response {
+        guard let route = route(of: request.uri.path) else {
+            return ProblemResponse(
+                .notFound, "no such path; there are \(table.map(\.path).joined(separator: ", "))"
+            ).response
+        }
+        let allow = (route.methods.map(\.rawValue) + ["OPTIONS"]).joined(separator: ", ")
+        if request.method == .options { return Response(status: .noContent, headers: [.allow: allow]) }
+        return ProblemResponse(
+            .methodNotAllowed, "\(request.method) is not allowed here; allowed are \(allow)", headers: [.allow: allow]
+        ).response
     }
 }

@@ -1,93 +1,70 @@
-// One request answered as an event stream. The stream pulls: it takes what the job has to tell when the connection has
-// room for it, so a slow reader costs at most the job's own values, and nobody's speed.
+// One request's response as an event stream. The stream pulls: it takes what the job has completed when the connection
+// has room for it, so a slow reader costs at most the job's own values, and nobody's speed.
 
+import FoundationEssentials
 import HTTPTypes
 import Hummingbird
+import ImageFormats
 import NIOCore
 import PixelCNNAPI
 import PixelCNNScheduler
-import Synchronization
 
 final class SampleStream: Sendable {
-    /// A failure of our own, which the stream's last event has told the client of.
-    struct ToldFailure: Error {
+    /// A failure of our own, which the stream's last event has reported to the client.
+    struct ReportedFailure: Error {
         let error: any Error
     }
 
-    /// At most ten `progress` events a second.
+    /// At most ten `progress` events per second.
     static let progressInterval = Duration.milliseconds(100)
     /// A stream that waits says so, for proxies that take silence for death.
     static let lifeSignInterval = Duration.seconds(15)
-    /// A job that is refused is refused at once; the answer waits that long for it, so that it can still be the status.
+    /// A job that is refused is refused at once; the response waits that long for it, so that it can still be the status.
     static let admissionTime = Duration.milliseconds(100)
 
+    /// Its changes wake the writer: something may be new, or it is time for a sign of life. They end with the job.
     private let progress: JobProgress
     private let encoder: SampleEventEncoder
     private let record: RequestRecord
-    /// Wakes the writer: something may be new, or it is time for a sign of life. Ends with the job.
-    private let wakeUps: AsyncStream<Void>
-    private let wakeUp: AsyncStream<Void>.Continuation
-    /// How the job ended.
-    private let outcome = Mutex<Result<Void, any Error>?>(nil)
-    /// What cancels the job, and the tasks that wake the writer.
-    private let work = Mutex<[@Sendable () -> Void]>([])
-
-    private init(encoder: SampleEventEncoder, streamsRows: Bool, context: ServerContext) {
-        self.progress = JobProgress(streamsRows: streamsRows)
-        (self.encoder, self.record) = (encoder, context.record)
-        (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-    }
+    private let job: Task<Void, any Error>
+    private let ticks: Task<Void, Never>
 
     /// Starts the job.
     ///
     /// - Throws: what the job throws where it does so at once, such as a full queue: nothing is streamed then.
-    static func start(
-        _ job: SamplingJob, encoder: SampleEventEncoder, streamsRows: Bool, backend: any ComputeBackend,
-        context: ServerContext
-    ) async throws -> SampleStream {
-        let stream = SampleStream(encoder: encoder, streamsRows: streamsRows, context: context)
-        stream.begin(job, backend: backend, context)
-        for await _ in stream.wakeUps { break }
-        if case .failure(let error) = stream.outcome.withLock({ $0 }) {
-            stream.cancel()
-            throw error
+    init(_ job: SamplingJob, encoder: SampleEventEncoder, streamsRows: Bool, exchange: Exchange) async throws {
+        let progress = JobProgress(streamsRows: streamsRows)
+        self.progress = progress
+        self.encoder = encoder
+        record = exchange.record
+        self.job = exchange.client.start {
+            exchange.client.ticket.giveBack()
+            // Whoever reads must not wait for a job that has failed before it began.
+            defer { progress.end() }
+            try await exchange.served.backend.stream(job, to: progress)
         }
-        return stream
-    }
-
-    private func begin(_ job: SamplingJob, backend: any ComputeBackend, _ context: ServerContext) {
-        let compute = context.watch.start { [self] in
-            context.pass.giveBack()
-            do {
-                try await backend.stream(job, to: progress)
-                end(.success(()))
-            } catch {
-                end(.failure(error))
-            }
-        }
-        let forward = Task { [wakeUp, changes = progress.changes] in
-            for await _ in changes { wakeUp.yield() }
-        }
-        let tick = Task { [wakeUp] in
+        ticks = Task {
             var pause = Self.admissionTime
             while (try? await Task.sleep(for: pause)) != nil {
-                if case .terminated = wakeUp.yield() { return }
+                progress.wake()
                 pause = Self.lifeSignInterval / 5  // so that no silence is much longer
             }
         }
-        work.withLock { $0 = [compute.cancel, forward.cancel, tick.cancel] }
-    }
-
-    private func end(_ outcome: Result<Void, any Error>) {
-        self.outcome.withLock { $0 = outcome }
-        wakeUp.finish()
+        for await _ in progress.changes { return }
+        do {
+            try await self.job.value
+        } catch {
+            cancel()
+            throw error
+        }
     }
 
     private func cancel() {
-        for cancel in work.withLock({ $0 }) { cancel() }
+        job.cancel()
+        ticks.cancel()
     }
 
-    /// The answer, which streams until the job ends or the client is gone.
+    /// The response, which streams until the job ends or the client is gone.
     func response(headers: HTTPFields) -> Response {
         var headers = headers
         headers[.contentType] = MediaTypeName.eventStream
@@ -96,64 +73,113 @@ final class SampleStream: Sendable {
             status: .ok, headers: headers, body: ResponseBody { writer in try await self.write(to: &writer) })
     }
 
+    /// What was written, and when.
+    private struct Written {
+        /// Values done, by the last `progress`.
+        var values = 0
+        /// When the last `progress` was written.
+        var progress = ContinuousClock.now
+        /// When anything was.
+        var last = ContinuousClock.now
+    }
+
     private func write(to writer: inout any ResponseBodyWriter) async throws {
         defer { cancel() }
-        var told = Told(values: 0, last: .now)
+        var written = Written()
         try await writer.write(ByteBuffer(bytes: encoder.progress(progress)))
         // A task that is cancelled falls out of the loop.
-        for await _ in wakeUps { try await writeNews(to: &writer, &told) }
-        try await writeUpdates(to: &writer, &told)
-        let (last, failure) = try lastEvent()
+        for await _ in progress.changes { try await writeNews(to: &writer, &written) }
+        try Task.checkCancellation()
+        try await writeUpdates(to: &writer, &written)
+        let (last, failure) = try await lastEvent()
         try await writer.write(ByteBuffer(bytes: last))
         try await writer.finish(nil)
-        if let failure { throw ToldFailure(error: failure) }
+        if let failure { throw ReportedFailure(error: failure) }
     }
 
-    /// What was written, and when.
-    private struct Told {
-        /// Values done, by the last `progress`.
-        var values: Int
-        /// When the last `progress` was written.
-        var progress: ContinuousClock.Instant
-        /// When anything was.
-        var last: ContinuousClock.Instant
-
-        init(values: Int, last: ContinuousClock.Instant) {
-            (self.values, self.progress, self.last) = (values, last, last)
-        }
-    }
-
-    private func writeNews(to writer: inout any ResponseBodyWriter, _ told: inout Told) async throws {
-        try await writeUpdates(to: &writer, &told)
-        let (now, values) = (ContinuousClock.now, progress.valuesDone)
-        if values != told.values, now - told.progress >= Self.progressInterval {
+    private func writeNews(to writer: inout any ResponseBodyWriter, _ written: inout Written) async throws {
+        try await writeUpdates(to: &writer, &written)
+        let now = ContinuousClock.now
+        let values = progress.valuesDone
+        if values != written.values, now - written.progress >= Self.progressInterval {
             try await writer.write(ByteBuffer(bytes: encoder.progress(progress)))
-            (told.values, told.progress, told.last) = (values, now, now)
-        } else if now - told.last >= Self.lifeSignInterval {
+            written = Written(values: values, progress: now, last: now)
+        } else if now - written.last >= Self.lifeSignInterval {
             try await writer.write(ByteBuffer(bytes: ServerSentEvent.encode(comment: "still here")))
-            told.last = now
+            written.last = now
         }
     }
 
-    private func writeUpdates(to writer: inout any ResponseBodyWriter, _ told: inout Told) async throws {
+    private func writeUpdates(to writer: inout any ResponseBodyWriter, _ written: inout Written) async throws {
         while let update = progress.takeUpdate() {
             try await writer.write(ByteBuffer(bytes: encoder.update(update)))
-            told.last = .now
+            written.last = .now
         }
     }
 
     /// `done`, or the error that ended the job; and what failed, where that is our own doing.
     ///
     /// - Throws: the cancellation of a job that nobody waits for any more.
-    private func lastEvent() throws -> ([UInt8], failure: (any Error)?) {
-        switch outcome.withLock({ $0 }) {
-        case .success: return (try encoder.done(), nil)
-        case nil: throw CancellationError()
-        case .failure(let error):
-            if error is CancellationError { throw error }
-            let answer = ProblemAnswer(for: error)
-            record.streamFailed(status: (answer ?? .internalError).status.code)
-            return (try encoder.error(answer ?? .internalError), answer == nil ? error : nil)
+    private func lastEvent() async throws -> ([UInt8], failure: (any Error)?) {
+        do {
+            try await job.value
+            return (try encoder.done(), nil)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            let problem = ProblemResponse(for: error)
+            record.streamFailed(status: (problem ?? .internalError).status.code)
+            return (try encoder.error(problem ?? .internalError), problem == nil ? error : nil)
         }
     }
+}
+
+/// The bytes of the events of one request: its job's news in the protocol's terms.
+struct SampleEventEncoder: Sendable {
+    /// Images of the request.
+    let count: Int
+    let shape: SampledImages.Shape
+    /// Of the first image.
+    let origin: SampledImages.Origin
+    let format: SampleRequest.ImageFormat
+
+    func progress(_ progress: JobProgress) throws -> [UInt8] {
+        try ServerSentEvent.encode(
+            SampleEventName.progress,
+            ProgressEvent(done: progress.valuesDone, total: count * shape.count, imagesDone: progress.imagesDone))
+    }
+
+    func update(_ update: JobUpdate) throws -> [UInt8] {
+        switch update {
+        case .row(let image, let row, let values):
+            let type = shape.elementType
+            return try ServerSentEvent.encode(
+                SampleEventName.row,
+                RowEvent(
+                    index: index(image), row: row, dtype: type.descr,
+                    values: Data(NPYArray.bytes(of: values, type: type))))
+        case .image(let image, let values):
+            var event = ImageEvent(index: index(image))
+            switch format {
+            case .npy: event.npy = Data(SampledImages.npy(image: values, shape: shape))
+            case .png:
+                var origin = origin
+                origin.firstIndex = event.index
+                event.png = Data(try SampledImages(values: values, shape: shape).png(origin: origin))
+            }
+            return try ServerSentEvent.encode(SampleEventName.image, event)
+        }
+    }
+
+    func done() throws -> [UInt8] {
+        try ServerSentEvent.encode(
+            SampleEventName.done,
+            DoneEvent(n: count, seed: origin.seed, firstIndex: origin.firstIndex))
+    }
+
+    func error(_ problem: ProblemResponse) throws -> [UInt8] {
+        try ServerSentEvent.encode(SampleEventName.error, problem.problem)
+    }
+
+    private func index(_ image: Int) -> UInt64 { origin.firstIndex + UInt64(image) }
 }

@@ -105,7 +105,7 @@ package final class ServerMetrics: Sendable {
 
     /// The path of the table, without its final slash; all others are one.
     private static func route(of path: String) -> String {
-        Routes.entry(of: path)?.path ?? Self.otherRoute
+        Routes.route(of: path)?.path ?? Self.otherRoute
     }
 
     // MARK: - Collectors

@@ -1,17 +1,20 @@
 // What all requests share: which model is served, whether requests are taken, and the counters of everything done since
-// the start. A model that is replaced stays until its last request has been answered; its counters stay for ever, so
-// that totals only grow.
+// the start. A reload is atomic because a request takes its model once, at its beginning, and keeps it: a model that is
+// replaced stays until its last request has ended. Its counters stay for ever, so that totals only grow.
 
+import Foundation
 import PixelCNNAPI
 import PixelCNNScheduler
+import PrometheusMetrics
+import ServiceLifecycle
 import Synchronization
 
 /// The state behind the routes.
 package final class ServerState: Sendable {
-    /// Bytes that all requests together may hold, unless told otherwise: 1 GiB.
+    /// Bytes that all requests together may hold, unless set otherwise: 1 GiB.
     package static let defaultMaximumRequestBytes = 1 << 30
 
-    /// A model, and how many requests are answered from it.
+    /// A model, and how many requests are computed with it.
     private struct Generation {
         let served: ServedModel
         var requests = 0
@@ -36,7 +39,7 @@ package final class ServerState: Sendable {
     }
 
     let metrics: ServerMetrics
-    /// Of all requests, whichever model they are answered from.
+    /// Of all requests, whichever model they are computed with.
     let memory: MemoryBudget
     private let generations: Mutex<Generations>
     private let recent = RateWindow()
@@ -46,8 +49,8 @@ package final class ServerState: Sendable {
     /// A state that is still loading.
     ///
     /// - Parameters:
-    ///   - maximumRequestBytes: what all requests together may hold of bodies, values and answers.
-    ///   - metrics: those that the backend tells its queue's times, where it does.
+    ///   - maximumRequestBytes: what all requests together may hold of bodies, values and responses.
+    ///   - metrics: those that get the queue's times from the backend, where they do.
     package init(
         _ served: ServedModel, maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes,
         metrics: ServerMetrics = .init()
@@ -72,7 +75,7 @@ package final class ServerState: Sendable {
 
     // MARK: - Models
 
-    /// What a request that begins now is answered from.
+    /// What a request that begins now is computed with.
     package var served: ServedModel { generations.withLock { $0.current.served } }
 
     /// A request begins; every one is ended by ``endRequest(_:)`` with what this returns.
@@ -83,7 +86,7 @@ package final class ServerState: Sendable {
         }
     }
 
-    /// A request's answer has been written, or given up.
+    /// A request's response has been written, or given up.
     func endRequest(_ served: ServedModel) {
         let waiter = self.generations.withLock { generations -> CheckedContinuation<Void, Never>? in
             generations.requestsEnded += 1
@@ -109,7 +112,7 @@ package final class ServerState: Sendable {
         }
     }
 
-    /// Waits until no request is answered from a model that was replaced. For one caller.
+    /// Waits until no request is computed with a model that was replaced. For one caller.
     package func waitUntilUnused(_ served: ServedModel) async {
         await withCheckedContinuation { waiter in
             let isUnused = self.generations.withLock { generations in
@@ -136,7 +139,7 @@ package final class ServerState: Sendable {
 
     // MARK: - Counters
 
-    /// Of all models together; the threads are those of the model that is served. Backends are asked outside the lock:
+    /// Of all models together; the threads are those of the model that is served. Backends are read outside the lock:
     /// one that takes its time holds up no request.
     package var status: SchedulerStatus {
         let (served, forgotten) = generations.withLock { ($0.all, $0.forgotten) }
@@ -155,7 +158,7 @@ package final class ServerState: Sendable {
     /// Grows while anything comes to an end: a step of images, a request.
     package var progress: UInt64 { status.imageSteps &+ generations.withLock { $0.requestsEnded } }
 
-    /// For how long no request has been answered; nil while one is.
+    /// For how long there has been no request; nil while there is one.
     package var idleTime: Duration? {
         self.generations.withLock { generations in
             let isBusy = generations.current.requests > 0 || generations.previous.contains { $0.requests > 0 }
@@ -163,14 +166,28 @@ package final class ServerState: Sendable {
         }
     }
 
-    // MARK: - Rates
+    // MARK: - Status
 
-    /// The last minute's rates.
-    func recentRates(_ status: SchedulerStatus) -> RateWindow.Rates {
-        recent.rates(until: totals(status))
+    /// How the daemon is doing; rates are the last minute's.
+    var description: StatusDescription {
+        let status = status
+        let recent = recent.rates(until: totals(status))
+        let cache = status.prefixCache
+        return StatusDescription(
+            state: currentPhase, requestsInFlight: status.requestsInFlight,
+            requestsQueued: status.requestsQueued, imagesInFlight: status.imagesInFlight,
+            imagesQueued: status.imagesQueued, imagesCompleted: status.imagesCompleted,
+            valuesDrawn: status.valuesDrawn, threads: status.threads,
+            uptimeSeconds: (uptime / .milliseconds(1)).rounded() / 1000,
+            processIdentifier: Int(getpid()), imagesPerSecond: recent.images, valuesPerSecond: recent.values,
+            imagesPerStep: recent.imagesPerStep, busyThreads: recent.busyThreads,
+            residentBytes: ProcessMetrics.memory()?.resident ?? 0,
+            prefixCache: PrefixCacheDescription(
+                hits: cache.hits, misses: cache.misses, rowsSaved: cache.rowsSaved, evictions: cache.evictions,
+                entries: cache.entries, bytes: cache.bytes, maximumBytes: cache.byteLimit))
     }
 
-    /// Keeps ``recentRates(_:)`` recent until the task is cancelled.
+    /// Notes totals for the rates until the task is cancelled.
     func noteRates() async {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             recent.note(totals(status))
@@ -181,5 +198,52 @@ package final class ServerState: Sendable {
         .init(
             uptime: uptime, images: status.imagesCompleted, values: status.valuesDrawn, steps: status.steps,
             imageSteps: status.imageSteps, busySeconds: status.busySeconds)
+    }
+}
+
+/// A model as it is served. Compared by identity: a file loaded twice is two of them.
+package final class ServedModel: Sendable {
+    /// The model, with the limits.
+    package let model: ModelDescription
+    /// The most that one request may ask for.
+    package let limits: RequestLimits
+
+    let backend: any ComputeBackend
+
+    /// A model whose images `backend` computes.
+    package init(model: ModelDescription, backend: any ComputeBackend, limits: RequestLimits = .init()) {
+        var model = model
+        model.limits = limits
+        self.model = model
+        self.limits = limits
+        self.backend = backend
+    }
+
+    /// Pixels of the images that `status` counts.
+    func pixels(_ status: SchedulerStatus) -> UInt64 { status.valuesDrawn / UInt64(model.channels) }
+}
+
+/// Ends the daemon when nobody has sent it a request for a while: behind a socket that somebody else listens on, the next
+/// connection starts it again. A service that returns then, or when a graceful shutdown begins. It reads the clock and
+/// the counters twice a second; a request costs nothing more.
+package struct IdleExit: Service {
+    private let state: ServerState
+    private let limit: Duration
+    private let onIdle: @Sendable () -> Void
+
+    /// A watch that waits for `limit` without a request; `onIdle` is called then.
+    package init(state: ServerState, limit: Duration, onIdle: @Sendable @escaping () -> Void = {}) {
+        self.state = state
+        self.limit = limit
+        self.onIdle = onIdle
+    }
+
+    /// Waits.
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while (try? await Task.sleep(for: min(.milliseconds(500), limit / 4))) != nil {
+                if let idle = state.idleTime, idle >= limit { return onIdle() }
+            }
+        }
     }
 }

@@ -1,34 +1,31 @@
-// Serves HTTP/1.1 on a listening descriptor, as a swift-service-lifecycle service. Hummingbird's own server binds paths
-// itself, and would unlink a live daemon's socket; so the descriptor goes to NIO here, with Hummingbird's connection
-// handling. Where the descriptor comes from makes no difference past `ListeningSocket`.
+// Serves HTTP/1.1 on a listening descriptor, as a swift-service-lifecycle service: accepts connections, and drains them.
+// Hummingbird's own server binds paths itself, and would unlink a live daemon's socket; so the descriptor goes to NIO
+// here, with Hummingbird's loop over a connection's requests. Where the descriptor comes from makes no difference past
+// `ListeningSocket`.
 
-import HTTPTypes
 import Hummingbird
-import HummingbirdCore
 import Logging
 import NIOCore
 import NIOExtras
-import NIOHTTP1
-import NIOHTTPTypes
 import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
 /// The HTTP server of the daemon.
 package struct UnixSocketServer: Service {
-    /// A connection, and what answers it.
-    typealias Connection = (channel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, http: HTTP1Channel)
+    /// A connection, and what responds on it.
+    private typealias Accepted = (channel: ConnectionPipeline.Value, pipeline: ConnectionPipeline)
 
     /// How long connections that wait to be accepted, or are between two requests, have once a shutdown begins.
     static let drainGrace = Duration.milliseconds(200)
     /// How long, at most, accepted connections that have sent no request yet have: their clients are late, not idle.
     static let firstRequestGrace = Duration.seconds(10)
-    /// How long, past the bound of a drain, answers have to be taken.
-    static let answerGrace = Duration.seconds(5)
+    /// How long, past the bound of a drain, responses have to be taken.
+    static let responseGrace = Duration.seconds(5)
 
     private let socket: ListeningSocket
     private let state: ServerState
-    private let clientTimeout: TimeAmount
+    private let clientTimeout: Duration
     private let drainTimeout: Duration
     private let logger: Logger
     private let requestLog: RequestLog
@@ -41,16 +38,15 @@ package struct UnixSocketServer: Service {
     ///
     /// - Parameters:
     ///   - socket: where to listen; released when the server has stopped.
-    ///   - state: what the routes answer from.
-    ///   - clientTimeout: connections that send nothing while a request is awaited, or that take nothing of an answer,
+    ///   - state: what the routes respond from.
+    ///   - clientTimeout: connections that send nothing while a request is awaited, or that take nothing of a response,
     ///     for this long are closed.
     ///   - drainTimeout: how long requests have to end once a graceful shutdown begins.
-    ///   - logger: gets a line for each request.
+    ///   - logger: gets one line per request.
     ///   - onReady: called once connections are accepted.
     ///   - onDraining: called once a graceful shutdown begins.
     ///   - onDrainTimeout: called where the shutdown takes longer than `drainTimeout`; it ends all jobs, and a little
-    ///     later
-    ///     all connections are closed.
+    ///     later all connections are closed.
     package init(
         socket: ListeningSocket, state: ServerState, clientTimeout: Duration = .seconds(60),
         drainTimeout: Duration = .seconds(30), logger: Logger, onReady: @Sendable @escaping () -> Void = {},
@@ -58,7 +54,7 @@ package struct UnixSocketServer: Service {
     ) {
         self.socket = socket
         self.state = state
-        self.clientTimeout = TimeAmount(clientTimeout)
+        self.clientTimeout = clientTimeout
         self.drainTimeout = drainTimeout
         self.logger = logger
         requestLog = RequestLog(logger)
@@ -75,7 +71,8 @@ package struct UnixSocketServer: Service {
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
         let gate = AcceptGate()
-        let (responder, refusals) = (Routes.responder(for: state), Refusals(state, requestLog))
+        let router = Routes.responder(for: state)
+        let shedding = LoadShedding(state, requestLog)
         let descriptor = socket.takeDescriptor()
         let server = try await ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
@@ -89,8 +86,8 @@ package struct UnixSocketServer: Service {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .bind(descriptor) { child in
                 PeerCredentials.of(child).flatMap { peer in
-                    let http = makeHTTPChannel(responder, refusals, peer)
-                    return http.setup(channel: child, logger: logger).map { (channel: $0, http: http) }
+                    let pipeline = makePipeline(Client(peer, shedding), router, shedding)
+                    return pipeline.setup(channel: child, logger: logger).map { (channel: $0, pipeline: pipeline) }
                 }
             }
         let drain = Mutex<Task<Void, Never>?>(nil)
@@ -104,12 +101,25 @@ package struct UnixSocketServer: Service {
         }
     }
 
+    private func makePipeline(
+        _ client: Client, _ router: some HTTPResponder<ServerContext>, _ shedding: LoadShedding
+    ) -> ConnectionPipeline {
+        ConnectionPipeline(
+            responder: { request, writer, channel in
+                try await Exchange(request, client, state, requestLog)
+                    .respond(to: request, by: router, writer, channel, logger)
+            },
+            makeConnection: {
+                Connection(client, server: state, shedding: shedding, connections: connections, timeout: clientTimeout)
+            })
+    }
+
     /// Accepts connections until the listening channel closes, then waits for those still open.
-    private func serve(_ server: NIOAsyncChannel<Connection, Never>) async throws {
+    private func serve(_ server: NIOAsyncChannel<Accepted, Never>) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             try await server.executeThenClose { connections in
                 for try await connection in connections {
-                    group.addTask { await connection.http.handle(value: connection.channel, logger: logger) }
+                    group.addTask { await connection.pipeline.handle(value: connection.channel, logger: logger) }
                 }
             }
         }
@@ -117,8 +127,8 @@ package struct UnixSocketServer: Service {
 
     /// Once the path is gone nobody new can connect, and who waits is still accepted. An inherited socket goes on
     /// without us: who waits there stays for the next process, so accepting ends at once. Quiescing closes connections
-    /// whose request is not read yet, so those that have not sent their first one are waited for, and answers meanwhile
-    /// say that there must be no further request. Past the bound nothing is waited for: what runs is answered 503.
+    /// whose request is not read yet, so those that have not sent their first one are waited for, and responses
+    /// meanwhile say that there must be no further request. Past the bound nothing is waited for: what runs becomes 503.
     private func drain(_ server: any Channel, _ gate: AcceptGate, _ quiescing: ServerQuiescingHelper) async {
         state.enter(.draining)
         switch socket.source {
@@ -126,95 +136,90 @@ package struct UnixSocketServer: Service {
         case .inherited: try? await gate.close(on: server)
         }
         onDraining()
-        let (start, end) = (ContinuousClock.now, ContinuousClock.now + drainTimeout)
+        let start = ContinuousClock.now
+        let end = start + drainTimeout
         do {
             try await Task.sleep(for: Self.drainGrace)
             let firstRequests = min(start + Self.firstRequestGrace, end)
-            while self.connections.awaited > 0, .now < firstRequests { try await Task.sleep(for: .milliseconds(10)) }
+            while connections.awaited > 0, .now < firstRequests { try await Task.sleep(for: .milliseconds(10)) }
             quiescing.initiateShutdown(promise: nil)
             try await Task.sleep(until: end)
             await onDrainTimeout()
-            try await Task.sleep(for: Self.answerGrace)
-            logger.warning("\(self.connections.count) connections are closed before their end")
-            self.connections.closeAll()
+            try await Task.sleep(for: Self.responseGrace)
+            logger.warning("\(connections.count) connections are closed before their end")
+            connections.closeAll()
         } catch {
             // Everything has ended in time.
         }
     }
+}
 
-    /// What answers one connection, at whose other end is `peer`.
-    private func makeHTTPChannel(
-        _ responder: some HTTPResponder<ServerContext>, _ refusals: Refusals, _ peer: PeerCredentials?
-    ) -> HTTP1Channel {
-        let state = self.state
-        let metrics = state.metrics
-        let (watch, pass) = (ConnectionWatch(), QueuePass(refusals))
-        let (fieldBytes, allBytes, fields) = MalformedRequestHandler.limits
-        return HTTP1Channel(
-            responder: { request, writer, channel in
-                let served = state.beginRequest()
-                let memory = RequestMemory(state.memory)
-                let record = RequestRecord(
-                    requestID: AnswerHeadersMiddleware.requestID(of: request.headers), peer: peer)
-                let context = ServerContext(
-                    source: .init(
-                        logger: logger, watch: watch, memory: memory, pass: pass, served: served, record: record))
-                let start = metrics.requestBegan()
-                var status = ServerMetrics.clientLeft
-                defer {
-                    memory.giveBack()
-                    metrics.requestEnded(path: request.uri.path, status: status, since: start)
-                    requestLog.log(request.method, request.uri.path, record, status: status, since: start)
-                    state.endRequest(served)
-                }
-                do {
-                    let response = try await responder.respond(to: request, context: context)
-                    try await write(response, to: writer, channel)
-                    status = response.status.code
-                    if response.headers[.connection] == "close" { channel.closeAfterLastAnswer() }
-                } catch let error as HTTPParserError {
-                    // The body is not HTTP; the connection answers.
-                    status = HTTPResponse.Status.badRequest.code
-                    throw error
-                } catch let failure as SampleStream.ToldFailure {
-                    status = fail(failure.error, record.requestID)
-                } catch  where !(error is CancellationError) && channel.isActive {
-                    // The head has gone out, with its 200; the connection is closed in the middle of the body.
-                    status = fail(error, record.requestID)
-                    throw error
-                }
-            },
-            configuration: .init(
-                additionalChannelHandlers: [
-                    OpenConnectionHandler(connections), MalformedRequestHandler(state: state),
-                    DiscardLimit(state: state), RefusalHandler(refusals, pass, peer), ContinueHandler(state: state),
-                    SlowBodyHandler(grace: clientTimeout), watch,
-                ],
-                idleTimeout: clientTimeout,
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: fieldBytes, maxHeaderListSize: allBytes, maxHeaderFieldCount: fields)))
+/// The connections that are open, and how many of them have not sent a request yet: a drain waits for those, since the
+/// kernel has said to their clients that they are connected, and closes what is left at its end.
+final class OpenConnections: Sendable {
+    private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+    private let newCount = Atomic<Int>(0)
+
+    /// Connections whose first request has not come.
+    var awaited: Int { newCount.load(ordering: .relaxed) }
+
+    var count: Int { channels.withLock { $0.count } }
+
+    /// Closes all of them.
+    func closeAll() {
+        for channel in channels.withLock({ Array($0.values) }) { channel.close(promise: nil) }
     }
 
-    /// Logs what failed after an answer's head; the status that it counts as.
-    private func fail(_ error: any Error, _ requestID: String) -> Int {
-        logger.error("Request failed", metadata: ["request": "\(requestID)", "error": "\(error)"])
-        return HTTPResponse.Status.internalServerError.code
+    func add(_ channel: any Channel) {
+        channels.withLock { $0[ObjectIdentifier(channel)] = channel }
+        newCount.wrappingAdd(1, ordering: .relaxed)
     }
 
-    /// Small answers in one go, others at the client's pace.
-    private func write(
-        _ response: Response, to writer: consuming ResponseWriter, _ channel: any Channel
-    ) async throws {
-        let hangUp = channel.scheduleHangUp(in: clientTimeout)
-        defer { hangUp.cancel() }
-        if let length = response.body.contentLength, length <= PatientBodyWriter.pieceBytes {
-            return try await writer.write(response: response.head, body: response.body)
+    /// The first request of a connection has come.
+    func hasRequest() { newCount.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// Further calls do nothing. `isNew` says whether no request has come.
+    func remove(_ channel: any Channel, isNew: Bool) {
+        let removed = channels.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
+        if removed != nil, isNew { newCount.wrappingSubtract(1, ordering: .relaxed) }
+    }
+}
+
+/// Governs accepting on a listening channel that stays open. At the end of a drain it is over for good: what waits in
+/// the kernel's queue is then left to whoever else holds the socket. Automatic reading switched off alone would not do,
+/// as a consumer that catches up requests more. And it pauses where the process has run out of descriptors: NIO's own
+/// handler delays what is requested, but not the event that says somebody waits, which then comes back at once, for ever.
+final class AcceptGate: ChannelDuplexHandler, Sendable {
+    typealias InboundIn = any Channel
+    typealias OutboundIn = Never
+
+    /// How long until accepting is tried again.
+    static let pause = TimeAmount.milliseconds(100)
+
+    private let isClosed = Atomic(false)
+    private let isPaused = Atomic(false)
+
+    func read(context: ChannelHandlerContext) {
+        if !isClosed.load(ordering: .relaxed), !isPaused.load(ordering: .relaxed) { context.read() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is IOError else { return context.fireErrorCaught(error) }
+        guard !isPaused.exchange(true, ordering: .relaxed) else { return }
+        let channel = context.channel
+        // Takes the descriptor out of the event loop's selection, which a read put off would not.
+        channel.setOption(.autoRead, value: false).whenFailure { _ in }
+        context.eventLoop.scheduleTask(in: Self.pause) {
+            self.isPaused.store(false, ordering: .relaxed)
+            guard !self.isClosed.load(ordering: .relaxed) else { return }
+            channel.setOption(.autoRead, value: true).whenFailure { _ in }
         }
-        let base = try await writer.writeHead(response.head)
-        hangUp.cancel()
-        try await response.body.write(
-            PatientBodyWriter(
-                base, channel: channel, patience: clientTimeout,
-                isLengthKnown: response.body.contentLength != nil))
+    }
+
+    /// Accepts no more once this returns.
+    func close(on server: any Channel) async throws {
+        isClosed.store(true, ordering: .relaxed)
+        // On the event loop, so a round of accepting that is under way is over by then.
+        try await server.setOption(.autoRead, value: false).get()
     }
 }

@@ -74,6 +74,6 @@ import Testing
     }
 
     @Test func datesAreWrittenAsHTTPHasThem() {
-        #expect(AnswerHeadersMiddleware.httpDate(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+        #expect(ResponseHeaders.httpDate(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
     }
 }

@@ -1,5 +1,6 @@
-// Reading a request's body, bounded: a length that is announced too long is refused before a byte is read, one that
-// turns out too long when the bound is reached; and so is one that there is no memory for.
+// Reads a request's body, bounded: a length that is announced too long is refused before a byte is read, one that turns
+// out too long when the bound is reached; and so is one that there is no memory for. And the query, which is all that a
+// request may say besides.
 
 import HTTPTypes
 import Hummingbird
@@ -13,17 +14,17 @@ extension Request {
     func wholeBody(limit: Int, memory: RequestMemory) async throws -> [UInt8] {
         let limit = min(limit, memory.limit / MemoryNeed.body(1))
         // The rest of the body would have to be read to find the next request behind it.
-        let refusal = ProblemAnswer(
+        let refusal = ProblemResponse(
             .contentTooLarge, "the body is too large; allowed are \(limit) bytes", headers: [.connection: "close"])
-        let announced = self.headers[.contentLength].flatMap { Int($0) } ?? 0
+        let announced = headers[.contentLength].flatMap { Int($0) } ?? 0
         guard announced <= limit else { throw refusal }
         var bytes: [UInt8] = []
         var held = 0
-        for try await piece in self.body {
+        for try await piece in body {
             let count = bytes.count + piece.readableBytes
             guard count <= limit else { throw refusal }
             if count > held {
-                // What has come counts, not what is announced: who sends nothing must not keep others out.
+                // What has come counts, not what is announced: whoever sends nothing must not keep others out.
                 held = max(count, min(2 * held, announced))
                 try memory.hold(MemoryNeed.body(held))
             }
@@ -38,19 +39,19 @@ extension Request {
     func onlyParameter(_ name: String) throws -> String? {
         let parameters = uri.queryParameters
         if let other = parameters.first(where: { $0.key != name }) {
-            throw ProblemAnswer(
+            throw ProblemResponse(
                 .badRequest, "unknown query parameter \"\(other.key)\"; known is \(name)", field: "\(other.key)")
         }
         guard parameters.count < 2 else {
-            throw ProblemAnswer(.badRequest, "the query parameter \(name) is given twice", field: name)
+            throw ProblemResponse(.badRequest, "the query parameter \(name) is given twice", field: name)
         }
         return parameters.first.map { String($0.value) }
     }
 
-    /// Refuses what this version does not act on, rather than answering something else than was asked.
+    /// Refuses what this version does not act on, rather than responding to something else.
     func refuseQuery() throws {
         guard let parameter = uri.queryParameters.first else { return }
-        throw ProblemAnswer(
+        throw ProblemResponse(
             .badRequest, "unknown query parameter \"\(parameter.key)\"; there are none", field: "\(parameter.key)")
     }
 }

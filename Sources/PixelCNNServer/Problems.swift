@@ -1,4 +1,4 @@
-// Problems as answers. A route throws one; ProblemMiddleware turns it, and every other error, into a response.
+// Errors as responses (RFC 9457): a route throws one of these, or an error that has one, and Exchange writes it.
 
 import HTTPTypes
 import Hummingbird
@@ -6,8 +6,8 @@ import NIOCore
 import PixelCNNAPI
 import PixelCNNScheduler
 
-/// An error that knows its answer.
-struct ProblemAnswer: Error {
+/// An error that knows its response.
+struct ProblemResponse: Error {
     let status: HTTPResponse.Status
     let detail: String
     let field: String?
@@ -20,13 +20,8 @@ struct ProblemAnswer: Error {
         self.headers = headers
     }
 
-    init(_ error: RequestError) {
-        // A status made from its number has no words, which are the problem's title.
-        self.init(error.status == 400 ? .badRequest : .unprocessableContent, error.description, field: error.field)
-    }
-
     /// A refusal that is worth repeating after a while.
-    static func busy(_ status: HTTPResponse.Status, _ detail: String, retryAfterSeconds: Int) -> ProblemAnswer {
+    static func busy(_ status: HTTPResponse.Status, _ detail: String, retryAfterSeconds: Int) -> ProblemResponse {
         .init(status, detail, headers: [.retryAfter: "\(max(1, retryAfterSeconds))"])
     }
 
@@ -42,15 +37,20 @@ struct ProblemAnswer: Error {
     }
 }
 
-extension ProblemAnswer {
-    /// The answer to an error, nil where it is not the client's to know.
+extension ProblemResponse {
+    /// The response to an error, nil where it is not the client's to know.
     init?(for error: any Error) {
         switch error {
-        case let answer as ProblemAnswer: self = answer
+        case let problem as ProblemResponse: self = problem
         case let error as RequestError: self.init(error)
         case let error as SchedulerError: self.init(error)
         default: return nil
         }
+    }
+
+    init(_ error: RequestError) {
+        // A status made from its number has no words, which are the problem's title.
+        self.init(error.status == 400 ? .badRequest : .unprocessableContent, error.description, field: error.field)
     }
 
     init(_ error: SchedulerError) {
@@ -64,8 +64,20 @@ extension ProblemAnswer {
         }
     }
 
-    /// What a client is told of an error that is our own.
-    static let internalError = ProblemAnswer(
+    /// What the HTTP parser has refused.
+    init(_ malformation: ConnectionState.Malformation) {
+        switch malformation {
+        case .notHTTP(let error): self.init(.badRequest, "the request is not HTTP/1.1: \(error)")
+        case .headTooLarge:
+            self.init(
+                .requestHeaderFieldsTooLarge,
+                "the request's head is too large; allowed are \(HeadLimits.allBytes) bytes in \(HeadLimits.fields) "
+                    + "fields of at most \(HeadLimits.fieldBytes) bytes")
+        }
+    }
+
+    /// The response to an error that is our own.
+    static let internalError = ProblemResponse(
         .internalServerError, "an internal error; the daemon's log has the details")
 }
 
@@ -75,12 +87,4 @@ extension Response {
         self.init(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
         self.headers[.contentType] = type
     }
-}
-
-extension HTTPField.Name {
-    // The initialiser fails for what is no HTTP token; these constants are.
-    static let pixelCNNModel = Self(HeaderName.model)!
-    static let pixelCNNPrecision = Self(HeaderName.precision)!
-    static let pixelCNNSeed = Self(HeaderName.seed)!
-    static let requestID = Self(HeaderName.requestID)!
 }

@@ -15,7 +15,7 @@ struct AcceptHeader {
 
     /// Ranges that cannot be read are left out; a header that holds none is as good as no header.
     init(_ text: String) {
-        self.ranges = text.split(separator: ",").compactMap { Self.range(String($0).lowercased()) }
+        ranges = text.split(separator: ",").compactMap { Self.range(String($0).lowercased()) }
     }
 
     /// The best of `offers`, first preferred; nil where none is acceptable.
@@ -58,7 +58,7 @@ extension HTTPFields {
         let accept = self[values: .accept].joined(separator: ",")
         if let choice = AcceptHeader(accept).choose(from: offers) { return choice }
         let available = offers.joined(separator: ", ") + (reason.map { " (\($0))" } ?? "")
-        throw ProblemAnswer(
+        throw ProblemResponse(
             .notAcceptable, "Accept is \"\(accept.prefix(100))\"; available is \(available)")
     }
 

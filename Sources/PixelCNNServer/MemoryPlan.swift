@@ -1,7 +1,7 @@
-// A bound on the memory that all requests together hold: bodies, values, results, and answers until they are written.
+// A bound on the memory that all requests together hold: bodies, values, results, and responses until they are written.
 // It is claimed before it is needed, by estimates that are never too small, and a request that finds no room is
 // refused; so many large requests, or many readers that do not read, cannot exhaust the machine. Costs two atomic
-// additions a claim.
+// additions per claim.
 
 import PixelCNNAPI
 import Synchronization
@@ -47,10 +47,10 @@ final class RequestMemory: Sendable {
     ///
     /// - Throws: 429 where others hold too much, 422 where it is more than all requests together may hold. What was
     ///   held stays so then.
-    func hold(_ bytes: Int) throws(ProblemAnswer) {
+    func hold(_ bytes: Int) throws(ProblemResponse) {
         let more = bytes - self.bytes
         guard bytes <= budget.limit else {
-            throw ProblemAnswer(
+            throw ProblemResponse(
                 .unprocessableContent,
                 "the request would take \(bytes) bytes of memory; all requests together may take \(budget.limit)")
         }
@@ -90,7 +90,7 @@ enum MemoryNeed {
         images * array + values * 2 + (rows > 0 ? rows * array + values * 2 : 0)
     }
 
-    /// Values to score, their four-byte log-probabilities, and these put together or encoded; or a number an image as
+    /// Values to score, their four-byte log-probabilities, and these put together or encoded; or one number per image as
     /// JSON, twice.
     static func scores(images: Int, values: Int) -> Int { images * (array + 160) + values * 10 }
 }
