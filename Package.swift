@@ -8,7 +8,6 @@ let settings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
@@ -81,7 +80,7 @@ let package = Package(
             name: "PixelCNNServer",
             dependencies: [
                 "Digests", "ImageFormats", "PixelCNNAPI", "PixelCNNScheduler", "PrometheusMetrics",
-                httpTypes, hummingbird, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
+                httpTypes, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
                 nioHTTPTypesHTTP1, nioPosix, serviceLifecycle,
             ], resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
 

@@ -3,7 +3,7 @@
 // request may say besides.
 
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import NIOCore
 import PixelCNNAPI
 

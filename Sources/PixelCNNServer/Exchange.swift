@@ -5,7 +5,6 @@
 
 import Foundation
 import HTTPTypes
-import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -57,13 +56,12 @@ final class Exchange: Sendable {
     ///
     /// - Throws: what leaves the connection unusable; it is closed then.
     func respond(
-        to request: Request, by router: some HTTPResponder<ServerContext>, _ writer: consuming ResponseWriter,
-        _ channel: any Channel, _ logger: Logger
+        to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel, _ logger: Logger
     ) async throws {
         var status = ServerMetrics.clientLeft
         defer { end(status: status) }
         do {
-            let response = try await response(to: request, by: router, logger)
+            let response = try await response(to: request, logger)
             try await write(response, to: writer, channel)
             status = response.status.code
         } catch let error as HTTPParserError {
@@ -79,28 +77,23 @@ final class Exchange: Sendable {
         }
     }
 
-    /// Logs what failed after a response's head; the status that it counts as.
+    /// Logs what is our own failure; the status that it counts as.
     private func fail(_ error: any Error, _ logger: Logger) -> Int {
         logger.error("Request failed", metadata: ["request": "\(record.requestID)", "error": "\(error)"])
         return HTTPResponse.Status.internalServerError.code
     }
 
     /// The route's response or its error's, with the fields that every response has.
-    private func response(
-        to request: Request, by router: some HTTPResponder<ServerContext>, _ logger: Logger
-    ) async throws -> Response {
-        let context = ServerContext(source: .init(logger: logger, exchange: self))
+    private func response(to request: Request, _ logger: Logger) async throws -> Response {
         var response: Response
         do {
-            response = try await router.respond(to: request, context: context)
+            response = try await Routes.respond(to: request, self, state)
         } catch let error where error is HTTPParserError || error is CancellationError {
             // Not HTTP, or nobody is left to respond to.
             throw error
-        } catch let error as HTTPError where error.status == .notFound {
-            response = Routes.responseToUnrouted(request)
         } catch {
             let problem = ProblemResponse(for: error)
-            if problem == nil { context.logger.error("Request failed", metadata: ["error": "\(error)"]) }
+            if problem == nil { _ = fail(error, logger) }
             response = (problem ?? .internalError).response
         }
         ResponseHeaders.add(to: &response.headers, served.model, requestID: record.requestID)
@@ -119,23 +112,6 @@ final class Exchange: Sendable {
         }
         let base = try await writer.writeHead(response.head)
         try await response.body.write(BackpressuredWriter(base, channel: channel, isLengthKnown: length != nil))
-    }
-}
-
-/// What Hummingbird hands from the connection to a route.
-struct ServerContext: RequestContext {
-    struct Source: RequestContextSource {
-        let logger: Logger
-        let exchange: Exchange
-    }
-
-    var coreContext: CoreRequestContextStorage
-    let exchange: Exchange
-
-    init(source: Source) {
-        coreContext = .init(source: source)
-        exchange = source.exchange
-        logger[metadataKey: "request"] = "\(source.exchange.record.requestID)"
     }
 }
 

@@ -1,7 +1,7 @@
 // Errors as responses (RFC 9457): a route throws one of these, or an error that has one, and Exchange writes it.
 
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import NIOCore
 import PixelCNNAPI
 import PixelCNNScheduler

@@ -4,13 +4,13 @@
 
 import Foundation
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import PixelCNNAPI
 import PrometheusMetrics
 
 /// A path, the method that it has, and what responds.
 struct Route: Sendable {
-    typealias Responder = @Sendable (Request, ServerContext, ServerState) async throws -> Response
+    typealias Responder = @Sendable (Request, Exchange, ServerState) async throws -> Response
 
     let method: HTTPRequest.Method
     let path: String
@@ -26,14 +26,14 @@ struct Route: Sendable {
 
 enum Routes {
     static let table = [
-        Route(method: .post, path: Endpoint.samples, isForImages: true) { request, context, _ in
-            try await SamplesRoute(exchange: context.exchange).respond(to: request)
+        Route(method: .post, path: Endpoint.samples, isForImages: true) { request, exchange, _ in
+            try await SamplesRoute(exchange: exchange).respond(to: request)
         },
-        Route(method: .post, path: Endpoint.score, isForImages: true) { request, context, _ in
-            try await ScoreRoute(exchange: context.exchange).respond(to: request)
+        Route(method: .post, path: Endpoint.score, isForImages: true) { request, exchange, _ in
+            try await ScoreRoute(exchange: exchange).respond(to: request)
         },
-        Route(method: .get, path: Endpoint.model) { request, context, _ in
-            try describe(context.exchange.served.model, request)
+        Route(method: .get, path: Endpoint.model) { request, exchange, _ in
+            try describe(exchange.served.model, request)
         },
         Route(method: .get, path: Endpoint.status) { request, _, state in
             try describe(state.description, request)
@@ -72,22 +72,28 @@ enum Routes {
         return Response(bytes: try JSONCoding.encode(value), type: type)
     }
 
-    /// The router.
-    static func responder(for state: ServerState) -> some HTTPResponder<ServerContext> {
-        let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
-        for route in table {
-            router.on("\(route.path)", method: route.method) { request, context in
-                try await route.respond(request, context, state)
-            }
+    /// Responds by the route of the request. A path that there is responds to OPTIONS, and with 405 to the methods that
+    /// it lacks; any other is 404.
+    static func respond(to request: Request, _ exchange: Exchange, _ state: ServerState) async throws -> Response {
+        guard let route = route(of: request.uri.path) else {
+            throw ProblemResponse(
+                .notFound, "no such path; there are \(table.map(\.path).joined(separator: ", "))")
         }
-        return router.buildResponder()
+        if route.methods.contains(request.method) { return try await route.respond(request, exchange, state) }
+        let allow = (route.methods.map(\.rawValue) + ["OPTIONS"]).joined(separator: ", ")
+        if request.method == .options { return Response(status: .noContent, headers: [.allow: allow]) }
+        throw ProblemResponse(
+            .methodNotAllowed, "\(request.method) is not allowed here; allowed are \(allow)", headers: [.allow: allow])
     }
 
-    /// The route of a path, whatever the method, nil where there is no such path; a final slash does not matter, as in
-    /// the router.
+    /// The route of a path, whatever the method, nil where there is no such path; more slashes than one, and a last one,
+    /// do not matter.
     static func route(of path: String) -> Route? {
-        let name = path.utf8.count > 1 && path.utf8.last == UInt8(ascii: "/") ? path.utf8.dropLast() : path.utf8[...]
-        return table.first { $0.path.utf8.elementsEqual(name) }
+        if let route = table.first(where: { $0.path.utf8.elementsEqual(path.utf8) }) { return route }
+        let names = path.utf8.split(separator: UInt8(ascii: "/"))
+        return table.first {
+            $0.path.utf8.split(separator: UInt8(ascii: "/")).elementsEqual(names, by: { $0.elementsEqual($1) })
+        }
     }
 
     /// The route of a request for images, nil for any other. Called for each head, so it copies nothing.
@@ -95,20 +101,5 @@ enum Routes {
         guard request.method == .post, let path = request.path else { return nil }
         let name = path.utf8.prefix { $0 != UInt8(ascii: "?") }
         return table.first { $0.isForImages && $0.path.utf8.elementsEqual(name) }
-    }
-
-    /// The response where no route has the path and method: a path that exists responds to OPTIONS, and with 405 to the
-    /// methods that it lacks; any other is 404.
-    static func responseToUnrouted(_ request: Request) -> Response {
-        guard let route = route(of: request.uri.path) else {
-            return ProblemResponse(
-                .notFound, "no such path; there are \(table.map(\.path).joined(separator: ", "))"
-            ).response
-        }
-        let allow = (route.methods.map(\.rawValue) + ["OPTIONS"]).joined(separator: ", ")
-        if request.method == .options { return Response(status: .noContent, headers: [.allow: allow]) }
-        return ProblemResponse(
-            .methodNotAllowed, "\(request.method) is not allowed here; allowed are \(allow)", headers: [.allow: allow]
-        ).response
     }
 }

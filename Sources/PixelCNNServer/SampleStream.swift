@@ -3,7 +3,7 @@
 
 import FoundationEssentials
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import ImageFormats
 import NIOCore
 import PixelCNNAPI

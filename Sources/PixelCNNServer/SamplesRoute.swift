@@ -2,7 +2,7 @@
 // (and the seed drawn for it, which the response names), so the same request gives the same values again.
 
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import ImageFormats
 import PixelCNNAPI
 import PixelCNNScheduler

@@ -1,7 +1,7 @@
 // POST /v1/score: images in, their bits per dimension (JSON) or log-probabilities (NPY) out.
 
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import ImageFormats
 import PixelCNNAPI
 import PixelCNNScheduler

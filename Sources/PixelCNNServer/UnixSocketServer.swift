@@ -3,7 +3,7 @@
 // here, with Hummingbird's loop over a connection's requests. Where the descriptor comes from makes no difference past
 // `ListeningSocket`.
 
-import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import NIOExtras
@@ -71,7 +71,6 @@ package struct UnixSocketServer: Service {
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
         let gate = AcceptGate()
-        let router = Routes.responder(for: state)
         let shedding = LoadShedding(state, requestLog)
         let descriptor = socket.takeDescriptor()
         let server = try await ServerBootstrap(group: group)
@@ -86,7 +85,7 @@ package struct UnixSocketServer: Service {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .bind(descriptor) { child in
                 PeerCredentials.of(child).flatMap { peer in
-                    let pipeline = makePipeline(Client(peer, shedding), router, shedding)
+                    let pipeline = makePipeline(Client(peer, shedding), shedding)
                     return pipeline.setup(channel: child, logger: logger).map { (channel: $0, pipeline: pipeline) }
                 }
             }
@@ -101,13 +100,11 @@ package struct UnixSocketServer: Service {
         }
     }
 
-    private func makePipeline(
-        _ client: Client, _ router: some HTTPResponder<ServerContext>, _ shedding: LoadShedding
-    ) -> ConnectionPipeline {
+    private func makePipeline(_ client: Client, _ shedding: LoadShedding) -> ConnectionPipeline {
         ConnectionPipeline(
             responder: { request, writer, channel in
                 try await Exchange(request, client, state, requestLog)
-                    .respond(to: request, by: router, writer, channel, logger)
+                    .respond(to: request, writer, channel, logger)
             },
             makeConnection: {
                 Connection(client, server: state, shedding: shedding, connections: connections, timeout: clientTimeout)

@@ -84,11 +84,13 @@ private final class Play {
         #expect(play.end() == .discard)
     }
 
-    @Test(arguments: [
-        ("there is room", true, false, 0, true, nil), ("it is for no images", false, false, 0, true, 3),
-        ("the client wants the connection closed", true, true, 0, true, 3),
-        ("its body is too large", true, false, 1001, true, 3), ("the client takes nothing", true, false, 0, false, 3),
-    ] as [(String, Bool, Bool, Int, Bool, Int?)])
+    @Test(
+        arguments: [
+            ("there is room", true, false, 0, true, nil), ("it is for no images", false, false, 0, true, 3),
+            ("the client wants the connection closed", true, true, 0, true, 3),
+            ("its body is too large", true, false, 1001, true, 3),
+            ("the client takes nothing", true, false, 0, false, 3),
+        ] as [(String, Bool, Bool, Int, Bool, Int?)])
     func aRequestIsForwardedWhere(
         _ reason: String, images: Bool, closes: Bool, length: Int, canWrite: Bool, full: Int?
     ) {
