@@ -59,13 +59,15 @@ let package = Package(
         .target(name: "AtomicFiles", swiftSettings: settings),
         .target(name: "Digests", dependencies: ["CMessageDigest"], swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
-        .target(name: "PixelCNNAPI", swiftSettings: settings),
+        .target(name: "StrictJSON", swiftSettings: settings),
+        .target(name: "PixelCNNAPI", dependencies: ["StrictJSON"], swiftSettings: settings),
         .target(name: "Plots", dependencies: ["CCairo"], swiftSettings: settings),
         .target(name: "PrometheusMetrics", dependencies: [coreMetrics], swiftSettings: settings),
 
         // The network, from file to service.
         .target(
-            name: "PixelCNNModel", dependencies: ["AtomicFiles", "CZlib", "Digests"], swiftSettings: settings),
+            name: "PixelCNNModel", dependencies: ["AtomicFiles", "CZlib", "Digests", "StrictJSON"],
+            swiftSettings: settings),
         .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
         .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
         .target(
@@ -146,6 +148,7 @@ let package = Package(
         .testTarget(
             name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],
             swiftSettings: settings),
+        .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: settings),
         .testTarget(name: "PixelCNNAPITests", dependencies: ["PixelCNNAPI", yams], swiftSettings: settings),
         .testTarget(
             name: "PixelCNNServerTests",

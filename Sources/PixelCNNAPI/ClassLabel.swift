@@ -1,5 +1,7 @@
 // The class of an image, as a request names it. Only the served model knows which classes there are.
 
+import StrictJSON
+
 /// A class of a conditional model: by number, or by the name that the model's file has for it.
 package enum ClassLabel: Sendable, Equatable, CustomStringConvertible {
     /// 0 … classes − 1.

@@ -3,6 +3,7 @@
 // from text to UInt64 directly, so that seeds up to 2⁶⁴ − 1 keep every bit.
 
 import FoundationEssentials
+import StrictJSON
 
 /// What is read from a JSON object, field by field, from its defaults on.
 package protocol RequestObject: Sendable {
@@ -246,7 +247,7 @@ extension FieldForm<ClassLabel> {
             json: { label in
                 switch label {
                 case .number(let number): "\(number)"
-                case .name(let name): JSONValue.quoted(name)
+                case .name(let name): JSONValue.string(name).text
                 }
             })
     }

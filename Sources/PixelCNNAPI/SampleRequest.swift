@@ -2,6 +2,8 @@
 // stored property and an entry of ``SampleRequest/fields``, from which reading, writing, checking and the record of a
 // request follow. Reading (types and names) and validation (ranges, against a model) are separate, as 400 and 422 are.
 
+import StrictJSON
+
 /// A request for samples; every field has a default.
 package struct SampleRequest: RequestObject, Equatable {
     /// What an event stream's images come as.
@@ -76,6 +78,9 @@ package struct SampleRequest: RequestObject, Equatable {
 // MARK: - JSON
 
 extension SampleRequest {
+    /// Far more than any request has.
+    private static let limits = JSONReader.Limits(depth: 16, values: 1000)
+
     /// Reads a request body; an empty one is a request with every default.
     ///
     /// - Throws: ``RequestError``, naming the field at fault. What depends on a model is left to
@@ -85,7 +90,7 @@ extension SampleRequest {
         if body.isEmpty { return }
         let value: JSONValue
         do {
-            value = try JSONValue(parsing: body)
+            value = try JSONValue(parsing: body, limits: Self.limits)
         } catch {
             throw .malformedBody("\(error)")
         }

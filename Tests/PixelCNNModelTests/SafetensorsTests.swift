@@ -207,15 +207,6 @@ import Testing
         }
     }
 
-    @Test func stringsResolveTheirEscapes() throws {
-        let json = Array(#""a\"\\\/\b\f\n\r\t\u00fc\ud83d\ude00ü""#.utf8)
-        try json.withUnsafeBytes { bytes in
-            var scanner = JSONScanner(bytes)
-            #expect(try scanner.string() == "a\"\\/\u{8}\u{c}\n\r\tü😀ü")
-            try scanner.expectEnd()
-        }
-    }
-
     @Test func everyTruncationAndFlippedByteIsReadOrRefused() throws {
         let bytes = try Fixture.bytes("python.safetensors")
         for length in stride(from: 1, to: bytes.count, by: 29) {
