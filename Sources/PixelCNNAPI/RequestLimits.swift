@@ -1,5 +1,5 @@
 // The most that one request may ask for. They bound the memory that a request can claim before it is queued: two bytes
-// a value, so 128 MiB by default.
+// per value, so 128 MiB by default.
 
 /// Upper bounds on a single request.
 package struct RequestLimits: Sendable, Equatable, Codable {

@@ -8,9 +8,9 @@ import FoundationEssentials
 
 /// The names behind `event:`.
 package enum SampleEventName {
-    /// ``ProgressEvent``, at most ten a second.
+    /// ``ProgressEvent``, at most ten per second.
     package static let progress = "progress"
-    /// ``RowEvent``, where the request asks for rows.
+    /// ``RowEvent``, where the request wants rows.
     package static let row = "row"
     /// ``ImageEvent``, as each image ends.
     package static let image = "image"

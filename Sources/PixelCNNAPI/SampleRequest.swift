@@ -34,7 +34,7 @@ package struct SampleRequest: RequestObject, Equatable {
     package var topK: Int?
     /// Draw from the most probable values whose probabilities sum to p only.
     package var topP: Double?
-    /// Images in a row of the PNG grid; ⌈√n⌉ where nil.
+    /// Images per row of the PNG grid; ⌈√n⌉ where nil.
     package var columns: Int?
     /// The request is given up where it has not ended after this many milliseconds.
     package var deadlineMilliseconds: Int?

@@ -221,7 +221,7 @@ import Testing
             let path = try write(npy, "a picture.npy", daemon.directory)
             let file = daemon.directory.file("a.npy")
             let drawn = try await daemon.client(["complete", "--rows", "6", path, "-n", "5", "-o", file])
-            #expect(drawn.status == 0 && drawn.errors.contains("asking in 3 parts"), "\(drawn.errors)")
+            #expect(drawn.status == 0 && drawn.errors.contains("sending 3 parts"), "\(drawn.errors)")
             let first = try bytes(ofFile: file)
             let values = try NPYArray(parsing: first).integers(as: UInt8.self, in: 0...255)
             #expect(values.count == 5 * 192 && isKept(values) { $0 / Self.width < 6 })

@@ -54,7 +54,7 @@ import Testing
             let file = daemon.directory.file("all.png")
             let arguments = ["sample", "-n", "3", "--label", "all", "-o", file, "--height", "6", "--width", "5"]
             let drawn = try await daemon.client(arguments)
-            #expect(drawn.errors.contains("wrote 3 images a class of seed"), "\(drawn.errors)")
+            #expect(drawn.errors.contains("wrote 3 images per class of seed"), "\(drawn.errors)")
             let png = try bytes(ofFile: file)
             let picture = try PNG.decode(png)
             #expect((picture.width, picture.height) == (15, 30))

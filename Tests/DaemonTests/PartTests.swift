@@ -21,7 +21,7 @@ import Testing
                     for progress in [[], ["--progress"]] {
                         let many = try await parts.client(arguments + ["--format", format, "-o", "-"] + progress)
                         #expect(many.output == one.output && many.status == 0, "\(many.errors)")
-                        #expect(many.errors.contains("in one request; asking in 4 parts"))
+                        #expect(many.errors.contains("in one request; sending 4 parts"))
                     }
                 }
             }
@@ -67,7 +67,7 @@ import Testing
             daemon.command.signal(SIGHUP)
             let result = try await drawing.wait()
             #expect(result.status == SystemExit.temporaryFailure.rawValue, "\(result.errors)")
-            #expect(result.errors.contains("the daemon has changed its model or precision meanwhile; ask again"))
+            #expect(result.errors.contains("the daemon has changed its model or precision meanwhile; try again"))
             let files = try FileManager.default.contentsOfDirectory(atPath: daemon.directory.path)
             #expect(!files.contains { $0.contains("x") }, "\(files)")
         }

@@ -85,7 +85,7 @@ import Testing
             let (one, folder) = (daemon.directory.file("one.npy"), daemon.directory.file("shards"))
             let arguments = ["sample", "-n", "3", "--seed", "5"]
             let result = try await daemon.client(arguments + ["--label", "all", "--output-dir", folder])
-            #expect(result.status == 0 && result.errors.contains("3 images a class"), "\(result.errors)")
+            #expect(result.status == 0 && result.errors.contains("3 images per class"), "\(result.errors)")
             _ = try await daemon.client(arguments + ["--label", "7", "-o", one])
             let files = try self.files(folder)
             #expect(files.count == 11)

@@ -3,10 +3,10 @@
 import ArgumentParser
 
 struct ProgressOptions: ParsableArguments {
-    @Flag(help: "Show how far it is, also where standard error is no terminal.")
+    @Flag(help: "Show the progress, also where standard error is no terminal.")
     var progress = false
 
-    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    @Flag(name: .shortAndLong, help: "Report nothing except errors.")
     var quiet = false
 
     func validate() throws {
@@ -14,7 +14,7 @@ struct ProgressOptions: ParsableArguments {
     }
 
     /// How it is shown; `wantsPreview` also where all else is silent.
-    func style(wantsPreview: Bool = false) -> DrawingDisplay.Style {
+    func style(wantsPreview: Bool = false) -> ProgressDisplay.Style {
         if Terminal.isCapable(), !quiet || wantsPreview { return .live(bar: !quiet) }
         return progress ? .lines : .silent
     }

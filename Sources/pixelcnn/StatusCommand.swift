@@ -27,21 +27,21 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await Failure.reporting {
-            let client = try self.connection.client()
+            let client = try connection.client()
             guard self.watch else { return try await Self.show(client, json: self.json) }
             let json = self.json
             try await Interruption.cancelling { try await Self.watch(client, json: json) }
         }
     }
 
-    private static func ask(_ client: DaemonClient) async throws -> HTTPAnswer {
+    private static func request(from client: DaemonClient) async throws -> HTTPResponse {
         try await client.send(.init(path: Endpoint.status, accept: MediaTypeName.json))
     }
 
     private static func show(_ client: DaemonClient, json: Bool, isRepeated: Bool = false) async throws {
-        let answer = try await Self.ask(client)
-        if json { return try Output.write(answer.body, to: "-") }
-        let table = Self.table(try client.decode(StatusDescription.self, answer))
+        let response = try await request(from: client)
+        if json { return try Output.write(response.body, to: "-") }
+        let table = Self.table(try client.decode(StatusDescription.self, response))
         try Output.write(Array("\(table)\n\(isRepeated ? "\n" : "")".utf8), to: "-")
     }
 
@@ -52,7 +52,7 @@ struct StatusCommand: AsyncParsableCommand {
         defer { lines.end() }
         while true {
             if isLive {
-                let status = try client.decode(StatusDescription.self, try await Self.ask(client))
+                let status = try client.decode(StatusDescription.self, try await request(from: client))
                 let columns = Terminal.size(STDOUT_FILENO).columns
                 lines.draw(Self.table(status).split(separator: "\n").map { String($0.prefix(columns - 1)) })
             } else {
@@ -73,7 +73,7 @@ struct StatusCommand: AsyncParsableCommand {
             (
                 "threads",
                 String(
-                    format: "%d, %.1f busy, %.1f images a step", status.threads, status.busyThreads,
+                    format: "%d, %.1f busy, %.1f images per step", status.threads, status.busyThreads,
                     status.imagesPerStep)
             ),
             ("first rows", Self.prefixCache(status.prefixCache)),

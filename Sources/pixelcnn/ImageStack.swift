@@ -1,5 +1,5 @@
 // The images of files, one after the other: a stack that is read in batches and never held whole. What each file is and
-// how many images it has is found out first, so that a wrong one is told before anything is computed.
+// how many images it has is found out first, so that a wrong one is reported before anything is computed.
 
 import Foundation
 import ImageFormats
@@ -151,26 +151,24 @@ struct ImageStack {
 
     // MARK: Reading
 
-    /// The next `most` images, fewer at the end, nil past it.
+    /// The next `count` images, which there must be.
     ///
     /// - Throws: ``Failure`` (65) that names the file and the image.
-    mutating func batch(_ most: Int, _ shape: SampledImages.Shape) throws(Failure) -> Batch? {
+    mutating func read(_ count: Int, _ shape: SampledImages.Shape) throws(Failure) -> Batch {
         var values: [UInt16] = []
-        values.reserveCapacity(most * shape.count)
-        var count = 0
-        while count < most, next.source < sources.count {
-            let source = sources[self.next.source]
-            let images = next.image..<min(next.image + most - count, source.count)
+        values.reserveCapacity(count * shape.count)
+        while values.count < count * shape.count {
+            let source = sources[next.source]
+            let images = next.image..<min(next.image + count - values.count / shape.count, source.count)
             do {
                 values += try Self.values(of: source, images, shape)
             } catch {
                 throw Self.failure(source.path, error)
             }
-            count += images.count
             next =
                 images.upperBound < source.count ? (next.source, images.upperBound) : (next.source + 1, 0)
         }
-        return count > 0 ? Batch(count: count, body: SampledImages(values: values, shape: shape).npy()) : nil
+        return Batch(count: count, body: SampledImages(values: values, shape: shape).npy())
     }
 
     private static func values(

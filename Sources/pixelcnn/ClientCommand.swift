@@ -1,5 +1,5 @@
-// pixelcnn, the client: asks the daemon on its Unix socket, writes what it answers. It knows the protocol and the image
-// formats only.
+// pixelcnn, the client: sends requests to the daemon on its Unix socket and writes what comes back. It knows the protocol
+// and the image formats only.
 
 import ArgumentParser
 import PixelCNNAPI
@@ -27,7 +27,7 @@ struct ClientCommand: AsyncParsableCommand {
               70  the daemon has failed
               73  the output cannot be written
               75  the daemon is busy, or the deadline has passed: try later
-              76  what answers is no pixelcnnd that this version knows
+              76  what responds is no pixelcnnd that this version knows
               130 ended by Ctrl-C
             """,
         version: "pixelcnn \(Version.current)",

@@ -1,7 +1,24 @@
-// What a shell offers where a class is to be named: the classes of the model that is served now.
+// How to find the daemon, the same for every subcommand; and what a shell offers where a class is to be named.
 
 import ArgumentParser
+import Foundation
 import PixelCNNAPI
+
+struct ConnectionOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"), completion: .file())
+    var socket: String?
+
+    /// A client that tries each place where the daemon may listen.
+    func client() throws(Failure) -> DaemonClient {
+        do {
+            return DaemonClient(
+                candidates: try SocketPath.candidates(
+                    option: socket, environment: ProcessInfo.processInfo.environment))
+        } catch {
+            throw Failure(.usage, "\(error)")
+        }
+    }
+}
 
 extension CompletionKind {
     /// The classes, by name where they have names, of the daemon that the command line so far leads to; and `words`
@@ -13,7 +30,7 @@ extension CompletionKind {
             connection.socket =
                 line.last { $0.hasPrefix(joined) }.map { String($0.dropFirst(joined.count)) }
                 ?? line.firstIndex(of: option).flatMap { line.dropFirst($0 + 1).first }
-            guard let model = try? await connection.client().describeModel(patience: .none, notify: { _ in }),
+            guard let model = try? await connection.client().describeModel(retries: .none, report: { _ in }),
                 model.labels > 0
             else { return [] }
             return words + (model.labelNames.isEmpty ? (0..<model.labels).map(String.init) : model.labelNames)

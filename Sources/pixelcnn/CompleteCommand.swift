@@ -1,9 +1,56 @@
-// The picture that `pixelcnn complete` starts from. The files go to the daemon as they are; they are read here, too, so
-// that an error names the file.
+// `pixelcnn complete`: keeps a part of a picture and draws the rest. The files go to the daemon as they are; they are read
+// here, too, so that an error names the file.
 
+import ArgumentParser
 import ImageFormats
 import PixelCNNAPI
 
+struct CompleteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "complete",
+        abstract: "Keeps a part of a picture and draws the rest.",
+        discussion: """
+            The picture is a PNG, or NPY, integers of shape (channels, height, width); it gives the images their size. Of \
+            it the first rows are kept, or the pixels that are not 0 in a mask, a PNG or NPY of shape (height, width). \
+            With its own seed and index, a picture that the daemon has drawn is completed to what it was.
+
+            EXAMPLES
+              pixelcnn complete --rows 16 photo.png -n 8 -o grid.png
+              pixelcnn complete --mask mask.png photo.png -n 4 --seed 1 -o grid.png
+              pixelcnn complete --rows 8 image.npy -n 1000 -o completed.npy
+              pixelcnn complete --rows 16 flag.png --label flags --preview
+            """
+    )
+
+    @Argument(help: "The picture, PNG or NPY.", completion: .file(extensions: ["png", "npy"]))
+    var file: String
+
+    @Option(help: ArgumentHelp("Keep this many rows, from the top.", valueName: "n"))
+    var rows: Int?
+
+    @Option(
+        help: ArgumentHelp("Keep the pixels that are not 0 there, PNG or NPY.", valueName: "file"),
+        completion: .file(extensions: ["png", "npy"]))
+    var mask: String?
+
+    @OptionGroup
+    var sampling: SampleOptions
+
+    func validate() throws {
+        guard (rows == nil) != (mask == nil) else {
+            throw ValidationError("give one of --rows and --mask: it says which pixels are kept")
+        }
+    }
+
+    func run() async throws {
+        let kept = rows.map { "--rows \($0)" } ?? "--mask \(SampleOptions.word(mask ?? ""))"
+        try await sampling.run(["complete", kept, SampleOptions.word(file)]) { () throws(Failure) in
+            try GivenPicture(picture: file, rows: rows, mask: mask)
+        }
+    }
+}
+
+/// The picture that images start with.
 struct GivenPicture {
     private let image: ImageFile
     private let picture: String  // its path
@@ -15,7 +62,8 @@ struct GivenPicture {
     /// - Throws: ``Failure`` where they cannot be read, or do not fit together.
     init(picture: String, rows: Int?, mask: String?) throws(Failure) {
         let image = try Self.read(picture)
-        (self.image, self.picture) = (image, picture)
+        self.image = image
+        self.picture = picture
         self.rows = rows ?? 0
         guard 0...image.height ~= self.rows else {
             throw Failure(.usage, "--rows is \(self.rows); \(picture) has \(image.height) rows")
@@ -43,7 +91,8 @@ struct GivenPicture {
     func give(to request: inout SampleRequest) {
         request.given = GivenImage(
             image: image.bytes, kept: mask.map { .mask($0.file.bytes) } ?? .rows(rows))
-        (request.height, request.width) = (image.height, image.width)
+        request.height = image.height
+        request.width = image.width
     }
 
     /// Refuses what is no image of the model, or no mask.

@@ -1,4 +1,4 @@
-// Classes as a person names them on the command line.
+// A model in the words of a person: classes as the command line names them, and sizes other than its own.
 
 import PixelCNNAPI
 
@@ -12,7 +12,7 @@ extension ModelDescription {
         }
     }
 
-    /// Stands for all classes, but where one has that name.
+    /// Stands for all classes, unless one has that name.
     static let allClasses = "all"
 
     /// What to do where a class is missing.
@@ -31,5 +31,14 @@ extension ModelDescription {
         var classes: [Int?] = []
         for word in words { classes.append(try self.class(word)) }
         return classes
+    }
+
+    // A network runs at any size, so another one than the model's is no error; a grid taken for an image would go
+    // unnoticed.
+
+    /// What to say of images of this size; nil where it is the model's own.
+    func sizeNote(height: Int, width: Int) -> String? {
+        (height, width) == (self.height, self.width)
+            ? nil : "\(height) × \(width), and the model's images are \(self.height) × \(self.width)"
     }
 }

@@ -1,11 +1,11 @@
-// Options of the subcommands that draw, and the drawing that they make. What it says on standard error is enough to
+// Options of the subcommands that sample, and the run that they start. What it reports on standard error is enough to
 // draw the same images again.
 
 import ArgumentParser
 import Foundation
 import PixelCNNAPI
 
-struct DrawingOptions: ParsableArguments {
+struct SampleOptions: ParsableArguments {
     typealias Format = SampleRequest.ImageFormat
 
     @Option(name: .short, parsing: .unconditional, help: ArgumentHelp("Number of images.", valueName: "n"))
@@ -17,14 +17,14 @@ struct DrawingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("Index of the first image under the seed.", valueName: "index"))
     var firstIndex: UInt64 = 0
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Images in a row of the PNG; ⌈√n⌉ by default.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Images per row of the PNG; ⌈√n⌉ by default.", valueName: "n"))
     var columns: Int?
 
     @Option(
         help: ArgumentHelp(
             """
             The class, where the model has classes: its number, its name, or how the name begins. Several times for n \
-            images each, a row a class; all for all classes.
+            images of each, one row per class; all for all classes.
             """, valueName: "class"),
         completion: .classes(and: [ModelDescription.allClasses]))
     var label: [String] = []
@@ -55,11 +55,11 @@ struct DrawingOptions: ParsableArguments {
     @Flag(help: "Show the pictures in the terminal as they come.")
     var preview = false
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Give up after as long.", valueName: "seconds"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Give up after this time.", valueName: "seconds"))
     var deadline: Double?
 
     @OptionGroup
-    var patience: PatienceOptions
+    var retries: RetryOptions
 
     @OptionGroup
     var connection: ConnectionOptions
@@ -71,13 +71,13 @@ struct DrawingOptions: ParsableArguments {
         }
     }
 
-    /// Draws images, and says how to draw them again: `command` is the subcommand with the options that are its own.
+    /// Samples images, and reports how to draw them again: `command` is the subcommand with the options that are its own.
     ///
     /// - Parameters:
     ///   - height: rows of an image, the model's where nil.
     ///   - width: columns of an image, the model's where nil.
     ///   - given: reads what the images start with, which has a size of its own.
-    func draw(
+    func run(
         _ command: [String], height: Int? = nil, width: Int? = nil,
         given: () throws(Failure) -> GivenPicture? = { () throws(Failure) in nil }
     ) async throws {
@@ -89,17 +89,18 @@ struct DrawingOptions: ParsableArguments {
             let deadline = self.deadline.map { ContinuousClock.now + .seconds($0) }
             let wantsPreview = mayPreview()
             var request = self.request(seed: seed)
-            (request.height, request.width) = (height, width)
+            request.height = height
+            request.width = width
             let picture = try given()
             picture?.give(to: &request)
-            let drawing = Drawing(
+            let run = SampleRun(
                 client: try connection.client(), request: request, given: picture, labels: label, seed: seed,
                 format: format, output: output, style: progress.style(wantsPreview: wantsPreview),
                 wantsPreview: wantsPreview,
-                isQuiet: progress.quiet, patience: patience.patience(until: deadline), deadline: deadline)
-            try await Interruption.cancelling(drawing.run)
+                isQuiet: progress.quiet, retries: retries.policy(until: deadline), deadline: deadline)
+            try await Interruption.cancelling(run.run)
             if progress.quiet { return }
-            let each = label.count > 1 || label == [ModelDescription.allClasses] ? " a class" : ""
+            let each = label.count > 1 || label == [ModelDescription.allClasses] ? " per class" : ""
             say("wrote \(Self.count(n))\(each) of seed \(seed) to \(output == "-" ? "standard output" : output)")
             if self.seed == nil {
                 say("draw again with: \((["pixelcnn"] + command + words(seed: seed)).joined(separator: " "))")
@@ -133,7 +134,7 @@ struct DrawingOptions: ParsableArguments {
         return request
     }
 
-    /// What is asked for, else what the ending of the output's name says, else PNG.
+    /// What is requested, else what the ending of the output's name says, else PNG.
     ///
     /// - Throws: ``Failure`` (64) where the name has another ending.
     static func format(_ format: Format?, output: String?) throws(Failure) -> Format {

@@ -22,10 +22,10 @@ struct ModelCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await Failure.reporting {
-            let client = try self.connection.client()
-            let answer = try await client.send(.init(path: Endpoint.model, accept: MediaTypeName.json))
-            if self.json { return try Output.write(answer.body, to: "-") }
-            let table = Self.table(try client.decode(ModelDescription.self, answer))
+            let client = try connection.client()
+            let response = try await client.send(.init(path: Endpoint.model, accept: MediaTypeName.json))
+            if json { return try Output.write(response.body, to: "-") }
+            let table = Self.table(try client.decode(ModelDescription.self, response))
             try Output.write(Array((table + "\n").utf8), to: "-")
         }
     }

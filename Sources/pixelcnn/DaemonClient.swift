@@ -1,0 +1,256 @@
+// Finds a daemon that listens, sends it requests, waits while it is busy, and turns its refusals into failures with the
+// right exit code. The exchange itself is HTTP/1.1 over a Unix connection, on SwiftNIO alone: a program that sends few
+// requests needs no pool and no keep-alive. A response is collected whole, up to a bound, or handed on piece by piece.
+
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import PixelCNNAPI
+
+struct DaemonClient: Sendable {
+    let candidates: [SocketPath]
+
+    /// How often a request is sent: a daemon that crashes or is restarted loses what it was computing, and every request
+    /// may be repeated. Under systemd the next connection waits for the next daemon.
+    private static let attempts = 3
+
+    /// A request. The body is made for each attempt: a deadline that is part of it comes nearer.
+    struct Request {
+        var method = HTTPMethod.GET
+        var path: String
+        var accept: String
+        var contentType: String?
+        var body: () throws -> [UInt8] = { [] }
+        /// Throws where the head of a response, also of a refusal, is not what it must be.
+        var check: (HTTPResponseHead) throws(Failure) -> Void = { _ in }
+
+        fileprivate var headers: [(String, String)] {
+            var headers = [("Accept", accept), ("User-Agent", "pixelcnn/\(Version.current)")]
+            if let contentType { headers.append(("Content-Type", contentType)) }
+            return headers
+        }
+    }
+
+    /// Sends a request to the first daemon that accepts a connection; again where the connection is lost, and while the
+    /// daemon is busy, as the retry policy has it.
+    ///
+    /// - Parameters:
+    ///   - report: gets a line for a person where the response is late.
+    ///   - makeConsumer: makes, for each attempt, what takes the body of a successful response as it comes; a ``Problem``
+    ///     that it throws counts as the response.
+    /// - Throws: ``Failure``: unreachable (69), refused (64), busy (75); `CancellationError`.
+    func send(
+        _ request: Request, retries: RetryPolicy = .none, report: (String) -> Void = say,
+        makeConsumer: (() -> HTTPExchange.Consumer)? = nil
+    ) async throws -> HTTPResponse {
+        var lost = 0
+        var retries = RetryPolicy.Retries(retries)
+        while true {
+            let body = try request.body()  // before a connection is made, which must not be dropped unused
+            let exchange = try await connect()
+            do {
+                let response = try await exchange.send(
+                    request.method, request.path, headers: request.headers, body: body, check: request.check,
+                    consume: makeConsumer?())
+                if response.isSuccess { return response }
+                try await wait(for: response, &retries, report)
+            } catch let problem as Problem {
+                let response = HTTPResponse(status: problem.status, headers: [:], body: try JSONCoding.encode(problem))
+                try await wait(for: response, &retries, report)
+            } catch let failure as Failure {
+                throw failure
+            } catch HTTPExchange.Failure.responseTooLarge {
+                throw Failure(
+                    .protocolError, "the daemon's response exceeds \(HTTPExchange.maximumResponseBytes) bytes")
+            } catch {
+                // A task that is cancelled ends its connection, which is not the daemon's doing.
+                try Task.checkCancellation()
+                lost += 1
+                let message = "the daemon closed the connection before it had responded"
+                guard lost < Self.attempts else {
+                    throw Failure(.unavailable, "\(message), \(lost) times; its log says why")
+                }
+                report("\(message); trying again")
+            }
+        }
+    }
+
+    /// What the daemon serves.
+    func describeModel(retries: RetryPolicy, report: (String) -> Void = say) async throws -> ModelDescription {
+        let request = Request(path: Endpoint.model, accept: MediaTypeName.json)
+        return try decode(ModelDescription.self, try await send(request, retries: retries, report: report))
+    }
+
+    /// Decodes a JSON response.
+    func decode<Value: Decodable>(_ type: Value.Type, _ response: HTTPResponse) throws(Failure) -> Value {
+        do {
+            return try JSONCoding.decode(type, from: response.body)
+        } catch {
+            throw Failure(
+                .protocolError,
+                "the daemon's response is not what pixelcnn \(Version.current) knows; use a pixelcnnd of the same version"
+            )
+        }
+    }
+
+    /// Waits where the daemon is busy, and throws where it refuses or the retries are at their end.
+    private func wait(
+        for response: HTTPResponse, _ retries: inout RetryPolicy.Retries, _ report: (String) -> Void
+    ) async throws {
+        guard [429, 503].contains(response.status) else { throw Self.failure(for: response) }
+        let seconds = response.headers.first(name: "Retry-After").flatMap { Double($0) } ?? 1
+        guard let pause = retries.pause(atLeast: seconds) else { throw Self.failure(for: response) }
+        let rounded = Int((pause / .seconds(1)).rounded(.up))
+        report("busy, trying again in \(rounded) s")
+        try await Task.sleep(for: pause)
+    }
+
+    private func connect() async throws -> HTTPExchange {
+        var reasons: [String] = []
+        var isForbidden = false
+        for path in candidates {
+            do {
+                return try await HTTPExchange(connectingTo: path)
+            } catch let error as IOError {
+                isForbidden = isForbidden || error.errnoCode == EACCES
+                reasons.append("\(path) (\(String(cString: strerror(error.errnoCode))))")
+            } catch {
+                try Task.checkCancellation()
+                reasons.append("\(path) (\(error))")
+            }
+        }
+        let advice =
+            isForbidden
+            ? "join the group that owns the socket, usually pixelcnn, and log in again"
+            : "start pixelcnnd, or name its socket with --socket"
+        throw Failure(.unavailable, "no daemon at \(reasons.joined(separator: " or ")); \(advice)")
+    }
+
+    private static func failure(for response: HTTPResponse) -> Failure {
+        let status = SystemExit(httpStatus: response.status)
+        guard let problem = try? JSONCoding.decode(Problem.self, from: response.body) else {
+            return Failure(
+                status, "the daemon responded with status \(response.status) and no reason; its log says more")
+        }
+        return Failure(status, problem.detail)
+    }
+}
+
+extension ModelDescription {
+    /// Refuses the response of another model than this, or another precision; a refusal may come from no model.
+    func checkOrigin(_ head: HTTPResponseHead) throws(Failure) {
+        let model = head.headers.first(name: HeaderName.model)
+        let precision = head.headers.first(name: HeaderName.precision)
+        if model == nil, !(200..<300 ~= head.status.code) { return }
+        guard model == sha256, precision == self.precision else {
+            throw Failure(.temporaryFailure, "the daemon has changed its model or precision meanwhile; try again")
+        }
+    }
+}
+
+// MARK: - HTTP
+
+struct HTTPResponse: Sendable {
+    var status: Int
+    var headers: HTTPHeaders
+    var body: [UInt8]
+
+    var isSuccess: Bool { 200..<300 ~= status }
+}
+
+struct HTTPExchange: Sendable {
+    /// No response of the protocol comes near; a bound keeps a broken peer from filling the memory.
+    static let maximumResponseBytes = 1 << 30
+    /// A full backlog (EAGAIN) empties as fast as the daemon accepts: 50 tries, 20 ms apart, are enough.
+    static let connectAttempts = 50
+
+    enum Failure: Error {
+        case closedEarly
+        case responseTooLarge
+    }
+
+    /// Takes a piece of a successful response's body.
+    typealias Consumer = (ByteBuffer) throws -> Void
+    typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
+
+    private let connection: Connection
+
+    /// Connects.
+    ///
+    /// - Throws: `IOError` where nobody listens.
+    init(connectingTo path: SocketPath) async throws {
+        var attempt = 1
+        while true {
+            do {
+                self.connection = try await Self.connect(path)
+                return
+            } catch let error as IOError where error.errnoCode == EAGAIN && attempt < Self.connectAttempts {
+                attempt += 1
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
+    private static func connect(_ path: SocketPath) async throws -> Connection {
+        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(unixDomainSocketPath: path.path) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    return try Connection(wrappingChannelSynchronously: channel)
+                }
+            }
+    }
+
+    /// Sends a request and returns its response; the connection is closed after it.
+    ///
+    /// - Parameters:
+    ///   - check: gets the head of the response before anything of its body is taken.
+    ///   - consume: gets the body of a successful response as it comes, which the response then lacks.
+    func send(
+        _ method: HTTPMethod, _ path: String, headers: [(String, String)], body: [UInt8] = [],
+        check: (HTTPResponseHead) throws -> Void = { _ in }, consume: Consumer? = nil
+    ) async throws -> HTTPResponse {
+        var fields = HTTPHeaders([("Host", "localhost")] + headers)
+        if method == .POST { fields.add(name: "Content-Length", value: "\(body.count)") }
+        let head = HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: fields)
+        var parts: [HTTPClientRequestPart] = [.head(head)]
+        if !body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
+        parts.append(.end(nil))
+        return try await connection.executeThenClose { [parts] inbound, outbound in
+            // A daemon may refuse before it has read everything, and close; its response is still there to be read.
+            do {
+                try await outbound.write(contentsOf: parts)
+            } catch let writeError {
+                do { return try await Self.collect(inbound, check, consume) } catch { throw writeError }
+            }
+            return try await Self.collect(inbound, check, consume)
+        }
+    }
+
+    private static func collect(
+        _ parts: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ check: (HTTPResponseHead) throws -> Void,
+        _ consume: Consumer?
+    ) async throws -> HTTPResponse {
+        var response: HTTPResponse?
+        for try await part in parts {
+            switch part {
+            case .head(let head):
+                try check(head)
+                response = HTTPResponse(status: Int(head.status.code), headers: head.headers, body: [])
+            case .body(let buffer):
+                if let consume, response?.isSuccess == true {
+                    try consume(buffer)
+                    continue
+                }
+                guard (response?.body.count ?? 0) + buffer.readableBytes <= Self.maximumResponseBytes else {
+                    throw Failure.responseTooLarge
+                }
+                response?.body.append(contentsOf: buffer.readableBytesView)
+            case .end:
+                if let response { return response }
+            }
+        }
+        throw Failure.closedEarly
+    }
+}

@@ -1,0 +1,304 @@
+// One `pixelcnn sample` or `complete` from request to file: in as many requests as the daemon's limits make of it, shown
+// or silently, with the same bytes either way.
+
+import FoundationEssentials
+import ImageFormats
+import NIOCore
+import PixelCNNAPI
+
+struct SampleRun: Sendable {
+    let client: DaemonClient
+    /// All images, of a class where there are classes; it names a seed.
+    let request: SampleRequest
+    /// What the images start with; the request has it, too.
+    let given: GivenPicture?
+    /// The classes, as a person names them; each has all images.
+    let labels: [String]
+    let seed: UInt64
+    let format: SampleRequest.ImageFormat
+    /// A path, or `-`.
+    let output: String
+    let style: ProgressDisplay.Style
+    let wantsPreview: Bool
+    let isQuiet: Bool
+    let retries: RetryPolicy
+    let deadline: ContinuousClock.Instant?
+
+    /// Draws, and writes the output.
+    ///
+    /// - Throws: ``Failure``; `CancellationError`.
+    func run() async throws {
+        let model = try await client.describeModel(retries: retries, report: report)
+        let classes = try model.classes(labels)
+        try given?.check(model)
+        try request.check(model, classes)
+        let shape = SampledImages.Shape(
+            channels: model.channels, height: request.height ?? model.height,
+            width: request.width ?? model.width, colors: model.colors)
+        if given != nil, let note = model.sizeNote(height: shape.height, width: shape.width) {
+            report("the picture is \(note): completed as it is")
+        }
+        let parts = self.parts(model, shape, classes)
+        let file = try Output(output)
+        let display = ProgressDisplay(
+            style: style, isQuiet: isQuiet, images: request.n * classes.count, imageValues: shape.count,
+            repeatsNotes: true)
+        defer { display.clear() }
+        let job = SplitJob(
+            client: client, model: model, display: display, retries: retries, width: 1, outlastsRestarts: false)
+        if parts.count == 1, style == .silent {
+            // The daemon's file is the output.
+            try await file.write(send(parts[0].request, accept: mediaType, in: job).body)
+        } else {
+            try await sample(parts, shape, classes, to: file, in: job)
+        }
+        display.end()
+        try file.commit()
+    }
+
+    private var mediaType: String { format == .png ? MediaTypeName.png : MediaTypeName.npy }
+
+    private func report(_ line: String) { if !isQuiet { say(line) } }
+
+    // MARK: Parts
+
+    /// The images of one request.
+    private struct Part: Sendable {
+        var request: SampleRequest
+        /// Images before it.
+        let start: Int
+    }
+
+    /// The requests that together are this one.
+    private func parts(_ model: ModelDescription, _ shape: SampledImages.Shape, _ classes: [Int?]) -> [Part] {
+        let most = model.limits.images(ofValues: shape.count)
+        let parts = classes.enumerated().flatMap { row, label in
+            SplitJob.parts(of: request.n, most: most).map { images in
+                Part(request: request.part(images, label: label), start: row * request.n + images.lowerBound)
+            }
+        }
+        if request.n > most {
+            report("the daemon takes \(most) images of this size in one request; sending \(parts.count) parts")
+        }
+        return parts
+    }
+
+    /// Samples part by part. An array is written as it comes; a picture needs all of its images.
+    private func sample(
+        _ parts: [Part], _ shape: SampledImages.Shape, _ classes: [Int?], to output: Output, in job: SplitJob
+    ) async throws {
+        let model = job.model
+        let showsPictures = self.showsPictures(model, shape)
+        var values: [UInt16] = []
+        if format == .npy {
+            try output.write(SampledImages.npyHeader(count: request.n * classes.count, shape: shape))
+        }
+        var rest = parts.makeIterator()
+        try await job.inOrder {
+            rest.next()
+        } send: { part in
+            style == .silent
+                ? try await collect(part.request, shape, in: job)
+                : try await follow(part, shape, in: job, showsPictures: showsPictures)
+        } receive: { sampled in
+            if format == .npy {
+                try output.write(NPYArray.bytes(of: sampled, type: shape.elementType))
+            } else {
+                values += sampled
+            }
+        }
+        guard format == .png else { return }
+        let origin = SampledImages.Origin(
+            seed: seed, firstIndex: request.firstIndex, labels: classes.compactMap { $0 },
+            model: model.sha256, precision: model.precision, software: "pixelcnnd \(model.version)")
+        // One row per class.
+        let columns = request.columns ?? (classes.count > 1 ? request.n : nil)
+        do {
+            try output.write(SampledImages(values: values, shape: shape).png(columns: columns, origin: origin))
+        } catch let error as GridError {
+            throw Failure(.usage, "\(error)")
+        }
+    }
+
+    // MARK: One part
+
+    /// The values of a part, requested as an array.
+    private func collect(
+        _ part: SampleRequest, _ shape: SampledImages.Shape, in job: SplitJob
+    ) async throws -> [UInt16] {
+        try await send(part, accept: MediaTypeName.npy, in: job).values(of: part.n, shape)
+    }
+
+    /// The values of a part, shown as they come.
+    private func follow(
+        _ part: Part, _ shape: SampledImages.Shape, in job: SplitJob, showsPictures: Bool
+    ) async throws -> [UInt16] {
+        let start = part.start
+        var part = part.request
+        part.imageFormat = .npy
+        part.streamsRows = showsPictures
+        let display = job.display
+        if showsPictures { display.show(Preview(count: part.n, shape: shape)) }
+        display.refresh()
+        let before = (images: start, values: start * shape.count)
+        var collector = StreamCollector(part, shape: shape, before: before)
+        _ = try await send(part, accept: MediaTypeName.eventStream, in: job) {
+            collector = StreamCollector(part, shape: shape, before: before)
+            return { try collector.take($0, display: display) }
+        }
+        let values = try collector.result()
+        display.set(imagesDone: start + part.n, valuesDone: (start + part.n) * shape.count)
+        return values
+    }
+
+    /// Whether pictures are shown; where they are wanted and cannot be, a line says why.
+    private func showsPictures(_ model: ModelDescription, _ shape: SampledImages.Shape) -> Bool {
+        guard wantsPreview, case .live = style else { return false }
+        let obstacle =
+            model.isShownAsPNG
+            ? Preview.obstacle(shape: shape, size: Terminal.size())
+            : "the model has \(model.channels) channels of \(model.colors) values"
+        if let obstacle { report("no preview: \(obstacle)") }
+        return obstacle == nil
+    }
+
+    private func send(
+        _ part: SampleRequest, accept: String, in job: SplitJob, makeConsumer: (() -> HTTPExchange.Consumer)? = nil
+    ) async throws -> HTTPResponse {
+        let request = DaemonClient.Request(
+            method: .POST, path: Endpoint.samples, accept: accept, contentType: MediaTypeName.json,
+            body: { try body(of: part) })
+        return try await job.send(request, makeConsumer: makeConsumer)
+    }
+
+    private func body(of part: SampleRequest) throws(Failure) -> [UInt8] {
+        guard let deadline else { return part.json }
+        var part = part
+        let milliseconds = Int(((deadline - .now) / .milliseconds(1)).rounded(.up))
+        guard milliseconds > 0 else {
+            throw Failure(.temporaryFailure, "the deadline has passed; --deadline gives it longer")
+        }
+        part.deadlineMilliseconds = milliseconds
+        return part.json
+    }
+}
+
+extension HTTPResponse {
+    /// The values of a response that is an array of `count` images.
+    func values(of count: Int, _ shape: SampledImages.Shape) throws(Failure) -> [UInt16] {
+        guard let array = try? NPYArray(parsing: body),
+            array.shape == [count, shape.channels, shape.height, shape.width],
+            let values = try? array.integers(as: UInt16.self, in: 0...shape.colors - 1)
+        else { throw Failure(.protocolError, "the daemon's array is not what was requested") }
+        return values
+    }
+}
+
+extension SampleRequest {
+    /// Refuses in the daemon's words what no daemon would draw of this model, in parts or not: sizes are computed with.
+    ///
+    /// - Parameter classes: each has all images.
+    func check(_ model: ModelDescription, _ classes: [Int?]) throws(Failure) {
+        var limits = model.limits
+        limits.maximumImages = max(limits.maximumImages, n)
+        limits.maximumValues = .max
+        var request = self
+        request.label = classes[0].map(ClassLabel.number)
+        let (count, overflow) = n.multipliedReportingOverflow(by: classes.count)
+        do {
+            try request.validate(against: model, limits: limits)
+            limits.maximumImages = .max
+            try limits.check(
+                count: overflow ? .max : count, channels: model.channels, height: height ?? model.height,
+                width: width ?? model.width)
+        } catch {
+            let hint = "name one with --label, or --label \(ModelDescription.allClasses)"
+            throw Failure(.usage, ModelDescription.labelHint(error, request.label, hint))
+        }
+    }
+}
+
+// MARK: - Event streams
+
+/// Takes the events of one part's stream: images into their places, rows into the preview, counts into the progress.
+private struct StreamCollector {
+    private let part: SampleRequest
+    private let shape: SampledImages.Shape
+    /// Images and values that were done before this part.
+    private let before: (images: Int, values: Int)
+    private var parser = ServerSentEventParser()
+    /// Values so far, (n, C, H, W), and which images they are of.
+    private var values: [UInt16]
+    private var isThere: [Bool]
+    private var isDone = false
+
+    init(_ part: SampleRequest, shape: SampledImages.Shape, before: (images: Int, values: Int)) {
+        self.part = part
+        self.shape = shape
+        self.before = before
+        self.values = Array(repeating: 0, count: part.n * shape.count)
+        self.isThere = Array(repeating: false, count: part.n)
+    }
+
+    /// Takes in the next piece of the stream.
+    ///
+    /// - Throws: the ``Problem`` that the stream ends with; ``Failure`` where it is not what it must be.
+    mutating func take(_ buffer: ByteBuffer, display: ProgressDisplay) throws {
+        for event in try parser.events(in: buffer.readableBytesView) {
+            do {
+                try self.take(event, display: display)
+            } catch let error as DecodingError {
+                throw Failure(.protocolError, "the daemon's \(event.name) event is not what it must be: \(error)")
+            }
+        }
+        display.refresh()
+    }
+
+    private mutating func take(_ event: ServerSentEvent, display: ProgressDisplay) throws {
+        switch event.name {
+        case SampleEventName.progress:
+            let progress = try JSONCoding.decode(ProgressEvent.self, from: event.data)
+            display.set(
+                imagesDone: before.images + progress.imagesDone, valuesDone: before.values + progress.done)
+        case SampleEventName.row:
+            let row = try JSONCoding.decode(RowEvent.self, from: event.data)
+            if let image = place(row.index) {
+                display.draw(row: row.row, of: image, values: Self.values(row))
+            }
+        case SampleEventName.image: try self.take(JSONCoding.decode(ImageEvent.self, from: event.data))
+        case SampleEventName.done: isDone = true
+        case SampleEventName.error: throw try JSONCoding.decode(Problem.self, from: event.data)
+        default: break
+        }
+    }
+
+    private mutating func take(_ event: ImageEvent) throws {
+        guard let image = place(event.index), let npy = event.npy,
+            let array = try? NPYArray(parsing: Array(npy)),
+            array.shape == [self.shape.channels, shape.height, shape.width],
+            let values = try? array.integers(as: UInt16.self, in: 0...self.shape.colors - 1)
+        else { throw Failure(.protocolError, "the daemon sent an image that was not requested") }
+        self.values.replaceSubrange(image * shape.count..<(image + 1) * shape.count, with: values)
+        isThere[image] = true
+    }
+
+    /// All values, once all images are there.
+    func result() throws(Failure) -> [UInt16] {
+        guard isDone, isThere.allSatisfy({ $0 }) else {
+            throw Failure(.protocolError, "the daemon's stream ended before all images had come")
+        }
+        return values
+    }
+
+    /// Where the image of an absolute index lies in this part.
+    private func place(_ index: UInt64) -> Int? {
+        guard index >= part.firstIndex, index - part.firstIndex < UInt64(part.n) else { return nil }
+        return Int(index - part.firstIndex)
+    }
+
+    private static func values(_ row: RowEvent) -> [UInt16] {
+        let bytes = Array(row.values)
+        guard row.dtype == NPYArray.ElementType.uint16.descr else { return bytes.map(UInt16.init) }
+        return stride(from: 0, to: bytes.count - 1, by: 2).map { UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8 }
+    }
+}
