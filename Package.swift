@@ -68,16 +68,20 @@ let package = Package(
         .target(
             name: "PixelCNNModel", dependencies: ["AtomicFiles", "CZlib", "Digests", "StrictJSON"],
             swiftSettings: settings),
-        .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
-        .target(name: "PixelCNNReference", dependencies: ["PixelCNNModel", "COpenBLAS"], swiftSettings: settings),
+        .target(name: "PixelCNNKernels", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
+        .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "PixelCNNKernels"], swiftSettings: settings),
+        .target(
+            name: "PixelCNNReference", dependencies: ["PixelCNNModel", "PixelCNNEngine", "COpenBLAS"],
+            swiftSettings: settings),
         .target(
             name: "PixelCNNTraining",
             dependencies: [
-                "PixelCNNModel", "ImageFormats", "Digests", "CCairo", "CPixelKernels", "CMessageDigest",
+                "PixelCNNModel", "PixelCNNKernels", "ImageFormats", "Digests", "CCairo", "CMessageDigest",
             ],
             swiftSettings: settings),
         .target(
-            name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", collections], swiftSettings: settings),
+            name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", "PixelCNNKernels", collections],
+            swiftSettings: settings),
         .target(
             name: "PixelCNNServer",
             dependencies: [
@@ -90,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "pixelcnnd",
             dependencies: [
-                "CMalloc", "CSystemd", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNModel", "PixelCNNScheduler",
+                "CMalloc", "CSystemd", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
+                "PixelCNNScheduler",
                 "PixelCNNServer", argumentParser, logging, nioCore, serviceLifecycle, unixSignals, yams,
             ], swiftSettings: settings),
         .executableTarget(
@@ -102,13 +107,14 @@ let package = Package(
         .executableTarget(
             name: "pixelcnn-train",
             dependencies: [
-                "AtomicFiles", "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNModel", "PixelCNNTraining",
-                "Plots", argumentParser,
+                "AtomicFiles", "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
+                "PixelCNNReference", "PixelCNNTraining", "Plots", argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-bench",
             dependencies: [
-                "CMachineLimits", "PixelCNNEngine", "PixelCNNModel", "PixelCNNScheduler", "PixelCNNTraining",
+                "CMachineLimits", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel", "PixelCNNScheduler",
+                "PixelCNNTraining",
                 argumentParser,
             ],
             path: "Benchmarks/pixelcnn-bench", swiftSettings: settings),
@@ -132,17 +138,20 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "PixelCNNEngineTests",
-            dependencies: ["AllocationCount", "PixelCNNEngine", "PixelCNNReference", "CPixelKernels", "TestSupport"],
+            dependencies: ["AllocationCount", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNReference", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "PixelCNNReferenceTests", dependencies: ["PixelCNNReference", "TestSupport"],
+            name: "PixelCNNReferenceTests",
+            dependencies: ["PixelCNNEngine", "PixelCNNKernels", "PixelCNNReference", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "PixelCNNTrainingTests",
-            dependencies: ["PixelCNNTraining", "PixelCNNReference", "TestSupport", "ImageFormats"],
+            dependencies: [
+                "PixelCNNKernels", "PixelCNNTraining", "PixelCNNReference", "TestSupport", "ImageFormats",
+            ],
             swiftSettings: settings),
         .testTarget(
-            name: "PixelCNNSchedulerTests", dependencies: ["PixelCNNScheduler", "TestSupport"],
+            name: "PixelCNNSchedulerTests", dependencies: ["PixelCNNKernels", "PixelCNNScheduler", "TestSupport"],
             swiftSettings: settings),
         .target(name: "ServerTestSupport", path: "Tests/ServerTestSupport", swiftSettings: settings),
         .testTarget(

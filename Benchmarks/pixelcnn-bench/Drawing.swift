@@ -3,6 +3,7 @@
 
 import Foundation
 import PixelCNNEngine
+import PixelCNNKernels
 import PixelCNNModel
 
 /// Images drawn together.
@@ -24,7 +25,7 @@ func canDraw(images: Int, threads: Int) -> Bool { threads <= images || (images =
 
 /// Seconds to draw `images` images of `size` × `size` on `threads` threads, including the allocation of sessions.
 func draw(_ engine: Engine, images: Int, threads: Int, size: Int) -> Double {
-    if images < threads { return drawWithAssistance(engine, size: size) }
+    if images < threads { return drawWithHelper(engine, size: size) }
     return seconds {
         onThreads(threads) { thread in
             let share = images / threads + (thread < images % threads ? 1 : 0)
@@ -36,10 +37,10 @@ func draw(_ engine: Engine, images: Int, threads: Int, size: Int) -> Double {
 }
 
 /// Seconds to draw one image on two threads; the second one runs before and after, too.
-private func drawWithAssistance(_ engine: Engine, size: Int) -> Double {
+private func drawWithHelper(_ engine: Engine, size: Int) -> Double {
     Kernels.resetFloatState()
     let session = SamplingSession(engine: engine, capacity: 1)
-    let helper = HelperThread(assistance: session.assistance)
+    let helper = Helper(session)
     defer { helper.stop() }
     return seconds {
         session.add(engine.task(0, size: size), tag: 0)

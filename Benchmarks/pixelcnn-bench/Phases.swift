@@ -2,6 +2,7 @@
 // below one per cent of one image's time.
 
 import PixelCNNEngine
+import PixelCNNKernels
 
 /// Seconds of one thread for all pixels of its images, by phase: those of the run of median length.
 struct PhasesResult: Encodable {

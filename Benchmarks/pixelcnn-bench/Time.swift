@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import PixelCNNEngine
+import PixelCNNKernels
 import PixelCNNModel
 
 struct Time: ParsableCommand {

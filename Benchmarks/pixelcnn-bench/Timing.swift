@@ -2,6 +2,7 @@
 
 import Foundation
 import PixelCNNEngine
+import PixelCNNKernels
 
 /// Several runs of one case.
 struct Timing {

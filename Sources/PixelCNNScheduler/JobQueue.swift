@@ -18,7 +18,7 @@ final class JobQueue: @unchecked Sendable {
 
     /// What the queue knows of a worker besides its images.
     private struct WorkerState {
-        let assistance: PerSize<Assistance>
+        let helperThread: PerSize<HelperThread>
         var hasHelp = false
     }
     private var workers: [Int: WorkerState] = [:]
@@ -92,12 +92,12 @@ final class JobQueue: @unchecked Sendable {
         /// Something has changed.
         case poll
         /// Help a worker that has a single image, until that ends or something changes; then say ``didHelp(_:)``.
-        case help(worker: Int, Assistance)
+        case help(worker: Int, HelperThread)
     }
 
     /// Adds a worker, before its first turn, and returns the counters that it keeps.
-    func join(_ worker: Int, _ assistance: PerSize<Assistance>) -> WorkerCounters {
-        condition.withLock { workers[worker] = WorkerState(assistance: assistance) }
+    func join(_ worker: Int, _ helperThread: PerSize<HelperThread>) -> WorkerCounters {
+        condition.withLock { workers[worker] = WorkerState(helperThread: helperThread) }
         return counters[worker]
     }
 
@@ -115,10 +115,10 @@ final class JobQueue: @unchecked Sendable {
                     return .poll
                 }
                 if let (other, size) = dispatcher.workerWithOneImage(where: { workers[$0]?.hasHelp == false }),
-                    let assistance = workers[other]?.assistance[size]
+                    let helperThread = workers[other]?.helperThread[size]
                 {
                     workers[other]?.hasHelp = true
-                    return .help(worker: other, assistance)
+                    return .help(worker: other, helperThread)
                 }
                 if let deadline = deadlines.first {
                     _ = condition.wait(until: Date(timeIntervalSinceNow: (deadline - .now).seconds))

@@ -48,7 +48,7 @@ package final class Scheduler: Sendable {
                 Worker(number: i, queue: queue, heartbeat: heartbeat, faults: faults, jobStarted: jobStarted) { size in
                     SamplingSession(
                         engine: engine, capacity: Scheduler.imagesPerThread, prefixCache: prefixCache,
-                        rowsBetweenStates: size == .small ? 1 : Scheduler.rowsBetweenCheckpointsOfLarge,
+                        rowsBetweenCheckpoints: size == .small ? 1 : Scheduler.rowsBetweenCheckpointsOfLarge,
                         rowCaches: rowCaches)
                 }.run()
             }

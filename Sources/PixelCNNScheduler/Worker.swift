@@ -6,6 +6,7 @@
 
 import Foundation
 import PixelCNNEngine
+import PixelCNNKernels
 import Synchronization
 
 /// One thread's sessions and the images in them.
@@ -38,7 +39,7 @@ final class Worker {
         self.jobStarted = jobStarted
         sessions = PerSize(small: makeSession(.small), large: makeSession(.large))
         counters = queue.join(
-            number, PerSize(small: sessions.small.assistance, large: sessions.large.assistance))
+            number, PerSize(small: sessions.small.helperThread, large: sessions.large.helperThread))
         for size in JobSize.allCases {
             sessions[size].finishRow = { [unowned self] tag, row in
                 guard let image = images[tag] else { return }
@@ -108,8 +109,8 @@ final class Worker {
     private func park() {
         let turn = queue.nextTurn(of: number)
         lastInstant = .now
-        if case .help(let worker, let assistance) = turn {
-            assistance.help { queue.changes == changes }
+        if case .help(let worker, let helperThread) = turn {
+            helperThread.help { queue.changes == changes }
             queue.didHelp(worker)
             account()
         }

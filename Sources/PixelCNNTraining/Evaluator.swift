@@ -1,10 +1,11 @@
 // How well a model predicts images: its forward pass over each of them, on all threads. Keeps one block's activations.
 
+import PixelCNNKernels
 import PixelCNNModel
 
 /// Scores images with one model.
 package final class Evaluator {
-    private let sizes: Sizes
+    private let sizes: NetworkSizes
     private let arena: Arena  // owns the weights
     let passes: [ImagePass]
     private let team: Team
@@ -12,7 +13,7 @@ package final class Evaluator {
     /// Packs the model's weights for `threads` threads.
     package init(model: Model, threads: Int) {
         precondition(threads > 0)
-        let (sizes, kernels) = (Sizes(model.hyperparameters), Kernels.fastest)
+        let (sizes, kernels) = (NetworkSizes(model.hyperparameters), Kernels.fastest)
         let layout = ParameterLayout(sizes)
         let (arena, (flat, network)) = Arena.fitting { arena in
             (arena.floats(layout.count), PackedNetwork(arena, kernels: kernels, sizes: sizes, layout: layout))

@@ -1,7 +1,7 @@
 // What one step of the optimiser does: Adam as PyTorch has it, after clipping the gradient's norm, and the running
 // average of the weights.
 
-import CPixelKernels
+import PixelCNNKernels
 
 #if canImport(Glibc)
     import Glibc
@@ -25,8 +25,8 @@ package struct OptimizerStep: Sendable {
     }
 
     /// The kernel's constants for the step with this number, from 1.
-    func adam(step: Int, gradientNorm: Double) -> adam_step {
-        adam_step(
+    func adam(step: Int, gradientNorm: Double) -> AdamStep {
+        AdamStep(
             gradient_scale: Float(min(1, clip / (gradientNorm + 1e-6))),
             rate: Float(rate / (1 - pow(Self.beta1, Double(step)))), beta1: Float(Self.beta1), beta2: Float(Self.beta2),
             root_correction: Float(1 / (1 - pow(Self.beta2, Double(step))).squareRoot()),

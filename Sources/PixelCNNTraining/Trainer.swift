@@ -5,7 +5,7 @@
 // mod 8, a part takes its images in order, and the parts are added up in order. Threads only choose which of them works
 // on which part. Memory: one set of activations a thread, and 8 gradients.
 
-import CPixelKernels
+import PixelCNNKernels
 import PixelCNNModel
 
 /// Trains one model.
@@ -21,10 +21,10 @@ package final class Trainer {
     /// Steps taken.
     package private(set) var steps = 0
 
-    private let sizes: Sizes
+    private let sizes: NetworkSizes
     private let layout: ParameterLayout
     private let origin: Model  // what is under the masks
-    private let kernels: Kernels
+    private let training: TrainingKernels
     private let arena: Arena  // owns what `state` and `network` point to
     private let state: State
     private let network: PackedNetwork
@@ -61,9 +61,10 @@ package final class Trainer {
     init(model: Model, threads: Int, memory: Int, kernels: Kernels) throws(TrainingError) {
         precondition(threads > 0)
         hyperparameters = model.hyperparameters
-        let sizes = Sizes(model.hyperparameters)
+        let sizes = NetworkSizes(model.hyperparameters)
         let layout = ParameterLayout(sizes)
-        (self.sizes, self.kernels, self.layout, origin) = (sizes, kernels, layout, model)
+        (self.sizes, self.layout, origin) = (sizes, layout, model)
+        training = TrainingKernels(kernels)
 
         let carve = { (arena: Arena) in
             (
@@ -90,7 +91,7 @@ package final class Trainer {
 
     /// As many threads as memory allows that keep their activations; else as many as it allows that do not.
     private static func plan(
-        _ sizes: Sizes, threads: Int, shared: Int, memory: Int
+        _ sizes: NetworkSizes, threads: Int, shared: Int, memory: Int
     ) throws(TrainingError) -> (threads: Int, recomputes: Bool, byteCount: Int) {
         let (kept, recomputed) = (
             ImagePass.byteCount(sizes, recomputes: false), ImagePass.byteCount(sizes, recomputes: true)
@@ -121,9 +122,10 @@ package final class Trainer {
         withUnsafePointer(to: optimizer.adam(step: steps, gradientNorm: result.gradientNorm)) { adam in
             team.run(chunks) { _, item in
                 let start = item * chunk
-                kernels.training.pointee.adam(
-                    adam, state.gradients[0] + start, state.weights + start, state.means + start,
-                    state.squares + start, state.averages + start, min(chunk, layout.count - start))
+                training.adam(
+                    adam, gradient: state.gradients[0] + start, weights: state.weights + start,
+                    means: state.means + start, squares: state.squares + start, averages: state.averages + start,
+                    count: min(chunk, layout.count - start))
             }
         }
         pack(state.weights)
@@ -165,8 +167,8 @@ package final class Trainer {
             team.run(chunks) { _, item in
                 let start = item * chunk
                 let parts: [UnsafePointer<Float>] = state.gradients[..<used].map { UnsafePointer($0 + start) }
-                squares[item] = kernels.training.pointee.sum_parts(
-                    parts, used, state.gradients[0] + start, min(chunk, layout.count - start))
+                squares[item] = training.sumParts(
+                    parts, into: state.gradients[0] + start, count: min(chunk, layout.count - start))
             }
         }
         return squares.reduce(0, +)

@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import PixelCNNAPI
 import PixelCNNEngine
+import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNScheduler
 import PixelCNNServer

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import PixelCNNAPI
 import PixelCNNEngine
+import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNScheduler
 import PixelCNNServer

@@ -2,6 +2,7 @@
 // text.
 
 import Foundation
+import PixelCNNKernels
 import TestSupport
 import Testing
 

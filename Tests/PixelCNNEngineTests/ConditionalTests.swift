@@ -1,6 +1,7 @@
 // Class-conditional models: what each class adds is where the full forward pass has it, and an image's class is a
 // matter of that image alone.
 
+import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNReference
 import TestSupport

@@ -12,21 +12,6 @@ extension GivenPixels {
 }
 
 extension Engine {
-    /// Teacher-forced logits of an image, (d, C, H, W).
-    func logits(_ values: [UInt16], height: Int, width: Int, label: Int? = nil) -> [Float] {
-        let (channels, colors) = (hyperparameters.channels, hyperparameters.colors)
-        var logits = [Float](repeating: .nan, count: colors * channels * height * width)
-        let session = SamplingSession(engine: self, capacity: 1)
-        session.inspectLogits = { _, row, column, c, computed in
-            for v in 0..<colors {
-                logits[((v * channels + c) * height + row) * width + column] = computed[v]
-            }
-        }
-        session.add(ImageTask(height: height, width: width, label: label, source: .score(values: values)), tag: 0)
-        while session.count > 0 { session.step { _, _ in } }
-        return logits
-    }
-
     /// Results of tasks computed in one session, in order.
     func run(_ tasks: [ImageTask]) -> [ImageResult] {
         let session = SamplingSession(engine: self, capacity: tasks.count)

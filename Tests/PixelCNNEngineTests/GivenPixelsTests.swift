@@ -96,7 +96,7 @@ import Testing
                 steps += 1
             }
             #expect(rows == Array(0..<h.height))
-            return (session.givenRowsComputed, (steps - max(session.givenRowsComputed, 1) + 1) / h.width)
+            return (session.prefilledRows, (steps - max(session.prefilledRows, 1) + 1) / h.width)
         }
         #expect(rowsComputed { _ in true } == (0, 0))
         #expect(rowsComputed { $0 < 2 } == (2, h.height - 2))

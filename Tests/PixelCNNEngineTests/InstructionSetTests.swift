@@ -2,6 +2,7 @@
 // silently left out would make these tests say less than they seem to, so the processor's own list is asked.
 
 import Foundation
+import PixelCNNKernels
 import TestSupport
 import Testing
 

@@ -1,11 +1,10 @@
 // Every instruction set of this processor against the portable one, bit for bit, and the portable one against libm.
 
-import CPixelKernels
 import Foundation
 import TestSupport
 import Testing
 
-@testable import PixelCNNEngine
+@testable import PixelCNNKernels
 
 @Suite struct KernelTests {
     static let portable = Kernels.available[Kernels.available.count - 1]

@@ -1,7 +1,9 @@
 // bf16 weights are float weights that were rounded before: an exact oracle. What is rounded, and how, is written here a
 // second time, from docs/MODEL.md.
 
+import PixelCNNKernels
 import PixelCNNModel
+import PixelCNNReference
 import TestSupport
 import Testing
 

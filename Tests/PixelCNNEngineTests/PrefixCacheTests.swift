@@ -1,6 +1,7 @@
 // What is remembered of first rows changes no byte, saves every row it can, and stays within its budget.
 
 import Foundation
+import PixelCNNKernels
 import Synchronization
 import TestSupport
 import Testing
@@ -10,11 +11,13 @@ import Testing
 @Suite struct PrefixCacheTests {
     private let engine = Engine(model: SmallModels.colour)
     private let height = 6, width = 5
-    /// Bytes that the state after the last row but one takes, the largest of an image.
+    /// Bytes that the checkpoint after the last row but one takes, the largest of an image.
     private var largestEntry: Int {
         PrefixCache.Entry.byteCount(
-            state: RowCache.stateCount(geometry: engine.geometry, width: width), values: 3 * width * (height - 1))
+            checkpoint: layout(width: width).checkpointCount, values: 3 * width * (height - 1))
     }
+
+    private func layout(width: Int) -> RowCache.Layout { RowCache.Layout(engine.sizes, width: width) }
 
     private func task(
         _ index: Int, rows: Int = 0, of image: [UInt16] = [], temperature: Float = 1, width: Int? = nil
@@ -33,25 +36,26 @@ import Testing
     }
 
     /// The task's result, and how many given rows were computed for it.
-    private func run(_ task: ImageTask, _ cache: PrefixCache?, rowsBetweenStates: Int = 1) -> (ImageResult?, rows: Int)
-    {
+    private func run(_ task: ImageTask, _ cache: PrefixCache?, rowsBetweenCheckpoints: Int = 1) -> (
+        ImageResult?, rows: Int
+    ) {
         let session = SamplingSession(
-            engine: engine, capacity: 1, prefixCache: cache, rowsBetweenStates: rowsBetweenStates)
+            engine: engine, capacity: 1, prefixCache: cache, rowsBetweenCheckpoints: rowsBetweenCheckpoints)
         var result: ImageResult?
         session.add(task, tag: 0)
         while session.count > 0 { session.step { result = $1 } }
-        return (result, session.givenRowsComputed)
+        return (result, session.prefilledRows)
     }
 
     // MARK: - Bytes
 
     @Test(arguments: SmallModels.all.indices, [1, 3])
-    func warmAndColdImagesAreTheSame(_ index: Int, _ rowsBetweenStates: Int) {
+    func warmAndColdImagesAreTheSame(_ index: Int, _ rowsBetweenCheckpoints: Int) {
         let model = SmallModels.all[index].model
         let (engine, h) = (Engine(model: model), model.hyperparameters)
         let cache = PrefixCache()
         let session = SamplingSession(
-            engine: engine, capacity: 3, prefixCache: cache, rowsBetweenStates: rowsBetweenStates)
+            engine: engine, capacity: 3, prefixCache: cache, rowsBetweenCheckpoints: rowsBetweenCheckpoints)
         let (image, other) = (SmallModels.image(for: model, seed: 1), SmallModels.image(for: model, seed: 2))
         for (i, rows) in [h.height / 2, h.height / 2, h.height - 1, 1, h.height, h.height - 1].enumerated() {
             let tasks = [image, other, image].enumerated().map { j, image in
@@ -129,16 +133,18 @@ import Testing
     }
 
     @Test(arguments: [1, 3])
-    func aDrawnImageIsWarmFromEveryRowThatIsKept(_ rowsBetweenStates: Int) {
+    func aDrawnImageIsWarmFromEveryRowThatIsKept(_ rowsBetweenCheckpoints: Int) {
         let cache = PrefixCache()
-        guard case .values(let drawn) = run(task(0), cache, rowsBetweenStates: rowsBetweenStates).0 else {
+        guard case .values(let drawn) = run(task(0), cache, rowsBetweenCheckpoints: rowsBetweenCheckpoints).0 else {
             Issue.record("no values")
             return
         }
         for rows in 1..<height {
-            let again = run(task(0, rows: rows, of: drawn), cache, rowsBetweenStates: 100)
+            let again = run(task(0, rows: rows, of: drawn), cache, rowsBetweenCheckpoints: 100)
             // What the rows given before have added is one state each.
-            #expect(again.rows == (rows < rowsBetweenStates ? 1 : min(1, rows % rowsBetweenStates)), "\(rows) rows")
+            #expect(
+                again.rows == (rows < rowsBetweenCheckpoints ? 1 : min(1, rows % rowsBetweenCheckpoints)),
+                "\(rows) rows")
             #expect(again.0 == .values(drawn))
         }
     }
@@ -150,7 +156,7 @@ import Testing
             for (tag, task) in tasks.enumerated() { session.add(task, tag: tag) }
             var results: [Int: ImageResult] = [:]
             while session.count > 0 { session.step { results[$0] = $1 } }
-            #expect(session.givenRowsComputed == 2 * 4)
+            #expect(session.prefilledRows == 2 * 4)
             for (i, task) in tasks.enumerated() { #expect(results[i] == run(task, nil).0) }
             #expect(Set(results.values.map { "\($0)" }).count == 8)
         }
@@ -187,7 +193,7 @@ import Testing
                 while session.count > 0 { session.step { result = $1 } }
                 #expect(result == engine.run([task])[0])
                 expectedRows += 2
-                #expect(session.givenRowsComputed == expectedRows)
+                #expect(session.prefilledRows == expectedRows)
             }
         }
     }
@@ -196,7 +202,7 @@ import Testing
 
     @Test func aPrefixInUseOutlivesImagesThatNobodyAsksFor() {
         let (cache, image) = (PrefixCache(byteLimit: largestEntry * 8), image(1))
-        for i in 0..<2 { _ = run(task(i, rows: 4, of: image), cache, rowsBetweenStates: 100) }
+        for i in 0..<2 { _ = run(task(i, rows: 4, of: image), cache, rowsBetweenCheckpoints: 100) }
         for i in 0..<20 { _ = run(task(i), cache) }
         #expect(cache.status.evictions > 20)
         #expect(run(task(2, rows: 4, of: image), cache).rows == 0)
@@ -210,18 +216,19 @@ import Testing
             prefix.append(rowOf: image(UInt64(seed)), height: height)
             prefixes.append(prefix)
         }
-        let count = RowCache.stateCount(geometry: engine.geometry, width: width)
-        let bytes = PrefixCache.Entry.byteCount(state: count, values: 3 * width)
+        let count = layout(width: width).checkpointCount
+        let bytes = PrefixCache.Entry.byteCount(checkpoint: count, values: 3 * width)
         var contents = PrefixCache.Contents(byteLimit: 2 * bytes)
         func makeRoom(_ i: Int) -> (hasRoom: Bool, used: FloatBuffer?) {
             contents.makeRoom(
-                for: PrefixCache.Key(prefixes[i], rows: 1), prefixes[i].values(rows: 1), bytes: bytes, state: count)
+                for: PrefixCache.Key(prefixes[i], rows: 1), prefixes[i].values(rows: 1), bytes: bytes, checkpoint: count
+            )
         }
-        func insert(_ i: Int, _ state: FloatBuffer) {
+        func insert(_ i: Int, _ checkpoint: FloatBuffer) {
             contents.insert(
                 PrefixCache.Entry(
-                    key: PrefixCache.Key(prefixes[i], rows: 1), values: Array(prefixes[i].values(rows: 1)), state: state
-                ))
+                    key: PrefixCache.Key(prefixes[i], rows: 1), values: Array(prefixes[i].values(rows: 1)),
+                    checkpoint: checkpoint))
         }
         for i in 0..<2 {
             #expect(makeRoom(i).hasRoom)
@@ -231,8 +238,8 @@ import Testing
         #expect(read.count == 2 && !makeRoom(2).hasRoom && contents.status.entries == 2)
         read[0].readers -= 1
         let (hasRoom, used) = makeRoom(2)
-        #expect(hasRoom && used === read[0].state && contents.status.bytes == 2 * bytes)
-        // Room that is promised is no longer there for others, though its state is not yet.
+        #expect(hasRoom && used === read[0].checkpoint && contents.status.bytes == 2 * bytes)
+        // Room that is promised is no longer there for others, though its checkpoint is not yet.
         #expect(!makeRoom(0).hasRoom)
         if let used { insert(2, used) }
         #expect(contents.status.entries == 2 && contents.status.bytes == 2 * bytes && contents.status.evictions == 1)
@@ -260,24 +267,24 @@ import Testing
     @Test func idleRowCachesAreReusedAndBounded() {
         let bytes = engine.cacheBytes(width: width)
         let pool = RowCachePool(byteLimit: 2 * bytes)
-        let caches = (0..<3).map { _ in pool.take(geometry: engine.geometry, width: width) }
+        let caches = (0..<3).map { _ in pool.take(layout(width: width)) }
         #expect(pool.bytes == 0)
         for cache in caches { pool.put(cache) }
         #expect(pool.bytes == 2 * bytes)
-        #expect(pool.take(geometry: engine.geometry, width: width) === caches[2])
-        #expect(pool.take(geometry: engine.geometry, width: width + 1).width == width + 1)
+        #expect(pool.take(layout(width: width)) === caches[2])
+        #expect(pool.take(layout(width: width + 1)).layout.width == width + 1)
         #expect(pool.bytes == bytes)
     }
 
     @Test func idleRowCachesLeaveRoomForThoseInUse() {
         let bytes = engine.cacheBytes(width: width)
         let pool = RowCachePool(byteLimit: 4 * bytes, totalByteLimit: 3 * bytes)
-        let caches = (0..<4).map { _ in pool.take(geometry: engine.geometry, width: width) }
+        let caches = (0..<4).map { _ in pool.take(layout(width: width)) }
         for (idle, cache) in caches.enumerated() {  // beside three, two, one and none in use
             pool.put(cache)
             #expect(pool.bytes == idle * bytes)
         }
-        let narrow = pool.take(geometry: engine.geometry, width: 1)
-        #expect(narrow.byteCount < bytes && pool.bytes == 2 * bytes)
+        let narrow = pool.take(layout(width: 1))
+        #expect(narrow.layout.byteCount < bytes && pool.bytes == 2 * bytes)
     }
 }

@@ -2,6 +2,7 @@
 
 import Foundation
 import ImageFormats
+import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNReference
 import TestSupport

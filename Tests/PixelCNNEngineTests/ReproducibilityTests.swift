@@ -1,5 +1,7 @@
 // The reproducibility contract: an image's bytes depend on its request alone.
 
+import PixelCNNKernels
+import PixelCNNReference
 import TestSupport
 import Testing
 

@@ -60,7 +60,7 @@ struct StepAllocationTests {
         let session = SamplingSession(engine: engine, capacity: 1)
         let source = ImageTask.Source.sample(seed: 1, index: 0, parameters: SamplingParameters())
         session.add(ImageTask(height: 100, width: 40, source: source), tag: 0)
-        let helper = CountingHelper(session.assistance)
+        let helper = CountingHelper(session.helperThread)
         var (counts, isFinished) = ([Int](), false)
         counts.reserveCapacity(4000)
         while !isFinished {
@@ -93,13 +93,13 @@ private final class CountingHelper: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
     /// Returns when the thread is about to help.
-    init(_ assistance: Assistance) {
+    init(_ helperThread: HelperThread) {
         let isReady = DispatchSemaphore(value: 0)
         Thread { [self] in
             isReady.signal()
             while !isDone.load(ordering: .relaxed) {
                 let before = allocation_count()
-                assistance.help { !isDone.load(ordering: .relaxed) }
+                helperThread.help { !isDone.load(ordering: .relaxed) }
                 allocations.add(allocation_count() - before, ordering: .relaxed)
             }
             ended.signal()

@@ -1,5 +1,6 @@
 // Packing drops masked weights and pads to whole vectors: together about the size of the parameters, never much more.
 
+import PixelCNNKernels
 import PixelCNNModel
 import Testing
 

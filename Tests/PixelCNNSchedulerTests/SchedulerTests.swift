@@ -1,4 +1,5 @@
 import PixelCNNEngine
+import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNScheduler
 import TestSupport

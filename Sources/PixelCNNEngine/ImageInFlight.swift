@@ -1,0 +1,148 @@
+// One image on its way: where it stands, the rows it remembers, and the values it has so far.
+
+import PixelCNNKernels
+
+/// An image's position, memory and result. Owned by one session; a second thread that helps with it owns its wavefront
+/// meanwhile (see ``HelperThread``).
+final class ImageInFlight {
+    let tag: Int
+    let cache: RowCache
+    var wavefront: VerticalWavefront
+    private(set) var row = 0
+    private(set) var column = 0
+    /// Whether its given rows have been looked up.
+    var isStarted = false
+    /// The rows that are known: those that are given, and others as ``extendPrefix()`` adds them.
+    private(set) var prefix: RowPrefix
+
+    private let task: ImageTask
+    private let sizes: NetworkSizes
+    private var values: [UInt16]  // (C, H, W): drawn so far, or all given
+    private var logProbabilities: [Float]  // (C, H, W); empty where values are drawn
+    private let mask: [Bool]  // (H, W): pixels that are given; empty where none are but whole first rows
+    private let givenRows: Int  // given as a whole, from the top
+    private let drawnRows: Int  // all pixels from this row on are given
+
+    /// An image at its first pixel; `chain` hashes its rows where somebody wants to know them by.
+    init(task: ImageTask, tag: Int, cache: RowCache, chain: RowPrefix.Chain?) {
+        self.task = task
+        self.tag = tag
+        self.cache = cache
+        sizes = cache.layout.sizes
+        wavefront = VerticalWavefront(sizes: sizes, height: task.height, width: task.width)
+        let count = sizes.channels * task.height * task.width
+        switch task.source {
+        case .sample:
+            values = task.given?.values ?? Array(repeating: 0, count: count)
+            logProbabilities = []
+        case .score(let given):
+            values = given
+            logProbabilities = Array(repeating: 0, count: count)
+        }
+        let colors = cache.layout.sizes.colors
+        precondition(values.count == count && values.allSatisfy { $0 < colors })
+        if let given = task.given { precondition((given.height, given.width) == (task.height, task.width)) }
+        mask = task.given?.mask ?? []
+        givenRows = task.given?.firstRows ?? 0
+        drawnRows = task.given?.drawnRows ?? task.height
+        prefix = RowPrefix(width: task.width, label: task.label, chain: chain ?? RowPrefix.siphash)
+        for _ in 0..<givenRows { prefix.append(rowOf: values, height: task.height) }
+    }
+
+    var width: Int { task.width }
+
+    /// The image's class, where the model is conditional.
+    var label: Int? { task.label }
+
+    /// The number of the current pixel, row by row: as many are complete.
+    var pixel: Int { row * task.width + column }
+
+    /// Whether the image has advanced past its last pixel.
+    var isComplete: Bool { row == task.height }
+
+    /// Whether the current row is given as a whole, so that none of its values is drawn or scored.
+    var isGivenRow: Bool { column == 0 && row < givenRows }
+
+    /// Whether the current pixel is given.
+    var isGivenPixel: Bool { !mask.isEmpty && mask[pixel] }
+
+    /// Whether nothing is left to draw, though rows may be left.
+    var isRestGiven: Bool { row >= drawnRows && !isComplete }
+
+    /// Whether the image stands below the last of its given rows.
+    var isBelowGivenRows: Bool { column == 0 && row == givenRows }
+
+    /// Whether values are drawn.
+    var isDrawn: Bool { if case .sample = task.source { true } else { false } }
+
+    /// What the task asked for; complete once the image has advanced past its last pixel.
+    var result: ImageResult {
+        switch task.source {
+        case .sample: .values(values)
+        case .score: .logProbabilities(logProbabilities)
+        }
+    }
+
+    /// The value of channel `c` at a place of the current row that is given or drawn already.
+    func value(channel c: Int, column: Int) -> Int {
+        Int(values[(c * task.height + row) * task.width + column])
+    }
+
+    /// Values of a row, C·W.
+    var rowCount: Int { sizes.channels * task.width }
+
+    /// The values of a row, (C, W).
+    func values(row: Int) -> [UInt16] {
+        (0..<sizes.channels).flatMap { c in
+            let start = (c * task.height + row) * task.width
+            return values[start..<start + task.width]
+        }
+    }
+
+    /// The value of channel `c` at the current pixel, drawn or given; keeps what the task asks for.
+    func chooseValue(channel c: Int, logits: UnsafePointer<Float>, with categorical: Categorical) -> Int {
+        let place = (c * task.height + row) * task.width + column
+        if isGivenPixel { return Int(values[place]) }
+        switch task.source {
+        case .sample(let seed, let index, let parameters, _):
+            let position = UInt64(pixel * sizes.channels + c)
+            let u = Philox(seed: seed, index: index).uniform(at: position)
+            let value = categorical.draw(logits, uniform: u, parameters: parameters)
+            values[place] = UInt16(value)
+            return value
+        case .score:
+            let value = Int(values[place])
+            logProbabilities[place] = categorical.logProbability(logits, of: value)
+            return value
+        }
+    }
+
+    /// Keeps in_conv's output (F) of the current pixel: the vertical stack reads it from the next row on.
+    func storeInputFeatures(_ features: UnsafePointer<Float>) {
+        cache.verticalInput(block: 0, row: row, column: column).base.update(from: features, count: sizes.filters)
+    }
+
+    /// Goes on to the next pixel.
+    func advance() {
+        column += 1
+        if column == task.width { advanceRow() }
+    }
+
+    /// Goes on to the next row's start.
+    func advanceRow() {
+        row += 1
+        column = 0
+    }
+
+    /// Adds the row above to ``prefix``, where it is not there yet.
+    func extendPrefix() {
+        if prefix.rows < row { prefix.append(rowOf: values, height: task.height) }
+    }
+
+    /// Goes on below the first `rows` rows, the checkpoint after which is in the cache.
+    func resume(belowRows rows: Int) {
+        row = rows
+        column = 0
+        wavefront = VerticalWavefront(sizes: sizes, height: task.height, width: task.width, row: rows)
+    }
+}

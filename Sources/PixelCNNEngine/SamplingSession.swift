@@ -1,0 +1,341 @@
+// A batch of images that step together, each at a position and of a size of its own. A step takes every image one pixel
+// further: at a row's start the vertical stack, then the horizontal stack and the output layers, value by value. It
+// comes in pieces, since the vertical rows of many images take fifty times as long as their pixels; images join and
+// leave between pieces. An image's result does not depend on what else is in the session, nor on the helper
+// thread, which helps with the last one.
+
+import PixelCNNKernels
+
+/// Images in flight on one thread: add tasks, step, take what is finished. Not thread-safe, except for ``helperThread``.
+package final class SamplingSession {
+    /// The most images that can be in flight at once.
+    package let capacity: Int
+    /// Images in flight.
+    package var count: Int { images.count + prefilling.count }
+    /// Where a second thread helps with an image that is the only one in flight.
+    package let helperThread: HelperThread
+
+    private let engine: Engine
+    private let vertical: VerticalStack
+    private let horizontal: HorizontalStack
+    private let prefill: Prefill
+    private let categorical: Categorical
+    private let rowCaches: RowCachePool
+    private let prefixCache: PrefixCache?
+    private let rowsBetweenCheckpoints: Int
+    private var images: [ImageInFlight] = []  // image i has slot i of the horizontal stack
+    /// In their given rows, a row a step. Of several with the same rows the first one computes them.
+    private var prefilling: [ImageInFlight] = []
+    /// Rows prefilled, of all images: for tests.
+    private(set) var prefilledRows = 0
+
+    /// The step that has begun: images in prefill that are still to go a row further, the first ones, and images whose
+    /// vertical row is there, also the first ones.
+    private var begun: (prefillsLeft: Int, prepared: Int)?
+    /// Columns of a block that a piece takes at most: half a millisecond's work for the published network.
+    private static let columnsOfPiece = 256
+
+    /// Hears of each row of an image that is complete, in order, before `finish` hears of the image.
+    package var finishRow: ((_ tag: Int, _ row: CompletedRow) -> Void)?
+
+    /// Sees the logits (d) of each value, teacher-forced or drawn, before it is chosen: for tests and comparisons.
+    package var inspectLogits: ((_ tag: Int, _ row: Int, _ column: Int, _ channel: Int, UnsafePointer<Float>) -> Void)?
+
+    /// Hears which phase of a step of several images, or one without a helper thread, begins: for measurements.
+    package var observePhase: ((SamplingPhase) -> Void)?
+
+    /// A session without images. Memory for `capacity` pixels is allocated now, an image's rows when it is added.
+    ///
+    /// - Parameters:
+    ///   - prefixCache: where given rows are looked up, and the checkpoints after them and after every
+    ///     `rowsBetweenCheckpoints` rows of drawn images are kept; of the same engine.
+    ///   - rowCaches: where rows of images come from and go to; of the same engine.
+    package init(
+        engine: Engine, capacity: Int, prefixCache: PrefixCache? = nil, rowsBetweenCheckpoints: Int = 1,
+        rowCaches: RowCachePool = RowCachePool()
+    ) {
+        precondition(capacity > 0 && rowsBetweenCheckpoints > 0)
+        self.engine = engine
+        self.capacity = capacity
+        self.prefixCache = prefixCache
+        self.rowsBetweenCheckpoints = rowsBetweenCheckpoints
+        self.rowCaches = rowCaches
+        vertical = VerticalStack(engine: engine)
+        horizontal = HorizontalStack(engine: engine, capacity: capacity)
+        prefill = Prefill(engine: engine)
+        categorical = Categorical(kernels: engine.kernels, colors: engine.sizes.colors)
+        helperThread = HelperThread(
+            vertical: VerticalStack(engine: engine), horizontal: horizontal, channels: engine.sizes.channels)
+        images.reserveCapacity(capacity)
+        prefilling.reserveCapacity(capacity)
+    }
+
+    deinit { helperThread.takeBack() }
+
+    /// Takes in an image; it moves with the next piece. `tag` comes back with its result.
+    package func add(_ task: ImageTask, tag: Int) {
+        precondition(count < capacity, "the session is full")
+        precondition(task.height > 0 && task.width > 0)
+        precondition(engine.hyperparameters.accepts(label: task.label))
+        helperThread.takeBack()
+        vertical.reserve(columns: min(task.width, Self.columnsOfPiece))
+        let image = ImageInFlight(
+            task: task, tag: tag, cache: rowCaches.take(RowCache.Layout(engine.sizes, width: task.width)),
+            chain: prefixCache?.chain)
+        if image.isGivenRow {
+            prefill.reserve(width: task.width)
+            prefilling.append(image)
+        } else {
+            images.append(image)
+        }
+    }
+
+    /// Takes every image one pixel further, or one row where it is given, and hands those that are complete to
+    /// `finish`.
+    package func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
+        while !stepPiece(finish: finish) {}
+    }
+
+    /// Does a piece of a step: some columns of one image's vertical row, or a pixel of all images. Returns whether the
+    /// step is complete.
+    package func stepPiece(finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
+        var (prefillsLeft, prepared) = begun ?? (prefilling.count, 0)
+        let isComplete = stepPiece(&prefillsLeft, &prepared, finish)
+        begun = isComplete ? nil : (prefillsLeft, prepared)
+        return isComplete
+    }
+
+    /// Drops the images whose tag the predicate picks, unfinished.
+    package func removeAll(where isUnwanted: (_ tag: Int) -> Bool) {
+        for place in prefilling.indices.reversed() where isUnwanted(prefilling[place].tag) {
+            removePrefilling(place: place)
+        }
+        if let step = begun { begun = (min(step.prefillsLeft, prefilling.count), step.prepared) }
+        for slot in images.indices.reversed() where isUnwanted(images[slot].tag) { remove(slot: slot) }
+    }
+
+    // MARK: - A step
+
+    private func stepPiece(
+        _ prefillsLeft: inout Int, _ prepared: inout Int, _ finish: (_ tag: Int, _ result: ImageResult) -> Void
+    ) -> Bool {
+        if prefillsLeft > 0 {
+            if prefillRow(place: prefillsLeft - 1, finish) { prefillsLeft -= 1 }
+            return prefillsLeft == 0 && images.isEmpty
+        }
+        if images.isEmpty { return true }
+        if count == 1 && helperThread.lend(images[0]) {
+            stepWithHelper(images[0])
+        } else {
+            while prepared < images.count {
+                let image = images[prepared]
+                if image.wavefront.ready <= image.pixel {
+                    observePhase?(.vertical)
+                    computeVertical(image)
+                    return false
+                }
+                prepared += 1
+            }
+            stepTogether()
+        }
+        for slot in images.indices.reversed() where images[slot].isComplete {
+            finish(images[slot].tag, images[slot].result)
+            remove(slot: slot)
+        }
+        return true
+    }
+
+    /// A pixel of all images, whose vertical rows are there.
+    private func stepTogether() {
+        let count = images.count
+        observePhase?(.horizontal)
+        for slot in 0..<count {
+            let image = images[slot]
+            horizontal.beginPixel(slot: slot, row: image.row, column: image.column, cache: image.cache)
+        }
+        horizontal.addLeftTaps(count: count)
+        let needsLogits = images.contains { !$0.isGivenPixel }
+        for c in 0..<engine.sizes.channels {
+            horizontal.computeGroup(c, count: count)
+            observePhase?(.output)
+            if needsLogits { horizontal.computeLogits(c, count: count) }
+            observePhase?(.draw)
+            for slot in 0..<count { chooseValue(c, slot, images[slot]) }
+            observePhase?(.horizontal)
+        }
+        for slot in 0..<count {
+            images[slot].storeInputFeatures(horizontal.inputFeatures(slot: slot))
+            advance(images[slot])
+        }
+    }
+
+    /// The same for a single image, while the helper thread prepares the next row and the next pixel.
+    private func stepWithHelper(_ image: ImageInFlight) {
+        helperThread.beginPixel(of: image)
+        for c in 0..<engine.sizes.channels {
+            horizontal.computeGroup(c, count: 1)
+            helperThread.didCompute(group: c, of: image)
+            if !image.isGivenPixel { horizontal.computeLogits(c, count: 1) }
+            chooseValue(c, 0, image)
+        }
+        image.storeInputFeatures(horizontal.inputFeatures(slot: 0))
+        advance(image)
+        if !image.isComplete { helperThread.didAdvance(image) }
+    }
+
+    /// The next piece of the image's vertical rows, when the row above is complete.
+    private func computeVertical(_ image: ImageInFlight, passingToHorizontal: Bool = true) {
+        guard let piece = image.wavefront.nextPiece(drawn: image.pixel, least: 1, most: Self.columnsOfPiece) else {
+            preconditionFailure("the vertical stack waits for a row that is not complete")
+        }
+        vertical.compute(piece, of: image.cache, label: image.label, passingToHorizontal: passingToHorizontal)
+        image.wavefront.complete(piece)
+    }
+
+    private func chooseValue(_ c: Int, _ slot: Int, _ image: ImageInFlight) {
+        let logits = horizontal.logits(slot: slot)
+        if !image.isGivenPixel { inspectLogits?(image.tag, image.row, image.column, c, logits) }
+        let value = image.chooseValue(channel: c, logits: logits, with: categorical)
+        let normalized = engine.normalizedValues[value]
+        image.cache.pixels(row: image.row, column: image.column)[c] = normalized
+        horizontal.setValue(normalized, slot: slot, channel: c)
+    }
+
+    private func advance(_ image: ImageInFlight) {
+        image.advance()
+        if image.column == 0 { didCompleteRow(of: image) }
+    }
+
+    /// The image stands at a row's start: the row above is complete, and with it the image where the rest is prefilling.
+    private func didCompleteRow(of image: ImageInFlight) {
+        tellOfRow(above: image)
+        if let prefixCache, image.isDrawn, !image.isComplete {
+            image.extendPrefix()
+            if image.row.isMultiple(of: rowsBetweenCheckpoints) || image.isBelowGivenRows {
+                prefixCache.store(image.prefix, rows: image.row, from: image.cache)
+            }
+        }
+        if image.isRestGiven { completeRest(of: image) }
+    }
+
+    /// Nothing of what is left needs to be computed.
+    private func completeRest(of image: ImageInFlight) {
+        while !image.isComplete {
+            image.advanceRow()
+            tellOfRow(above: image)
+        }
+    }
+
+    private func tellOfRow(above image: ImageInFlight) {
+        finishRow?(image.tag, CompletedRow(row: image.row - 1, image: image))
+    }
+
+    // MARK: - Prefill
+
+    /// A piece of a given row, and whether that was the row's last; an image that has no more of them joins the others.
+    private func prefillRow(place: Int, _ finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
+        let image = prefilling[place]
+        if image.isRestGiven {
+            completeRest(of: image)
+        } else if image.isGivenRow {
+            if let first = prefilling.first(where: { $0.prefix.isSame(as: image.prefix) }), first !== image {
+                return true
+            }
+            if !image.isStarted { start(image) }
+            if image.isGivenRow {
+                guard prefillPiece(of: image) else { return false }
+                if image.isGivenRow { return true }
+            }
+            share(image)
+        }
+        removePrefilling(place: place, isDone: image.isComplete)
+        if image.isComplete {
+            finish(image.tag, image.result)
+        } else {
+            images.append(image)
+        }
+        return true
+    }
+
+    /// Looks for the checkpoint after as many of the image's given rows as are known.
+    private func start(_ image: ImageInFlight) {
+        image.isStarted = true
+        guard let rows = prefixCache?.restore(image.prefix, into: image.cache), rows > 0 else { return }
+        resume(image, belowRows: rows)
+    }
+
+    private func resume(_ image: ImageInFlight, belowRows rows: Int) {
+        image.resume(belowRows: rows)
+        for row in 0..<rows { finishRow?(image.tag, CompletedRow(row: row, image: image)) }
+    }
+
+    /// A piece of the given row that the image stands at; whether it was the last.
+    private func prefillPiece(of image: ImageInFlight) -> Bool {
+        if image.wavefront.ready < image.pixel + image.width {
+            computeVertical(image, passingToHorizontal: false)
+            return false
+        }
+        prefill.compute(image)
+        prefilledRows += 1
+        image.advanceRow()
+        didCompleteRow(of: image)
+        return true
+    }
+
+    /// Gives the checkpoint after an image's given rows to those that have waited for it.
+    private func share(_ image: ImageInFlight) {
+        let rows = image.prefix.rows
+        for other in prefilling where other !== image && other.prefix.isSame(as: image.prefix) {
+            other.cache.copyCheckpoint(of: image.cache, rows: rows)
+            resume(other, belowRows: rows)
+            prefixCache?.didShare(rows: rows)
+        }
+    }
+
+    // MARK: - Leaving
+
+    private func removePrefilling(place: Int, isDone: Bool = true) {
+        if isDone { rowCaches.put(prefilling[place].cache) }
+        prefilling.remove(at: place)
+    }
+
+    /// The last image takes the free slot.
+    private func remove(slot: Int) {
+        helperThread.takeBack()
+        rowCaches.put(images[slot].cache)
+        let last = images.count - 1
+        if slot != last {
+            horizontal.move(from: last, to: slot)
+            images[slot] = images[last]
+        }
+        images.removeLast()
+        // The image that took the slot may not be prepared.
+        if let step = begun { begun = (step.prefillsLeft, min(step.prepared, slot)) }
+    }
+}
+
+// MARK: - What a session tells of
+
+/// A row of an image in flight that is complete: drawn, given or scored. Valid during the call that hands it out.
+package struct CompletedRow {
+    /// The row's number in its image.
+    package let row: Int
+    /// How many values it has, C·W.
+    package var count: Int { image.rowCount }
+    /// The values, (C, W); a copy.
+    package var values: [UInt16] { image.values(row: row) }
+
+    let image: ImageInFlight
+}
+
+/// What a session computes at the moment.
+package enum SamplingPhase: Int, Sendable, CaseIterable {
+    /// The vertical stack: a row of every block.
+    case vertical
+    /// `in_conv` and the horizontal stack, and whatever belongs to no other phase.
+    case horizontal
+    /// The two output layers.
+    case output
+    /// Drawing the values, and telling the images about them.
+    case draw
+}
