@@ -7,7 +7,7 @@ import PixelCNNAPI
 struct PixelCNNTrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pixelcnn-train",
-        abstract: "Train, evaluate, plot, inspect and convert gated PixelCNN models.",
+        abstract: "Train, evaluate, verify, plot, inspect and convert gated PixelCNN models.",
         discussion: """
             The first command, train, need not be named; pixelcnn-train train --help has its options.
 
@@ -17,10 +17,12 @@ struct PixelCNNTrain: ParsableCommand {
             EXAMPLES
               pixelcnn-train --data images/ --output mine.safetensors
               pixelcnn-train evaluate mine.safetensors images/
+              pixelcnn-train verify mine.safetensors
               pixelcnn-train inspect pixelcnn.pt
               pixelcnn-train convert pixelcnn.pt pixelcnn.safetensors
 
             EXIT STATUS
+              1   verify: logits beyond the bound
               64  wrong usage
               65  bad model file or data
               66  no such file
@@ -28,6 +30,6 @@ struct PixelCNNTrain: ParsableCommand {
               130 training was interrupted and saved
             """,
         version: "pixelcnn-train \(Version.current)",
-        subcommands: [Train.self, Evaluate.self, ReceptiveFieldCommand.self, Inspect.self, Convert.self],
+        subcommands: [Train.self, Evaluate.self, Verify.self, ReceptiveFieldCommand.self, Inspect.self, Convert.self],
         defaultSubcommand: Train.self)
 }
