@@ -56,8 +56,7 @@ let package = Package(
         .systemLibrary(name: "CMessageDigest", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Leaves: depend on no layer of ours.
-        .target(name: "AtomicFiles", swiftSettings: settings),
-        .target(name: "Digests", dependencies: ["CMessageDigest"], swiftSettings: settings),
+        .target(name: "Support", dependencies: ["CMessageDigest"], swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
         .target(name: "StrictJSON", swiftSettings: settings),
         .target(name: "PixelCNNAPI", dependencies: ["StrictJSON"], swiftSettings: settings),
@@ -66,7 +65,7 @@ let package = Package(
 
         // The network, from file to service.
         .target(
-            name: "PixelCNNModel", dependencies: ["AtomicFiles", "CZlib", "Digests", "StrictJSON"],
+            name: "PixelCNNModel", dependencies: ["CZlib", "StrictJSON", "Support"],
             swiftSettings: settings),
         .target(name: "PixelCNNKernels", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
         .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "PixelCNNKernels"], swiftSettings: settings),
@@ -76,16 +75,16 @@ let package = Package(
         .target(
             name: "PixelCNNTraining",
             dependencies: [
-                "PixelCNNModel", "PixelCNNKernels", "ImageFormats", "Digests", "CCairo", "CMessageDigest",
+                "PixelCNNModel", "PixelCNNKernels", "ImageFormats", "Support", "CCairo",
             ],
             swiftSettings: settings),
         .target(
-            name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", "PixelCNNKernels", collections],
+            name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", "PixelCNNKernels", "Support", collections],
             swiftSettings: settings),
         .target(
             name: "PixelCNNServer",
             dependencies: [
-                "Digests", "ImageFormats", "PixelCNNAPI", "PixelCNNScheduler", "PrometheusMetrics",
+                "Support", "ImageFormats", "PixelCNNAPI", "PixelCNNScheduler", "PrometheusMetrics",
                 httpTypes, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
                 nioHTTPTypesHTTP1, nioPosix, serviceLifecycle,
             ], resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
@@ -95,19 +94,19 @@ let package = Package(
             name: "pixelcnnd",
             dependencies: [
                 "CMalloc", "CSystemd", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
-                "PixelCNNScheduler",
-                "PixelCNNServer", argumentParser, logging, nioCore, serviceLifecycle, unixSignals, yams,
+                "PixelCNNScheduler", "PixelCNNServer", "Support", argumentParser, logging, nioCore, serviceLifecycle,
+                unixSignals, yams,
             ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn",
             dependencies: [
-                "AtomicFiles", "ImageFormats", "PixelCNNAPI", argumentParser, nioCore, nioPosix, nioHTTP1, unixSignals,
+                "Support", "ImageFormats", "PixelCNNAPI", argumentParser, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-train",
             dependencies: [
-                "AtomicFiles", "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
+                "Support", "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
                 "PixelCNNReference", "PixelCNNTraining", "Plots", argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
@@ -125,12 +124,12 @@ let package = Package(
             name: "TestSupport", dependencies: ["ImageFormats", "PixelCNNModel"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),
-        .testTarget(name: "AtomicFilesTests", dependencies: ["AtomicFiles"], swiftSettings: settings),
+        .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: settings),
         .testTarget(
             name: "ImageFormatsTests", dependencies: ["ImageFormats"], exclude: ["Fixtures"], swiftSettings: settings),
         .testTarget(name: "PlotsTests", dependencies: ["Plots", "ImageFormats"], swiftSettings: settings),
         .testTarget(
-            name: "PixelCNNModelTests", dependencies: ["PixelCNNModel", "Digests"], exclude: ["Fixtures"],
+            name: "PixelCNNModelTests", dependencies: ["PixelCNNModel", "Support"], exclude: ["Fixtures"],
             swiftSettings: settings),
         .testTarget(
             name: "TrainCommandTests",
@@ -162,14 +161,14 @@ let package = Package(
         .testTarget(
             name: "PixelCNNServerTests",
             dependencies: [
-                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "Digests", "ImageFormats",
+                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "Support", "ImageFormats",
                 "PixelCNNScheduler", inMemoryLogging, logging, nioCore, nioPosix, serviceLifecycle,
             ], swiftSettings: settings),
         .testTarget(
             name: "DaemonTests",
             dependencies: [
                 "ServerTestSupport", "TestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "PixelCNNModel",
-                "Digests", "ImageFormats", logging,
+                "Support", "ImageFormats", logging,
             ],
             swiftSettings: settings),
         .testTarget(

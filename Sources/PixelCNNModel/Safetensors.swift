@@ -4,8 +4,8 @@
 // tensors can share. Writing is deterministic, holds one tensor at a time, and puts float32 first, so that every tensor
 // starts aligned and the daemon reads it in place.
 
-import AtomicFiles
 import StrictJSON
+import Support
 
 // MARK: - Reading
 

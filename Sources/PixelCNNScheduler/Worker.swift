@@ -7,6 +7,7 @@
 import Foundation
 import PixelCNNEngine
 import PixelCNNKernels
+import Support
 import Synchronization
 
 /// One thread's sessions and the images in them.
@@ -189,8 +190,7 @@ struct ComputeThread: Sendable {
     /// Starts the thread; `name` (15 bytes at most) is what `top -H` shows.
     init(name: String, run: @escaping @Sendable () -> Void) {
         let thread = Thread { [isDone] in
-            // On Linux this is the calling thread's own. A sandbox may forbid it, and then priorities stay equal.
-            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 15)
+            ThreadPriority.lower()
             run()
             isDone.signal()
         }

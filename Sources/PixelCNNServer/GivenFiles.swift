@@ -1,11 +1,11 @@
 // What images start with, from a request's files to the pixels of its job. Sizes are judged before anything of that
 // size is allocated: a small file may claim very many pixels.
 
-import Digests
 import ImageFormats
 import Logging
 import PixelCNNAPI
 import PixelCNNScheduler
+import Support
 
 struct GivenFiles {
     private typealias Field = GivenImage.Field

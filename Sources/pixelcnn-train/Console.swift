@@ -5,12 +5,11 @@ import Foundation
 import PixelCNNModel
 import PixelCNNTraining
 import Plots
+import Support
 
 enum Console {
     /// Prints a warning to standard error.
-    static func warn(_ text: String) {
-        try? FileHandle.standardError.write(contentsOf: Data("pixelcnn-train: warning: \(text)\n".utf8))
-    }
+    static func warn(_ text: String) { say("pixelcnn-train: warning: \(text)") }
 
     /// Warns of an array that holds a model's own values, where levels are read.
     static func warnOfValues(_ images: ImageSet, colors: Int, in data: String) {
@@ -21,36 +20,31 @@ enum Console {
     }
 
     /// Prints a line for a person to standard error.
-    static func say(_ text: String) {
-        try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
-    }
+    static func say(_ text: String) { StandardError.write("\(text)\n") }
 
-    /// Prints the error as one line to standard error; the exit code that goes with it.
-    static func failure(_ error: ModelFileError) -> ExitCode { failure("\(error)", code: error.exitCode.rawValue) }
-
-    /// Prints one line to standard error; the exit code as given.
-    static func failure(_ text: String, code: Int32) -> ExitCode {
-        say("pixelcnn-train: \(text)")
-        return ExitCode(code)
-    }
-
-    /// Does `body`; each of our errors becomes one line and its exit code.
+    /// Runs `body`; each of our errors becomes one line and its exit code.
     static func reporting(_ body: () throws -> Void) throws {
         do {
             try body()
             guard fflush(nil) == 0 else {  // nil: all streams
-                throw failure("cannot write to standard output: \(String(cString: strerror(errno)))", code: 73)
+                throw Failure(.cannotCreate, "cannot write to standard output: \(String(cString: strerror(errno)))")
             }
-        } catch let error as ModelFileError {
-            throw failure(error)
-        } catch let error as DataError {
-            throw failure("\(error)", code: error.isMissing ? 66 : 65)
-        } catch let error as TrainingError {
-            throw failure("\(error)", code: error.isUnwritten ? 73 : 65)
-        } catch let error as PlotError {
-            throw failure("\(error)", code: 71)
-        } catch let error as HyperparametersError {
-            throw failure("\(error)", code: 64)
+        } catch {
+            guard let failure = failure(error) else { throw error }
+            say("pixelcnn-train: \(failure.message)")
+            throw ExitCode(failure.status.rawValue)
+        }
+    }
+
+    private static func failure(_ error: any Error) -> Failure? {
+        switch error {
+        case let failure as Failure: failure
+        case let error as ModelFileError: Failure(error.exitCode, "\(error)")
+        case let error as DataError: Failure(error.isMissing ? .noInput : .dataError, "\(error)")
+        case let error as TrainingError: Failure(error.isUnwritten ? .cannotCreate : .dataError, "\(error)")
+        case let error as PlotError: Failure(.osError, "\(error)")
+        case let error as HyperparametersError: Failure(.usage, "\(error)")
+        default: nil
         }
     }
 
@@ -64,3 +58,6 @@ enum Console {
         return String(text.reversed())
     }
 }
+
+/// Nats as bits.
+func bits(_ nats: Double) -> Double { nats / log(2) }

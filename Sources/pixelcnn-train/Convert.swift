@@ -32,7 +32,7 @@ struct Convert: ParsableCommand {
     }
 
     func run() throws {
-        do throws(ModelFileError) {
+        try Console.reporting {
             let model = try Model.load(path: input, height: size.height, width: size.width)
             for warning in model.source.warnings { Console.warn(warning) }
             try model.writeSafetensors(to: output)
@@ -42,8 +42,6 @@ struct Convert: ParsableCommand {
                 "\(output): \(Console.grouped(network.parameterCount)) parameters, images \(network.channels) × "
                     + "\(network.height) × \(network.width), \(Console.grouped(written.source.byteCount)) bytes, "
                     + "sha256 \(written.source.sha256)")
-        } catch {
-            throw Console.failure(error)
         }
     }
 }

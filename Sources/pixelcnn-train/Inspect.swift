@@ -21,7 +21,7 @@ struct Inspect: ParsableCommand {
     @OptionGroup var size: ImageSizeOptions
 
     func run() throws {
-        do throws(ModelFileError) {
+        try Console.reporting {
             let contents = try ModelContents.read(path: file)
             do throws(ModelFileError) {
                 printModel(try Model(contents, height: size.height, width: size.width))
@@ -31,8 +31,6 @@ struct Inspect: ParsableCommand {
                 printTensors(contents)
                 throw error
             }
-        } catch {
-            throw Console.failure(error)
         }
     }
 

@@ -6,6 +6,7 @@ import Foundation
 import PixelCNNModel
 import PixelCNNTraining
 import Plots
+import Support
 
 struct ReceptiveFieldCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -68,12 +69,13 @@ struct ReceptiveFieldCommand: ParsableCommand {
             let of = of ?? ColorChannel(index: min(1, size.channels - 1))
             let at = at ?? PixelPosition(row: size.height / 2, column: size.width / 2)
             for (name, channel) in [("--channel", channel), ("--of", of)] where channel.index >= size.channels {
-                throw Console.failure(
-                    "\(name) is \(channel.index); \(self.model) has channels 0 to \(size.channels - 1)", code: 64)
+                throw Failure(
+                    .usage, "\(name) is \(channel.index); \(self.model) has channels 0 to \(size.channels - 1)")
             }
             guard at.row < size.height, at.column < size.width else {
-                throw Console.failure(
-                    "--at is \(at.row),\(at.column); allowed are 0,0 to \(size.height - 1),\(size.width - 1)", code: 64)
+                throw Failure(
+                    .usage,
+                    "--at is \(at.row),\(at.column); allowed are 0,0 to \(size.height - 1),\(size.width - 1)")
             }
             let plot = ReceptiveFieldPlot(
                 model: model, name: (self.model as NSString).lastPathComponent, channel: channel, of: of, at: at,

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import PixelCNNModel
 import PixelCNNTraining
+import Support
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -81,8 +82,8 @@ struct Train: ParsableCommand {
             try files.checkWritable()
             let isBegun = FileManager.default.fileExists(atPath: files.checkpoint)
             if resume, !isBegun {
-                throw Console.failure(
-                    "\(files.checkpoint): no such file to go on with; leave out --resume to begin", code: 66)
+                throw Failure(
+                    .noInput, "\(files.checkpoint): no such file to go on with; leave out --resume to begin")
             }
             if !resume, isBegun {
                 Console.warn(

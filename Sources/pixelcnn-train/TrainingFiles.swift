@@ -1,10 +1,10 @@
 // The files of a run, named after its output: pixelcnn.pt has pixelcnn.checkpoint.safetensors, pixelcnn.log.jsonl and
 // pixelcnn.samples.png beside it; the plot is called loss.png, as the original's is.
 
-import AtomicFiles
 import Foundation
 import PixelCNNModel
 import PixelCNNTraining
+import Support
 
 struct TrainingFiles {
     let output: String

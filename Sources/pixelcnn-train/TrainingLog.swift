@@ -1,9 +1,9 @@
 // A run's log: one JSON object a line, a line a step and a line an epoch. A run that goes on from a checkpoint first
 // drops the lines of the steps that it takes again.
 
-import AtomicFiles
 import Foundation
 import PixelCNNTraining
+import Support
 
 final class TrainingLog {
     private let path: String

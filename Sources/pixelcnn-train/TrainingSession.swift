@@ -5,6 +5,7 @@ import Foundation
 import PixelCNNModel
 import PixelCNNTraining
 import Plots
+import Support
 
 struct TrainingSession {
     let run: TrainingRun
@@ -17,10 +18,13 @@ struct TrainingSession {
     /// Takes all steps that are left.
     /// - Throws: what stops the run; `ExitCode(130)` after Ctrl-C, once a checkpoint is written.
     func toEnd() throws {
-        let interruption = Interruption()
+        // Whichever signal it was, an interrupted run ends with the same status.
+        let interruption = Interruption(exitStatus: 130) {
+            Console.say("\nsaving after this step; once more to end at once")
+        }
         let log = try TrainingLog(path: files.log, keeping: run.trainer.steps)
         describe()
-        var display = ProgressDisplay(run: run, isShown: isVerbose)
+        var display = TrainingProgress(run: run, isShown: isVerbose)
         // The run may have been cut short between an epoch's last step and its end.
         if run.isAtEpochEnd {
             if log.lastEpochEnd < run.trainer.steps {
@@ -51,7 +55,7 @@ struct TrainingSession {
 
     /// The test loss, the model as it is, and what there is to look at.
     private func endEpoch(
-        _ log: TrainingLog, _ display: inout ProgressDisplay, _ interruption: Interruption
+        _ log: TrainingLog, _ display: inout TrainingProgress, _ interruption: Interruption
     ) throws {
         let (step, loss) = (run.trainer.steps, run.trainingLoss)
         let epoch = step / run.stepsPerEpoch
@@ -92,7 +96,7 @@ struct TrainingSession {
         }
     }
 
-    private func stop(_ display: inout ProgressDisplay) throws {
+    private func stop(_ display: inout TrainingProgress) throws {
         display.clear()
         try run.writeCheckpoint()
         Console.say(
@@ -111,6 +115,3 @@ struct TrainingSession {
                 + (trainer.steps > 0 ? "; going on after step \(Console.grouped(trainer.steps))" : ""))
     }
 }
-
-/// Nats as bits.
-func bits(_ nats: Double) -> Double { nats / log(2) }

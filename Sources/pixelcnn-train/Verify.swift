@@ -9,6 +9,7 @@ import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNReference
 import PixelCNNTraining
+import Support
 import Synchronization
 
 struct Verify: ParsableCommand {
@@ -85,8 +86,10 @@ struct Verify: ParsableCommand {
             print("images      \(images.description)")
             let differences = compare(images, comparison)
             guard show(differences, images, model) else {
-                throw Console.failure(
-                    "\(self.model): the engine's logits are not within the bound of the full forward pass's", code: 1)
+                Console.say(
+                    "pixelcnn-train: \(self.model): the engine's logits are not within the bound of the full forward pass's"
+                )
+                throw ExitCode.failure
             }
         }
     }
@@ -166,7 +169,7 @@ extension Verify {
         guard let number = Int(label) ?? named, (0..<classes).contains(number) else {
             let allowed =
                 classes == 0 ? "the model has no classes" : "allowed are 0 to \(classes - 1), or a class's name"
-            throw Console.failure("--label is \(label); \(allowed)", code: 64)
+            throw Failure(.usage, "--label is \(label); \(allowed)")
         }
         return number
     }

@@ -1,6 +1,7 @@
 // A model in the words of a person: classes as the command line names them, and sizes other than its own.
 
 import PixelCNNAPI
+import Support
 
 extension ModelDescription {
     /// The class that a word stands for: its number, its name, or the beginning of its name alone.

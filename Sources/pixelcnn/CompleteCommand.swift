@@ -4,6 +4,7 @@
 import ArgumentParser
 import ImageFormats
 import PixelCNNAPI
+import Support
 
 struct CompleteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import PixelCNNAPI
+import Support
 
 struct ConnectionOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"), completion: .file())

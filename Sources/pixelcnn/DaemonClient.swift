@@ -7,6 +7,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import PixelCNNAPI
+import Support
 
 struct DaemonClient: Sendable {
     let candidates: [SocketPath]

@@ -4,6 +4,7 @@
 import Foundation
 import ImageFormats
 import PixelCNNAPI
+import Support
 
 struct ImageStack {
     /// Images as a request's body, NPY (count, channels, height, width).

@@ -1,9 +1,9 @@
 // What the shards of a folder were drawn with. Whoever adds some must draw with the same, or the folder would hold a
 // mixture that nobody can draw again.
 
-import AtomicFiles
 import Foundation
 import PixelCNNAPI
+import Support
 
 struct Manifest: Codable, Equatable {
     /// SHA-256 of the model's file.

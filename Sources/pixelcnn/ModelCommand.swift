@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import PixelCNNAPI
+import Support
 
 struct ModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@
 
 import Foundation
 import ImageFormats
+import Support
 import Synchronization
 
 final class ProgressDisplay: Sendable {
@@ -18,8 +19,7 @@ final class ProgressDisplay: Sendable {
     private struct State {
         var progress: Progress
         var preview: Preview?
-        let live = LiveLines()
-        var lastDrawn: ContinuousClock.Instant?
+        let display: LiveDisplay
         var lastNote: String?
     }
 
@@ -36,7 +36,13 @@ final class ProgressDisplay: Sendable {
         self.style = style
         self.isQuiet = isQuiet
         self.repeatsNotes = repeatsNotes
-        state = Mutex(State(progress: Progress(images: images, imageValues: imageValues)))
+        let display =
+            switch style {
+            case .silent: LiveDisplay(style: .silent, interval: .zero)
+            case .lines: LiveDisplay(style: .lines, interval: .seconds(1))
+            case .live: LiveDisplay(style: .live, interval: .milliseconds(100))
+            }
+        state = Mutex(State(progress: Progress(images: images, imageValues: imageValues), display: display))
     }
 
     /// Reports a line; what is redrawn in place moves below it.
@@ -45,9 +51,7 @@ final class ProgressDisplay: Sendable {
         state.withLock { state in
             defer { state.lastNote = line }
             guard repeatsNotes || state.lastNote != line else { return }
-            state.live.clear()
-            say(line)
-            state.lastDrawn = nil
+            state.display.note { say(line) }
         }
     }
 
@@ -81,31 +85,25 @@ final class ProgressDisplay: Sendable {
     func refresh() { state.withLock { refresh(&$0) } }
 
     private func refresh(_ state: inout State) {
-        let interval = style == .lines ? Duration.seconds(1) : .milliseconds(100)
-        if let lastDrawn = state.lastDrawn, .now - lastDrawn < interval { return }
-        state.lastDrawn = .now
-        switch style {
-        case .silent: break
-        case .lines: say(state.progress.line)
-        case .live(let bar):
-            let size = Terminal.size()
-            let pictures = state.preview?.lines(size: size) ?? []
-            state.live.draw(pictures + (bar ? [state.progress.bar(columns: size.columns)] : []))
-        }
+        state.display.refresh(
+            lines: {
+                let size = Terminal.size()
+                let pictures = state.preview?.lines(size: size) ?? []
+                return pictures + (style == .live(bar: true) ? [state.progress.bar(columns: size.columns)] : [])
+            }, log: { say(state.progress.line) })
     }
 
     /// Takes the bar away and leaves the pictures.
     func end() {
         state.withLock { state in
             let pictures = state.preview?.lines(size: Terminal.size()) ?? []
-            if pictures.isEmpty { return state.live.clear() }
-            state.live.draw(pictures)
-            state.live.end()
+            if pictures.isEmpty { return state.display.clear() }
+            state.display.end(with: pictures)
         }
     }
 
     /// Takes everything away.
-    func clear() { state.withLock { $0.live.clear() } }
+    func clear() { state.withLock { $0.display.clear() } }
 }
 
 /// How much is done, in words and as a bar that fits a terminal's line.
@@ -138,7 +136,7 @@ private struct Progress {
         let rest = Double(self.images) * (1 - fraction) / rate
         let percent = Int(100 * fraction)
         guard seconds >= 1 else { return "\(percent)%" }
-        return "\(percent)%  \(Self.format(rate)) images/s  ETA \(Self.clock(rest))"
+        return "\(percent)%  \(Self.format(rate)) images/s  ETA \(Durations.clock(rest))"
     }
 
     /// One line without the bar.
@@ -157,14 +155,5 @@ private struct Progress {
     /// Three digits of a rate.
     private static func format(_ rate: Double) -> String {
         rate < 10 ? String(format: "%.2f", rate) : rate < 100 ? String(format: "%.1f", rate) : "\(Int(rate))"
-    }
-
-    /// `0:03`, `12:34`, `1:02:03`
-    private static func clock(_ seconds: Double) -> String {
-        guard seconds.isFinite, seconds < 1e9 else { return "?" }
-        let total = Int(seconds.rounded(.up))
-        let (hours, minutes, rest) = (total / 3600, total / 60 % 60, total % 60)
-        return hours > 0
-            ? String(format: "%d:%02d:%02d", hours, minutes, rest) : String(format: "%d:%02d", minutes, rest)
     }
 }

@@ -1,6 +1,7 @@
 // `pixelcnn sample`: samples images, into a file or into shards.
 
 import ArgumentParser
+import Support
 
 struct SampleCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import PixelCNNAPI
+import Support
 
 struct SampleOptions: ParsableArguments {
     typealias Format = SampleRequest.ImageFormat

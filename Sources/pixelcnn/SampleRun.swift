@@ -5,6 +5,7 @@ import FoundationEssentials
 import ImageFormats
 import NIOCore
 import PixelCNNAPI
+import Support
 
 struct SampleRun: Sendable {
     let client: DaemonClient

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import ImageFormats
 import PixelCNNAPI
+import Support
 
 struct ScoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,10 +2,10 @@
 // draws it, in whatever part of a job, draws the same bytes under the same name. It is written as its images come, and
 // appears when all of them have.
 
-import AtomicFiles
 import Foundation
 import ImageFormats
 import PixelCNNAPI
+import Support
 
 struct Shard: Equatable {
     let folder: String

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import ImageFormats
 import PixelCNNAPI
+import Support
 
 struct ShardedRun: Sendable {
     let client: DaemonClient

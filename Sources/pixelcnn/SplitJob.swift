@@ -3,6 +3,7 @@
 
 import ImageFormats
 import PixelCNNAPI
+import Support
 
 struct SplitJob: Sendable {
     /// The most images per request of a job whose parts overlap: past it a person waits long for the bar's next step.

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import PixelCNNAPI
+import Support
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -78,7 +79,7 @@ struct StatusCommand: AsyncParsableCommand {
             ),
             ("first rows", Self.prefixCache(status.prefixCache)),
             ("memory", String(format: "%.1f MB", Double(status.residentBytes) / 1e6)),
-            ("uptime", Self.duration(status.uptimeSeconds)),
+            ("uptime", Durations.uptime(status.uptimeSeconds)),
             ("daemon", "\(status.version), pid \(status.processIdentifier)"),
         ])
     }
@@ -92,12 +93,5 @@ struct StatusCommand: AsyncParsableCommand {
 
     static func rates(images: Double, values: Double) -> String {
         String(format: "%.2f images/s, %.0f values/s", images, values)
-    }
-
-    /// `2 d 03:04:05`
-    static func duration(_ seconds: Double) -> String {
-        let total = seconds.isFinite && seconds >= 0 && seconds < 1e15 ? Int(seconds) : 0
-        let clock = String(format: "%02d:%02d:%02d", total / 3600 % 24, total / 60 % 60, total % 60)
-        return total >= 86_400 ? "\(total / 86_400) d \(clock)" : clock
     }
 }

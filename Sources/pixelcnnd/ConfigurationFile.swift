@@ -3,6 +3,7 @@
 
 import Foundation
 import PixelCNNAPI
+import Support
 import Yams
 
 struct ConfigurationFile: Equatable {

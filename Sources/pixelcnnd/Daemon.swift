@@ -5,6 +5,7 @@ import PixelCNNAPI
 import PixelCNNModel
 import PixelCNNServer
 import ServiceLifecycle
+import Support
 import UnixSignals
 
 enum Daemon {
@@ -22,7 +23,7 @@ enum Daemon {
         do {
             return try Model.load(path: path, height: settings.height, width: settings.width)
         } catch {
-            throw Failure(SystemExit(rawValue: error.exitCode.rawValue) ?? .dataError, "\(error)")
+            throw Failure(error.exitCode, "\(error)")
         }
     }
 

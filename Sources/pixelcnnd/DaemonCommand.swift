@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import PixelCNNAPI
+import Support
 
 @main
 struct DaemonCommand: AsyncParsableCommand {

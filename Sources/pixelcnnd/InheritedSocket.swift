@@ -4,6 +4,7 @@
 import CSystemd
 import Foundation
 import PixelCNNServer
+import Support
 
 enum InheritedSocket {
     /// The passed socket; nil where none was passed to this process.

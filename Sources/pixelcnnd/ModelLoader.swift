@@ -9,6 +9,7 @@ import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNScheduler
 import PixelCNNServer
+import Support
 
 /// A model that is ready to be served.
 struct LoadedModel: Sendable {
@@ -83,8 +84,7 @@ struct ModelLoader: Sendable {
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { waiter in
             let thread = Thread {
-                // On Linux this is the calling thread's own. A sandbox may forbid it.
-                _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 15)
+                ThreadPriority.lower()
                 waiter.resume(with: Result(catching: body))
             }
             thread.name = "loader"

@@ -7,6 +7,7 @@ import Foundation
 import Logging
 import PixelCNNScheduler
 import PixelCNNServer
+import Support
 import UnixSignals
 
 actor Reloader {

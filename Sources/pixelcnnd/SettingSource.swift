@@ -2,6 +2,7 @@
 // PIXELCNND_MAX_QUEUE in the environment (where empty counts as unset) and max_queue in the file.
 
 import PixelCNNAPI
+import Support
 
 struct SettingSource {
     /// Every setting, as the file has it.

@@ -9,6 +9,7 @@ import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNScheduler
 import PixelCNNServer
+import Support
 
 struct Settings: Equatable {
     static let defaultMaximumQueue = 4096

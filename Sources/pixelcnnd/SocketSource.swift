@@ -4,6 +4,7 @@
 import Logging
 import PixelCNNAPI
 import PixelCNNServer
+import Support
 
 enum SocketSource {
     /// Listens already; the service manager's.

@@ -4,6 +4,7 @@ import Foundation
 import ImageFormats
 import PixelCNNAPI
 import ServerTestSupport
+import Support
 import Testing
 
 @Suite struct ClientTests {

@@ -1,11 +1,11 @@
 // Pictures completed by a real daemon: what is given stays, the rest is the seed's, and neither the cache, nor other
 // requests, nor a reload, nor the way of asking changes a byte.
 
-import Digests
 import Foundation
 import ImageFormats
 import PixelCNNAPI
 import ServerTestSupport
+import Support
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct GivenTests {

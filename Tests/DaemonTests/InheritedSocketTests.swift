@@ -3,6 +3,7 @@
 import Foundation
 import PixelCNNAPI
 import ServerTestSupport
+import Support
 import Synchronization
 import Testing
 

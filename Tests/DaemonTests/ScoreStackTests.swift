@@ -5,6 +5,7 @@ import Foundation
 import ImageFormats
 import PixelCNNAPI
 import ServerTestSupport
+import Support
 import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ScoreStackTests {

@@ -42,15 +42,6 @@ import Testing
         #expect(abs(score.meanBitsPerDimension - 1.5) < 1e-6)
     }
 
-    @Test(arguments: [
-        (200, SystemExit.success), (400, .usage), (422, .usage), (406, .usage), (413, .usage), (415, .usage),
-        (429, .temporaryFailure), (503, .temporaryFailure), (504, .temporaryFailure), (500, .software),
-        (404, .protocolError), (302, .protocolError),
-    ])
-    func httpStatusDecidesTheExitCode(status: Int, expected: SystemExit) {
-        #expect(SystemExit(httpStatus: status) == expected)
-    }
-
     @Test func onlyGreyAndColourOfEightBitsAreShownAsPNG() {
         var model = SampleRequestTests.model
         #expect(model.isShownAsPNG)

@@ -70,7 +70,7 @@ import Testing
                 Issue.record("\(row.kind): loaded")
             } catch {
                 print("\(row.kind): \(error)".replacing(path, with: row.name))
-                #expect(error.exitCode == .badData)
+                #expect(error.exitCode == .dataError)
                 #expect(!"\(error)".contains("\n") && "\(error)".count < 1000)
                 for part in [path] + row.line { #expect("\(error)".contains(part), "\(error)") }
             }

@@ -1,7 +1,7 @@
 // Every form of PyTorch file loads to the same tensors as its plain twin, and every file of another kind is refused
 // with a reason that names it.
 
-import Digests
+import Support
 import Testing
 
 @testable import PixelCNNModel

@@ -1,6 +1,5 @@
 // POST /v1/samples with given pixels: what reaches the backend, and every way to be wrong.
 
-import Digests
 import Foundation
 import ImageFormats
 import InMemoryLogging
@@ -8,6 +7,7 @@ import Logging
 import PixelCNNAPI
 import PixelCNNScheduler
 import ServerTestSupport
+import Support
 import Testing
 
 @testable import PixelCNNServer

@@ -1,8 +1,8 @@
 // Writes a ZIP archive of stored entries below 4 GB, as PyTorch lays them out: all in one folder, each entry's bytes at
 // a multiple of 64, so that they can be mapped. No times, so the same entries give the same archive.
 
-import AtomicFiles
 import CZlib
+import Support
 
 struct ZIPWriter {
     private let folder: String

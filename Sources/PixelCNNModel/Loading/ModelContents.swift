@@ -1,7 +1,7 @@
 // A model file opened, but not yet held to be a gated PixelCNN: its form, tensors and declarations. What `inspect`
 // shows of a file that does not load, and the first half of loading one.
 
-import Digests
+import Support
 
 /// The tensors of a file and what it says about them.
 package struct ModelContents: Sendable {

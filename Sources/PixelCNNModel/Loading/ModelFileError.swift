@@ -1,6 +1,8 @@
 // Everything that can be wrong with a model file: the file, and one case per way to be wrong. Programs print
 // `description` and exit with `exitCode`.
 
+import Support
+
 /// A model file that cannot be read or written, and why.
 package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong, apart from the file's name.
@@ -31,16 +33,6 @@ package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertib
         case hyperparameters(HyperparametersError)
     }
 
-    /// What sysexits(3) a program ends with.
-    package enum ExitCode: Int32, Sendable {
-        /// EX_DATAERR: the file is there, and wrong.
-        case badData = 65
-        /// EX_NOINPUT: the file is not there, or not readable.
-        case noInput = 66
-        /// EX_CANTCREAT: the output file cannot be written.
-        case cannotCreate = 73
-    }
-
     /// Path of the file as it was given.
     package let file: String
     /// What is wrong with it.
@@ -52,12 +44,12 @@ package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertib
         self.problem = problem
     }
 
-    /// The exit code for this problem.
-    package var exitCode: ExitCode {
+    /// What a program ends with.
+    package var exitCode: SystemExit {
         switch problem {
         case .noSuchFile, .notReadable: .noInput
         case .cannotWrite: .cannotCreate
-        default: .badData
+        default: .dataError
         }
     }
 

@@ -1,7 +1,7 @@
 // A gated PixelCNN's weights, complete and checked. What holds a Model need not check anything again: every parameter
 // is there, in its shape, finite as float32, and any mask its file stored is the one the network must have.
 
-import Digests
+import Support
 
 /// Hyperparameters and parameters of a gated PixelCNN.
 package struct Model: Sendable {

@@ -1,7 +1,7 @@
 // Writes a model as `torch.save(model.state_dict(), path)` does, masks included, so that torch.load (weights_only or
 // not) and a strict load_state_dict take it. The same model gives the same bytes. One tensor at a time is in memory.
 
-import AtomicFiles
+import Support
 
 extension Model {
     /// Writes the file whole or not at all: beside `path`, synced, then renamed over it. What no tensor says are

@@ -1,8 +1,8 @@
 // Fetches CIFAR-10 once: curl downloads, and goes on where it was cut off; the digest is checked before anything is
 // believed; tar unpacks the seven files, and the folder appears whole or not at all.
 
-import CMessageDigest
 import Foundation
+import Support
 
 extension CIFAR10 {
     /// The folder with the seven files below `folder`, downloaded and unpacked where it is not there yet.
@@ -41,7 +41,8 @@ extension CIFAR10 {
             "--fail", "--location", "--show-error", output, "--connect-timeout", "30", "--retry", "3", "--output", part,
             url,
         ]
-        if digest(of: part) != md5.lowercased() {  // else an earlier call ended just before it took the file over
+        // Where they are equal, an earlier call ended just before it took the file over.
+        if MD5.hexadecimal(ofFileAt: part) != md5.lowercased() {
             var outcome = try run("curl", ["--continue-at", "-"] + arguments, showsErrors: showsProgress, for: archive)
             if [33, 36].contains(outcome.status) {  // a server that cannot go on
                 try? FileManager.default.removeItem(atPath: part)
@@ -49,7 +50,7 @@ extension CIFAR10 {
             }
             guard outcome.status == 0 else { throw DataError(archive, .download(url: url, reason: outcome.errors)) }
         }
-        guard let found = digest(of: part) else { throw DataError(part, .missing) }
+        guard let found = MD5.hexadecimal(ofFileAt: part) else { throw DataError(part, .missing) }
         guard found == md5.lowercased() else {
             try? FileManager.default.removeItem(atPath: part)  // there is nothing in it to go on from
             throw DataError(archive, .wrongDigest(found: found, expected: md5))
@@ -77,13 +78,6 @@ extension CIFAR10 {
         guard rename(source, destination) == 0 else {
             throw DataError(destination, .system(reason: "cannot be made: \(String(cString: strerror(errno)))"))
         }
-    }
-
-    /// MD5 of a file, as lower-case hexadecimal digits; nil where there is none.
-    private static func digest(of path: String) -> String? {
-        guard FileManager.default.fileExists(atPath: path), let text = MD5File(path, nil) else { return nil }
-        defer { free(text) }
-        return String(cString: text)
     }
 
     /// Runs one of the system's programs; its status, and the first line it complained with.

@@ -1,8 +1,8 @@
 // Images in memory, a byte a value: CIFAR-10 takes 154 MB. Read whole, checked whole, before the first step.
 
-import Digests
 import ImageFormats
 import PixelCNNModel
+import Support
 
 /// Images of one size.
 package struct ImageSet: Sendable, Equatable {

@@ -1,8 +1,8 @@
 // The classes of a set's images: a number each, and what the classes are called where the data says so. Numbers are a
 // set's own; a model's classes are in the order it was trained on, and names bring the two together.
 
-import Digests
 import PixelCNNModel
+import Support
 
 /// The class of each image of a set.
 package struct Labels: Sendable, Equatable {

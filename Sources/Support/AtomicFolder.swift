@@ -1,5 +1,5 @@
 // A folder of files that appears whole or not at all: filled beside its destination, every file synced, and renamed.
-// Costs an fsync a file and two more.
+// Costs one fsync per file and two more.
 
 #if canImport(Glibc)
     import Glibc
@@ -19,7 +19,8 @@ package struct AtomicFolder: ~Copyable {
     package init(path: String) throws(AtomicFileError) {
         let temporary = AtomicFile.temporaryName(beside: path)
         guard mkdir(temporary, 0o777) == 0 else { throw AtomicFileError(path: path, step: .open, errno: errno) }
-        (self.path, self.temporary) = (path, temporary)
+        self.path = path
+        self.temporary = temporary
     }
 
     deinit { Self.remove(temporary) }  // gone already where it was renamed

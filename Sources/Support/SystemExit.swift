@@ -1,6 +1,5 @@
 // The exit codes of sysexits(3) that the programs use.
 
-/// How a program ends.
 package enum SystemExit: Int32, Error, Sendable {
     /// All went well.
     case success = 0

@@ -1,19 +1,22 @@
-// A file whose bytes are read where they are wanted, so that it may be larger than memory.
+// A file of which only the wanted bytes are read, so that it may be larger than memory.
 
-import Foundation
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
 
-final class OpenFile {
-    let path: String
-    /// Its length.
-    let byteCount: Int
+package final class OpenFile {
+    package let path: String
+    package let byteCount: Int
     private let descriptor: CInt
-    /// All of what is no plain file, such as a pipe: it can be read but once.
+    /// All bytes of what is no plain file, such as a pipe: it can be read only once.
     private let whole: [UInt8]?
 
     /// Opens a file.
     ///
     /// - Throws: ``Failure``: there is none (66), or it cannot be read (65).
-    init(_ path: String) throws(Failure) {
+    package init(_ path: String) throws(Failure) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw OpenFile.failure(path, errno) }
         var status = stat()
@@ -21,14 +24,17 @@ final class OpenFile {
             defer { close(descriptor) }
             throw OpenFile.failure(path, errno)
         }
-        (self.path, self.descriptor) = (path, descriptor)
+        self.path = path
+        self.descriptor = descriptor
         if status.st_mode & S_IFMT == S_IFREG {
-            (self.byteCount, self.whole) = (Int(status.st_size), nil)
+            byteCount = Int(status.st_size)
+            whole = nil
             return
         }
         do {
             let whole = try OpenFile.bytes(path) { buffer, _ in read(descriptor, buffer.baseAddress, buffer.count) }
-            (self.byteCount, self.whole) = (whole.count, whole)
+            byteCount = whole.count
+            self.whole = whole
         } catch {
             close(descriptor)
             throw error
@@ -38,12 +44,12 @@ final class OpenFile {
     deinit { close(descriptor) }
 
     /// Whether it can be opened again.
-    var isPlain: Bool { whole == nil }
+    package var isPlain: Bool { whole == nil }
 
     /// The bytes in a range, fewer where the file ends.
     ///
     /// - Throws: ``Failure`` (65).
-    func bytes(_ range: Range<Int>) throws(Failure) -> [UInt8] {
+    package func bytes(_ range: Range<Int>) throws(Failure) -> [UInt8] {
         if let whole { return Array(whole[range.clamped(to: 0..<whole.count)]) }
         let descriptor = self.descriptor
         return try Self.bytes(path, most: range.count) { buffer, offset in
@@ -51,7 +57,7 @@ final class OpenFile {
         }
     }
 
-    /// What `next` gives until the end, or until there are `most` bytes.
+    /// The bytes that `next` reads until the end, or until there are `most`.
     private static func bytes(
         _ path: String, most: Int = .max, _ next: (UnsafeMutableRawBufferPointer, _ offset: Int) -> Int
     ) throws(Failure) -> [UInt8] {

@@ -1,6 +1,7 @@
 // Options of subcommands that take a while.
 
 import ArgumentParser
+import Support
 
 struct ProgressOptions: ParsableArguments {
     @Flag(help: "Show the progress, also where standard error is no terminal.")

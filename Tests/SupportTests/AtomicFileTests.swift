@@ -1,7 +1,7 @@
 // Files appear whole or not at all, and nothing is left beside them.
 
-import AtomicFiles
 import Foundation
+import Support
 import Testing
 
 @Suite struct AtomicFileTests {

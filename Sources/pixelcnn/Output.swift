@@ -1,7 +1,7 @@
 // Where an answer goes: a file, which appears whole or not at all, or standard output, unless that is a terminal.
 
-import AtomicFiles
 import Foundation
+import Support
 
 /// An output that is written in pieces. Dropped before ``commit()``, a file leaves no trace.
 final class Output {

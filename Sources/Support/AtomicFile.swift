@@ -28,7 +28,10 @@ package struct AtomicFile: ~Copyable {
     init(creating location: String, reportedAs path: String) throws(AtomicFileError) {
         let descriptor = systemOpen(location, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw AtomicFileError(path: path, step: .open, errno: errno) }
-        (self.path, destination, temporary, self.descriptor) = (path, location, nil, descriptor)
+        self.path = path
+        destination = location
+        temporary = nil
+        self.descriptor = descriptor
     }
 
     deinit {
@@ -89,7 +92,7 @@ package struct AtomicFile: ~Copyable {
     private static func open(_ path: String) throws(AtomicFileError) -> (String, temporary: String?, Int32) {
         guard !path.utf8.contains(0) else { throw AtomicFileError(path: path, step: .open, errno: EINVAL) }
         var status = stat()
-        // Whatever is wrong with the path, but that there is no file yet, opening the sibling will tell.
+        // Other errors than a missing file show again when the sibling is opened.
         let kind = stat(path, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
         guard kind != S_IFDIR else { throw AtomicFileError(path: path, step: .open, errno: EISDIR) }
         if kind == S_IFREG {
@@ -113,7 +116,7 @@ package struct AtomicFile: ~Copyable {
         folder(of: destination) + ".tmp-" + String(UInt64.random(in: .min ... .max), radix: 36)
     }
 
-    /// A new file under a name that owes nothing to the final one, which may be as long as the file system allows.
+    /// A new file whose name does not contain the final one, which may be as long as the file system allows.
     private static func openTemporary(
         beside destination: String, reportedAs path: String
     ) throws(AtomicFileError) -> (String, Int32) {
@@ -148,12 +151,51 @@ package struct AtomicFile: ~Copyable {
     }
 }
 
-// The system's calls, which the type's own methods hide.
+/// Why a file could not be written: which one, at which step, and the system's reason. Unless the step says otherwise, what was there before is untouched.
+package struct AtomicFileError: Error, Sendable, Equatable {
+    package enum Step: String, Sendable {
+        /// Opening the file, or a temporary one beside it.
+        case open
+        case write
+        case synchronize
+        /// Giving the finished file its name.
+        case rename
+        /// Making the name durable. The new file is in place.
+        case synchronizeDirectory = "synchronize the directory of"
+    }
+
+    package let path: String
+    package let step: Step
+    /// The system's error number.
+    package let errno: Int32
+
+    package init(path: String, step: Step, errno: Int32) {
+        self.path = path
+        self.step = step
+        self.errno = errno
+    }
+}
+
+extension AtomicFileError: CustomStringConvertible {
+    /// The system's reason; where it says less than is known, what to do.
+    package var reason: String {
+        switch (step, errno) {
+        case (.open, ENOENT): "its folder does not exist; make it first"
+        case (.open, EISDIR): "it is a folder; name a file"
+        default: String(cString: strerror(errno))
+        }
+    }
+
+    /// One line with the path, the step and the reason.
+    package var description: String { "cannot \(step.rawValue) \(path): \(reason)" }
+}
+
+// MARK: - The system's calls, which a type's own methods hide
 
 private func systemOpen(_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32 {
     open(path, flags, mode)
 }
 
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
     write(descriptor, bytes.baseAddress, bytes.count)
 }
