@@ -1,5 +1,5 @@
 // What the documents tell people to type, typed: `run-blocks` pastes every block of commands of every document, in
-// order, against real daemons on small models.
+// order, against real daemons with small models. And what they name: files, targets and functions exist.
 
 import Foundation
 import ServerTestSupport
@@ -18,6 +18,20 @@ enum Documents {
         let names = FileManager.default.enumerator(atPath: root.appending(path: folder).path)
         return (names?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".md") }.sorted()
             .map { "\(folder)/\($0)" }
+    }
+
+    /// The folders that documents name files in.
+    static let folders: Set = [
+        ".ci", "Benchmarks", "Models", "Sources", "Tests", "debian", "docs", "scripts", "systemd",
+    ]
+
+    /// Every file in Sources, Tests and Benchmarks.
+    static func sources() throws -> [URL] {
+        try ["Sources", "Tests", "Benchmarks"].flatMap { folder in
+            let root = root.appending(path: folder)
+            let paths = try FileManager.default.subpathsOfDirectory(atPath: root.path)
+            return paths.map { root.appending(path: $0) }
+        }
     }
 
     static func run(_ path: String) async throws -> CommandResult {
@@ -58,6 +72,62 @@ enum Documents {
         for match in text.matches(of: #/\]\((?<target>[^)#:\s]+)(?:#[^)\s]*)?\)/#) {
             let target = file.deletingLastPathComponent().appending(path: String(match.target)).standardized.path
             #expect(FileManager.default.fileExists(atPath: target), "\(document) links to \(match.target)")
+        }
+    }
+
+    /// A file or folder of the project that a document names is there. What has a slash is a path from the root; a
+    /// source without one may be in any folder.
+    @Test(arguments: ["README.md", "CONTRIBUTING.md", "docs/TRACE.md"]) func namedFilesExist(document: String) throws {
+        let text = try String(contentsOf: Documents.root.appending(path: document), encoding: .utf8)
+        let sources = try Documents.sources()
+        for match in text.matches(of: #/`(?<name>[A-Za-z.][\w.+@/-]*)`/#) {
+            let name = String(match.name)
+            let first = name.prefix { $0 != "/" }
+            if name.contains("/"), Documents.folders.contains(String(first)) {
+                let path = Documents.root.appending(path: name).path
+                #expect(FileManager.default.fileExists(atPath: path), "\(document) names \(name)")
+            } else if [".swift", ".h", ".c"].contains(where: name.hasSuffix) {
+                #expect(sources.contains { $0.lastPathComponent == name }, "\(document) names \(name)")
+            }
+        }
+    }
+
+    /// The README's table lists the targets in Sources; the shims of C libraries are left out.
+    @Test func theLayoutListsEveryTarget() throws {
+        let text = try String(contentsOf: Documents.root.appending(path: "README.md"), encoding: .utf8)
+        let layout = try #require(text.components(separatedBy: "\n## Layout\n").last)
+        let rows = layout.matches(of: #/(?m)^\| (?<targets>`[^|]*) \|/#)
+        let listed = rows.flatMap { $0.targets.matches(of: #/`(?<name>[\w-]+)`/#).map { String($0.name) } }
+        let folders = try FileManager.default.contentsOfDirectory(
+            atPath: Documents.root.appending(path: "Sources").path)
+        let shims = folders.filter {
+            let map = Documents.root.appending(path: "Sources/\($0)/module.modulemap")
+            return FileManager.default.fileExists(atPath: map.path)
+        }
+        #expect(Set(listed) == Set(folders).subtracting(shims))
+    }
+
+    /// Every function that docs/TRACE.md names stands in the file that it links to just before, and each of the two
+    /// ways crosses as many files as it says.
+    @Test func theTraceNamesFunctionsInTheirFiles() throws {
+        let file = Documents.root.appending(path: "docs/TRACE.md")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        for section in text.components(separatedBy: "\n## ") {
+            var sources: [String: String] = [:]
+            var path: String?
+            for match in section.matches(of: #/\]\((?<link>\.\./[^)]+)\)|`(?<function>[A-Za-z_]\w*)(?:\([^`]*\))`/#) {
+                if let link = match.link {
+                    path = file.deletingLastPathComponent().appending(path: String(link)).standardized.path
+                    if let path { sources[path] = try String(contentsOfFile: path, encoding: .utf8) }
+                } else if let function = match.function, let path, let source = sources[path] {
+                    let words = function == "init" ? "init" : path.hasSuffix(".swift") ? "func \(function)" : function
+                    let definition = try Regex("\\b\(words)\\b")
+                    #expect(source.contains(definition), "\(function) is not in \(path)")
+                }
+            }
+            if let stated = section.firstMatch(of: #/crosses (?<count>\d+) files/#) {
+                #expect(Int(stated.count) == sources.count, "\(sources.keys.sorted())")
+            }
         }
     }
 }
