@@ -1,5 +1,5 @@
-// What `GET /v1/model` and `GET /v1/status` respond with. A description of the model is also all that the routes know of
-// it: they never see a tensor. Names in JSON are the coding keys; a change of them breaks scripts.
+// What `GET /v1/model` and `GET /v1/status` respond with. A description of the model is also all that the routes know
+// of it: they never see a tensor. Names in JSON are the coding keys; a change of them breaks scripts.
 
 // MARK: - Model
 

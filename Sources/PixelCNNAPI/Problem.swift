@@ -1,7 +1,7 @@
-// Errors as the protocol has them. A request is refused either because it cannot be understood (400), or because it asks
-// for what the model or the limits do not allow (422); every case names the field, what was found and what is allowed.
-// The response is a problem of RFC 9457, whose `type` stays `about:blank`: the HTTP status says the kind, `detail` and
-// `field` the rest.
+// Errors as the protocol has them. A request is refused either because it cannot be understood (400), or because it
+// asks for what the model or the limits do not allow (422); every case names the field, what was found and what is
+// allowed. The response is a problem of RFC 9457, whose `type` stays `about:blank`: the HTTP status says the kind,
+// `detail` and `field` the rest.
 
 /// The body of every error response, `application/problem+json`.
 package struct Problem: Sendable, Equatable, Codable, Error, CustomStringConvertible {

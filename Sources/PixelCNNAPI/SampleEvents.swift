@@ -1,6 +1,7 @@
-// The event stream of `POST /v1/samples`: what its events carry, each kind as JSON behind `data:`, and server-sent events
-// as the HTML standard has them, lines of `event:` and `data:` with an empty line after each event. The daemon writes
-// them, the client reads them. An index is absolute: the first image's is `first_index`. Bytes are base64 in JSON.
+// The event stream of `POST /v1/samples`: what its events carry, each kind as JSON behind `data:`, and server-sent
+// events as the HTML standard has them, lines of `event:` and `data:` with an empty line after each event. The daemon
+// writes them, the client reads them. An index is absolute: the first image's is `first_index`. Bytes are base64 in
+// JSON.
 
 import FoundationEssentials
 

@@ -1,8 +1,8 @@
 // The safetensors format, read and written: eight bytes of header length, the JSON header, then the tensors' bytes.
 //
-// Reading trusts nothing: every byte of the file must belong to exactly one tensor, so nothing can hide in it and no two
-// tensors can share. Writing is deterministic, holds one tensor at a time, and puts float32 first, so that every tensor
-// starts aligned and the daemon reads it in place.
+// Reading trusts nothing: every byte of the file must belong to exactly one tensor, so nothing can hide in it and no
+// two tensors can share. Writing is deterministic, holds one tensor at a time, and puts float32 first, so that every
+// tensor starts aligned and the daemon reads it in place.
 
 import StrictJSON
 import Support

@@ -1,6 +1,7 @@
-// Decides which image a thread takes next: bookkeeping alone, held by JobQueue under its lock. Jobs of a size take turns,
-// one image each, so that none waits for all of another; workers take equal shares of each size, so that all cores finish
-// together; and small jobs have places and memory which large ones cannot take, so that they never wait for those.
+// Decides which image a thread takes next: bookkeeping alone, held by JobQueue under its lock. Jobs of a size take
+// turns, one image each, so that none waits for all of another; workers take equal shares of each size, so that all
+// cores finish together; and small jobs have places and memory which large ones cannot take, so that they never wait
+// for those.
 
 import DequeModule
 

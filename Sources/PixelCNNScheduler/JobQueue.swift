@@ -1,6 +1,6 @@
-// Where callers and workers meet: what waits, what is in flight, who has ended. One lock guards it all. A worker takes it
-// only when a counter, which it reads between two pieces of work, says that something has changed. Status and refusals
-// take no lock: they come from counts beside it.
+// Where callers and workers meet: what waits, what is in flight, who has ended. One lock guards it all. A worker takes
+// it only when a counter, which it reads between two pieces of work, says that something has changed. Status and
+// refusals take no lock: they come from counts beside it.
 
 import Foundation
 import PixelCNNEngine
@@ -184,8 +184,8 @@ final class JobQueue: @unchecked Sendable {
 // MARK: - Deadlines
 
 /// Jobs by their deadlines. There is no timer per job: workers compare the clock, which they read anyway, with the
-/// earliest deadline after each piece, and only a deadline that has passed costs more than that. Changed under the queue's
-/// lock, read without.
+/// earliest deadline after each piece, and only a deadline that has passed costs more than that. Changed under the
+/// queue's lock, read without.
 private final class Deadlines: @unchecked Sendable {
     private let origin = ContinuousClock.now
     private let earliest = Atomic<Int64>(.max)  // nanoseconds after `origin`; of jobs that may have ended

@@ -94,12 +94,12 @@ package enum JobUpdate: Sendable, Equatable {
     case image(Int, values: [UInt16])
 }
 
-/// The progress of one job: made for it, given to ``Scheduler/stream(_:to:)``, read meanwhile. Workers write and a reader
-/// pulls at its own pace; neither waits for the other. A slow reader costs no more memory than the job's values, once as
-/// rows and once as images.
+/// The progress of one job: made for it, given to ``Scheduler/stream(_:to:)``, read meanwhile. Workers write and a
+/// reader pulls at its own pace; neither waits for the other. A slow reader costs no more memory than the job's values,
+/// once as rows and once as images.
 package final class JobProgress: Sendable {
-    /// Yields when something has changed since the last element was taken; of several changes only one is kept. Finishes
-    /// when the job has ended, whichever way. For one reader.
+    /// Yields when something has changed since the last element was taken; of several changes only one is kept.
+    /// Finishes when the job has ended, whichever way. For one reader.
     package let changes: AsyncStream<Void>
 
     private let streamsRows: Bool

@@ -10,8 +10,8 @@ package final class Scheduler: Sendable {
     /// Row caches of some thousand images of 32 columns, or of 35 of 1024, of the published network.
     package static let defaultMaximumCacheBytes = 1 << 30
 
-    /// Sampled rows between two checkpoints that are kept of an image of a large job. Of a small job every row's is kept:
-    /// whoever samples a few images looks at them, and may request one of them again from some row on.
+    /// Sampled rows between two checkpoints that are kept of an image of a large job. Of a small job every row's is
+    /// kept: whoever samples a few images looks at them, and may request one of them again from some row on.
     private static let rowsBetweenCheckpointsOfLarge = 4
 
     private let engine: Engine
@@ -24,8 +24,8 @@ package final class Scheduler: Sendable {
     /// refused. Images whose row caches would make it more than `maximumCacheBytes` in flight wait; one of a small job
     /// and one of a large job may always run. Row caches of images that are done are kept for the next ones within the
     /// same bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for not at all.
-    /// `jobStarted` is called by a compute thread when it takes up the first image of a job, with the seconds that the job
-    /// has waited; it must be quick and must not wait.
+    /// `jobStarted` is called by a compute thread when it takes up the first image of a job, with the seconds that the
+    /// job has waited; it must be quick and must not wait.
     package init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
         maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes,
@@ -65,8 +65,8 @@ package final class Scheduler: Sendable {
     /// The longest that a thread with images has gone without a step until now; zero where none has any.
     package var longestSilence: Duration { heartbeats.map(\.silence).max() ?? .zero }
 
-    /// Refuses a job of `images` images that would be refused now: cheaper than making the job first. `others` are images
-    /// that will have been queued by then.
+    /// Refuses a job of `images` images that would be refused now: cheaper than making the job first. `others` are
+    /// images that will have been queued by then.
     /// - Throws: ``SchedulerError/queueFull(retryAfterSeconds:)`` or ``SchedulerError/stopped``.
     package func checkRoom(for images: Int, behind others: Int = 0) throws(SchedulerError) {
         try queue.checkRoom(for: images, behind: others)

@@ -1,8 +1,9 @@
-// The loop of one compute thread: poll where something has changed, compute a piece, deliver what is finished. Images join
-// and leave between pieces, which take about a millisecond even where a step of many images takes fifty (continuous
-// batching). Small jobs and large ones have a session each, and TimeShare says whose piece is next. A worker with
-// nothing to do helps one that has a single image. The threads are outside Swift's cooperative pool, which must never
-// block, and below the event loops' priority, so that a small response does not wait behind a matrix product.
+// The loop of one compute thread: poll where something has changed, compute a piece, deliver what is finished. Images
+// join and leave between pieces, which take about a millisecond even where a step of many images takes fifty
+// (continuous batching). Small jobs and large ones have a session each, and TimeShare says whose piece is next. A
+// worker with nothing to do helps one that has a single image. The threads are outside Swift's cooperative pool, which
+// must never block, and below the event loops' priority, so that a small response does not wait behind a matrix
+// product.
 
 import Foundation
 import PixelCNNEngine
@@ -153,11 +154,11 @@ final class Worker {
 
 // MARK: - Whose piece is next
 
-/// Shares one thread's time between its small and its large images by what was spent, piece by piece: a session that has
-/// had less than its share is next. Each job has the same claim to the machine's time, spread evenly over its images in
-/// flight, and a session's claim is the sum over its images. One request for an image beside a large job on two workers
-/// thus has 1 against ½ here: two thirds of this worker, several pixels for each of the large job's, and the large job
-/// still has two thirds of the machine.
+/// Shares one thread's time between its small and its large images by what was spent, piece by piece: a session that
+/// has had less than its share is next. Each job has the same claim to the machine's time, spread evenly over its
+/// images in flight, and a session's claim is the sum over its images. One request for an image beside a large job on
+/// two workers thus has 1 against ½ here: two thirds of this worker, several pixels for each of the large job's, and
+/// the large job still has two thirds of the machine.
 struct TimeShare {
     /// Claims of the images of each size; 0 where there are none.
     var claims = PerSize<Double>.zero {
@@ -198,8 +199,8 @@ struct ComputeThread: Sendable {
         thread.start()
     }
 
-    /// Waits until all have ended, on a thread of its own: they have a lower priority than Swift's pool and may be stuck,
-    /// so the pool must not wait for them.
+    /// Waits until all have ended, on a thread of its own: they have a lower priority than Swift's pool and may be
+    /// stuck, so the pool must not wait for them.
     static func waitForEnd(of threads: [ComputeThread]) async {
         await withCheckedContinuation { waiter in
             Thread.detachNewThread {

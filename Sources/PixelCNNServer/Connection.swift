@@ -1,5 +1,5 @@
-// One accepted connection: its pipeline, the handler that does what ConnectionState decides, and the client at the other
-// end. Hummingbird's loop takes requests from here one after the other and calls the responder for each.
+// One accepted connection: its pipeline, the handler that does what ConnectionState decides, and the client at the
+// other end. Hummingbird's loop takes requests from here one after the other and calls the responder for each.
 //
 // The pipeline is the HTTP/1.1 codec, `Connection`, and the asynchronous channel; so everything that comes in has been
 // parsed, and whatever `Connection` does not forward nobody sees.

@@ -1,6 +1,6 @@
-// Refuses requests for images at their heads while the queue is full, before the router, its tasks and the body: a flood
-// then costs a fraction of what it would cost behind them, and refusals come at once. What is let through may still be
-// refused by the queue itself. Shared by all connections; responses are made once for each number of seconds.
+// Refuses requests for images at their heads while the queue is full, before the router, its tasks and the body: a
+// flood then costs a fraction of what it would cost behind them, and refusals come at once. What is let through may
+// still be refused by the queue itself. Shared by all connections; responses are made once for each number of seconds.
 
 import HTTPTypes
 import NIOCore

@@ -90,7 +90,7 @@ enum MemoryNeed {
         images * array + values * 2 + (rows > 0 ? rows * array + values * 2 : 0)
     }
 
-    /// Values to score, their four-byte log-probabilities, and these put together or encoded; or one number per image as
-    /// JSON, twice.
+    /// Values to score, their four-byte log-probabilities, and these put together or encoded; or one number per image
+    /// as JSON, twice.
     static func scores(images: Int, values: Int) -> Int { images * (array + 160) + values * 10 }
 }

@@ -56,8 +56,8 @@ final class RequestLog: Sendable {
     }
 }
 
-/// What is known of one request when it has ended. Filled in by the route, and by the compute thread that takes the first
-/// image up.
+/// What is known of one request when it has ended. Filled in by the route, and by the compute thread that takes the
+/// first image up.
 final class RequestRecord: Sendable {
     /// How a request ended.
     enum Outcome: String {

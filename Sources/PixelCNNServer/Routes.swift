@@ -1,6 +1,6 @@
-// The table of routes. It is the router, and everything else that depends on which paths there are is read from it: what
-// 404, 405 and OPTIONS say, which requests may be refused at their heads, how requests are logged, and the labels of
-// metrics. A new route is one entry.
+// The table of routes. It is the router, and everything else that depends on which paths there are is read from it:
+// what 404, 405 and OPTIONS say, which requests may be refused at their heads, how requests are logged, and the labels
+// of metrics. A new route is one entry.
 
 import Foundation
 import HTTPTypes
@@ -86,8 +86,8 @@ enum Routes {
             .methodNotAllowed, "\(request.method) is not allowed here; allowed are \(allow)", headers: [.allow: allow])
     }
 
-    /// The route of a path, whatever the method, nil where there is no such path; more slashes than one, and a last one,
-    /// do not matter.
+    /// The route of a path, whatever the method, nil where there is no such path; more slashes than one, and a last
+    /// one, do not matter.
     static func route(of path: String) -> Route? {
         if let route = table.first(where: { $0.path.utf8.elementsEqual(path.utf8) }) { return route }
         let names = path.utf8.split(separator: UInt8(ascii: "/"))

@@ -19,7 +19,8 @@ final class SampleStream: Sendable {
     static let progressInterval = Duration.milliseconds(100)
     /// A stream that waits says so, for proxies that take silence for death.
     static let lifeSignInterval = Duration.seconds(15)
-    /// A job that is refused is refused at once; the response waits that long for it, so that it can still be the status.
+    /// A job that is refused is refused at once; the response waits that long for it, so that it can still be the
+    /// status.
     static let admissionTime = Duration.milliseconds(100)
 
     /// Its changes wake the writer: something may be new, or it is time for a sign of life. They end with the job.

@@ -223,9 +223,9 @@ package final class ServedModel: Sendable {
     func pixels(_ status: SchedulerStatus) -> UInt64 { status.valuesDrawn / UInt64(model.channels) }
 }
 
-/// Ends the daemon when nobody has sent it a request for a while: behind a socket that somebody else listens on, the next
-/// connection starts it again. A service that returns then, or when a graceful shutdown begins. It reads the clock and
-/// the counters twice a second; a request costs nothing more.
+/// Ends the daemon when nobody has sent it a request for a while: behind a socket that somebody else listens on, the
+/// next connection starts it again. A service that returns then, or when a graceful shutdown begins. It reads the clock
+/// and the counters twice a second; a request costs nothing more.
 package struct IdleExit: Service {
     private let state: ServerState
     private let limit: Duration

@@ -1,7 +1,7 @@
-// Serves HTTP/1.1 on a listening descriptor, as a swift-service-lifecycle service: accepts connections, and drains them.
-// Hummingbird's own server binds paths itself, and would unlink a live daemon's socket; so the descriptor goes to NIO
-// here, with Hummingbird's loop over a connection's requests. Where the descriptor comes from makes no difference past
-// `ListeningSocket`.
+// Serves HTTP/1.1 on a listening descriptor, as a swift-service-lifecycle service: accepts connections, and drains
+// them. Hummingbird's own server binds paths itself, and would unlink a live daemon's socket; so the descriptor goes to
+// NIO here, with Hummingbird's loop over a connection's requests. Where the descriptor comes from makes no difference
+// past `ListeningSocket`.
 
 import HummingbirdCore
 import Logging
@@ -125,7 +125,8 @@ package struct UnixSocketServer: Service {
     /// Once the path is gone nobody new can connect, and who waits is still accepted. An inherited socket goes on
     /// without us: who waits there stays for the next process, so accepting ends at once. Quiescing closes connections
     /// whose request is not read yet, so those that have not sent their first one are waited for, and responses
-    /// meanwhile say that there must be no further request. Past the bound nothing is waited for: what runs becomes 503.
+    /// meanwhile say that there must be no further request. Past the bound nothing is waited for: what runs becomes
+    /// 503.
     private func drain(_ server: any Channel, _ gate: AcceptGate, _ quiescing: ServerQuiescingHelper) async {
         state.enter(.draining)
         switch socket.source {
@@ -185,7 +186,8 @@ final class OpenConnections: Sendable {
 /// Governs accepting on a listening channel that stays open. At the end of a drain it is over for good: what waits in
 /// the kernel's queue is then left to whoever else holds the socket. Automatic reading switched off alone would not do,
 /// as a consumer that catches up requests more. And it pauses where the process has run out of descriptors: NIO's own
-/// handler delays what is requested, but not the event that says somebody waits, which then comes back at once, for ever.
+/// handler delays what is requested, but not the event that says somebody waits, which then comes back at once, for
+/// ever.
 final class AcceptGate: ChannelDuplexHandler, Sendable {
     typealias InboundIn = any Channel
     typealias OutboundIn = Never

@@ -1,5 +1,5 @@
-// pixelcnn, the client: sends requests to the daemon on its Unix socket and writes what comes back. It knows the protocol
-// and the image formats only.
+// pixelcnn, the client: sends requests to the daemon on its Unix socket and writes what comes back. It knows the
+// protocol and the image formats only.
 
 import ArgumentParser
 import PixelCNNAPI

@@ -1,5 +1,5 @@
-// `pixelcnn complete`: keeps a part of a picture and draws the rest. The files go to the daemon as they are; they are read
-// here, too, so that an error names the file.
+// `pixelcnn complete`: keeps a part of a picture and draws the rest. The files go to the daemon as they are; they are
+// read here, too, so that an error names the file.
 
 import ArgumentParser
 import ImageFormats

@@ -12,8 +12,8 @@ import Support
 struct DaemonClient: Sendable {
     let candidates: [SocketPath]
 
-    /// How often a request is sent: a daemon that crashes or is restarted loses what it was computing, and every request
-    /// may be repeated. Under systemd the next connection waits for the next daemon.
+    /// How often a request is sent: a daemon that crashes or is restarted loses what it was computing, and every
+    /// request may be repeated. Under systemd the next connection waits for the next daemon.
     private static let attempts = 3
 
     /// A request. The body is made for each attempt: a deadline that is part of it comes nearer.
@@ -38,7 +38,8 @@ struct DaemonClient: Sendable {
     ///
     /// - Parameters:
     ///   - report: gets a line for a person where the response is late.
-    ///   - makeConsumer: makes, for each attempt, what takes the body of a successful response as it comes; a ``Problem``
+    ///   - makeConsumer: makes, for each attempt, what takes the body of a successful response as it comes; a
+    ///     ``Problem``
     ///     that it throws counts as the response.
     /// - Throws: ``Failure``: unreachable (69), refused (64), busy (75); `CancellationError`.
     func send(

@@ -72,7 +72,8 @@ struct SampleOptions: ParsableArguments {
         }
     }
 
-    /// Samples images, and reports how to draw them again: `command` is the subcommand with the options that are its own.
+    /// Samples images, and reports how to draw them again: `command` is the subcommand with the options that are its
+    /// own.
     ///
     /// - Parameters:
     ///   - height: rows of an image, the model's where nil.

@@ -1,5 +1,5 @@
-// One `pixelcnn sample` or `complete` from request to file: in as many requests as the daemon's limits make of it, shown
-// or silently, with the same bytes either way.
+// One `pixelcnn sample` or `complete` from request to file: in as many requests as the daemon's limits make of it,
+// shown or silently, with the same bytes either way.
 
 import FoundationEssentials
 import ImageFormats

@@ -1,6 +1,6 @@
-// A shard is a part of the images of a seed in a file or folder of its own, named by the index of its first image: whoever
-// draws it, in whatever part of a job, draws the same bytes under the same name. It is written as its images come, and
-// appears when all of them have.
+// A shard is a part of the images of a seed in a file or folder of its own, named by the index of its first image:
+// whoever draws it, in whatever part of a job, draws the same bytes under the same name. It is written as its images
+// come, and appears when all of them have.
 
 import Foundation
 import ImageFormats

@@ -1,5 +1,5 @@
-// Work too large for one request: split into parts, sent a few at a time so that the daemon never idles, and received in
-// order. All parts must come from one model. Sample runs, sharded runs and scores are such jobs.
+// Work too large for one request: split into parts, sent a few at a time so that the daemon never idles, and received
+// in order. All parts must come from one model. Sample runs, sharded runs and scores are such jobs.
 
 import ImageFormats
 import PixelCNNAPI

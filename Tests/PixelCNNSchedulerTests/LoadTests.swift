@@ -1,5 +1,5 @@
-// Many clients on the real scheduler: deadlines, fairness, memory, and what is counted of them. No test looks at a clock
-// to judge how long something took.
+// Many clients on the real scheduler: deadlines, fairness, memory, and what is counted of them. No test looks at a
+// clock to judge how long something took.
 
 import PixelCNNEngine
 import PixelCNNScheduler
