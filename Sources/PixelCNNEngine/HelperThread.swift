@@ -178,8 +178,8 @@ package final class HelperThread: @unchecked Sendable {
 // MARK: - Waiting
 
 /// Where one side waits for a condition that the other makes true, a few microseconds later: it spins first, since to
-/// sleep and be woken takes longer than what it waits for, and parks after that, since the other thread may have lost its
-/// core.
+/// sleep and be woken takes longer than what it waits for, and parks after that, since the other thread may have lost
+/// its core.
 private final class Parker: @unchecked Sendable {
     /// Some 50 µs: a few passes of the published network.
     private static let spins = 2000

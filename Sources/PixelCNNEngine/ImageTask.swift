@@ -56,7 +56,8 @@ extension ImageResult {
 
 // MARK: - How values are drawn
 
-/// How a value is drawn from its distribution: temperature, then top-k, then top-p; the defaults draw from the model's own distribution.
+/// How a value is drawn from its distribution: temperature, then top-k, then top-p; the defaults draw from the model's
+/// own distribution.
 package struct SamplingParameters: Sendable, Equatable {
     /// Divides the logits: 0 (the most probable value, always) or 0.01 … 100.
     package var temperature: Float

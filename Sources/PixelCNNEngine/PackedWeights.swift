@@ -1,6 +1,6 @@
-// A model's weights, laid out for the engine: WeightLayout's matrices, packed for the kernels. The taps left of the pixel
-// are apart from its centre, v1toh and v2toh go by input group, and v_conv through F(2, 3). Layout changes here, once, at
-// load, and nowhere else.
+// A model's weights, laid out for the engine: WeightLayout's matrices, packed for the kernels. The taps left of the
+// pixel are apart from its centre, v1toh and v2toh go by input group, and v_conv through F(2, 3). Layout changes here,
+// once, at load, and nowhere else.
 
 import PixelCNNKernels
 import PixelCNNModel

@@ -1,14 +1,13 @@
-// Checkpoints after the first rows of images, kept beyond the images: an image that begins with the same rows starts below
-// them. A checkpoint is the last p rows of each layer and three rows of pixels (0.25 MB for the published
-// network at 32 columns), a function of the rows above alone, whether they were given or drawn, with whatever
-// parameters.
+// Checkpoints after the first rows of images, kept beyond the images: an image that begins with the same rows starts
+// below them. A checkpoint is the last p rows of each layer and three rows of pixels (0.25 MB for the published network
+// at 32 columns), a function of the rows above alone, whether they were given or drawn, with whatever parameters.
 //
 // Entries are found by the hash of their rows, and the rows themselves are compared: a hash is no proof. Which go when
 // the budget is full: a new entry is on probation, and one that is asked for again is protected from all that is not,
-// up to three quarters of the budget. So a large job, which leaves hundreds of checkpoints that nobody asks for, pushes out
-// the like, not the prefix that somebody works with. Room is made before a checkpoint is copied, of entries that nobody is
-// reading, and the memory of the one that went is written over: the cache neither exceeds its budget nor has pages
-// faulted in again.
+// up to three quarters of the budget. So a large job, which leaves hundreds of checkpoints that nobody asks for, pushes
+// out the like, not the prefix that somebody works with. Room is made before a checkpoint is copied, of entries that
+// nobody is reading, and the memory of the one that went is written over: the cache neither exceeds its budget nor has
+// pages faulted in again.
 
 import Foundation
 import PixelCNNKernels
@@ -299,8 +298,8 @@ extension PrefixCache {
 // MARK: - First rows
 
 /// Rows from the top of an image, with the hash of each number of them: all that a checkpoint after them depends on,
-/// apart from the model. Rows are hashed as a chain, each with the hash of those above it, so that an image that grows by
-/// a row pays for that row alone, and every shorter prefix has its hash, too.
+/// apart from the model. Rows are hashed as a chain, each with the hash of those above it, so that an image that grows
+/// by a row pays for that row alone, and every shorter prefix has its hash, too.
 struct RowPrefix: Sendable {
     /// Hashes `row` (C, W) below rows whose hash is `above`.
     typealias Chain = @Sendable (_ above: UInt64, _ row: ArraySlice<UInt16>) -> UInt64

@@ -2,10 +2,10 @@
 // ever read again, so the size does not depend on the image's height: about 1 MB for the published network at 32
 // columns.
 //
-// Who touches a row cache: the vertical stack and prefill write rows and the horizontal stack's accumulators, the session
-// writes pixels and `in_conv`'s features, the horizontal stack reads. All of them run on the session's thread, except for
-// the vertical stack of the session's helper thread while the image is lent to it. Nobody else sees a pointer: the prefix
-// cache copies checkpoints in and out, the pool holds caches without an image.
+// Who touches a row cache: the vertical stack and prefill write rows and the horizontal stack's accumulators, the
+// session writes pixels and `in_conv`'s features, the horizontal stack reads. All of them run on the session's thread,
+// except for the vertical stack of the session's helper thread while the image is lent to it. Nobody else sees a
+// pointer: the prefix cache copies checkpoints in and out, the pool holds caches without an image.
 
 import Foundation
 import PixelCNNKernels
@@ -133,8 +133,8 @@ final class RowCache {
     // MARK: - Checkpoints
 
     // What the rows below an image's first `rows` rows will read of its cache: the last p rows of each block's vertical
-    // input and three rows of pixels. Nothing of the horizontal stack, whose left columns are zero at a row's start, and
-    // nothing of `toHorizontal`, which belongs to the row to come.
+    // input and three rows of pixels. Nothing of the horizontal stack, whose left columns are zero at a row's start,
+    // and nothing of `toHorizontal`, which belongs to the row to come.
 
     /// Writes the checkpoint after `rows` rows. While a helper thread computes the row that comes next, too: that is
     /// none of those which are read here.
@@ -165,8 +165,8 @@ final class RowCache {
 
 /// Row caches of images that are done, for those that come next, of one engine: a megabyte each for the published
 /// network, which would be given back and faulted in again, a quarter of a millisecond of an image's thirty. Bounded in
-/// bytes, alone and together with the caches in use; what has lain there longest goes first, so that a pool of one width
-/// does not hold up another. Shared by threads.
+/// bytes, alone and together with the caches in use; what has lain there longest goes first, so that a pool of one
+/// width does not hold up another. Shared by threads.
 package final class RowCachePool: @unchecked Sendable {
     /// The caches of as many images of 32 columns, of the published network, as a thread steps together.
     package static let defaultByteLimit = 64 << 20

@@ -1,14 +1,14 @@
 // From logits to a value, exactly as the sampling contract (version 1) says: uniform numbers that belong to places, and
-// one order of sums, so that a draw does not depend on the instruction set. Costs a few microseconds only where top-k or
-// top-p ask for a ranking.
+// one order of sums, so that a draw does not depend on the instruction set. Costs a few microseconds only where top-k
+// or top-p ask for a ranking.
 
 import PixelCNNKernels
 
 // MARK: - Uniform numbers
 
 /// The uniform numbers of one image under one seed: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers:
-/// As Easy as 1, 2, 3; SC 2011). Counter-based: the draw of a value is a function of its place alone, which is what makes
-/// a sample independent of everything around it.
+/// As Easy as 1, 2, 3; SC 2011). Counter-based: the draw of a value is a function of its place alone, which is what
+/// makes a sample independent of everything around it.
 struct Philox: Sendable {
     let seed: UInt64
     let index: UInt64

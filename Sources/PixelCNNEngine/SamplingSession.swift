@@ -6,7 +6,8 @@
 
 import PixelCNNKernels
 
-/// Images in flight on one thread: add tasks, step, take what is finished. Not thread-safe, except for ``helperThread``.
+/// Images in flight on one thread: add tasks, step, take what is finished. Not thread-safe, except for
+/// ``helperThread``.
 package final class SamplingSession {
     /// The most images that can be in flight at once.
     package let capacity: Int
@@ -206,7 +207,8 @@ package final class SamplingSession {
         if image.column == 0 { didCompleteRow(of: image) }
     }
 
-    /// The image stands at a row's start: the row above is complete, and with it the image where the rest is prefilling.
+    /// The image stands at a row's start: the row above is complete, and with it the image where the rest is
+    /// prefilling.
     private func didCompleteRow(of image: ImageInFlight) {
         tellOfRow(above: image)
         if let prefixCache, image.isDrawn, !image.isComplete {

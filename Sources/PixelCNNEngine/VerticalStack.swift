@@ -84,8 +84,8 @@ final class VerticalStack {
 ///
 /// A window of three columns goes through F(2, 3) along the row: two columns from four products instead of six, which
 /// saves a third of the multiply-adds at an error no larger. Tiles of two columns lie at even columns of the image, so
-/// that a column's sums are the same in whatever piece it is computed. Of other windows, the k channels-last columns are
-/// contiguous, so each kernel row is one matrix product on overlapping rows of the cache itself.
+/// that a column's sums are the same in whatever piece it is computed. Of other windows, the k channels-last columns
+/// are contiguous, so each kernel row is one matrix product on overlapping rows of the cache itself.
 private final class VerticalConvolution {
     private let engine: Engine  // keeps what `weights` points to
     private let weights: PackedWeights

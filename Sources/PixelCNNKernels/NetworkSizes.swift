@@ -1,5 +1,5 @@
-// The sizes that the engine and training share, derived once from the hyperparameters. Strides are exact where a product
-// reads, so that the taps of a row lie side by side, and have room for whole vectors where a product writes.
+// The sizes that the engine and training share, derived once from the hyperparameters. Strides are exact where a
+// product reads, so that the taps of a row lie side by side, and have room for whole vectors where a product writes.
 
 import PixelCNNModel
 

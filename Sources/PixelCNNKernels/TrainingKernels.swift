@@ -11,8 +11,8 @@ package struct TrainingKernels: @unchecked Sendable {
 
     package init(_ kernels: Kernels) { table = training_kernels_of(kernels.table) }
 
-    /// The gradient of a matrix: y[i] += Σ x[row][column][i] · dy[row][column], over `rows` × `columns` positions; image
-    /// rows of x are `xRow` floats apart, those of dy `dyRow`.
+    /// The gradient of a matrix: y[i] += Σ x[row][column][i] · dy[row][column], over `rows` × `columns` positions;
+    /// image rows of x are `xRow` floats apart, those of dy `dyRow`.
     package func accumulateProducts(
         _ x: Rows, xRow: Int, inputs: Int, _ dy: Rows, dyRow: Int, lanes: Int, into y: Rows, rows: Int, columns: Int
     ) {

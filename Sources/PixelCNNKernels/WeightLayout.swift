@@ -1,6 +1,6 @@
 // Which number of which tensor of the file stands where in the matrices that are multiplied: the one statement of the
-// masks' colour groups and of the gate's row order, for the engine and for training. Nothing under a mask has a place in
-// a matrix, so it is left out rather than multiplied by zero.
+// masks' colour groups and of the gate's row order, for the engine and for training. Nothing under a mask has a place
+// in a matrix, so it is left out rather than multiplied by zero.
 
 import PixelCNNModel
 
@@ -96,8 +96,8 @@ package struct WeightLayout: Sendable {
         }
     }
 
-    /// A masked 1 × 1 convolution of type B: output group c sees the input groups ≤ c. `inputs` and `lanes` are those of
-    /// a group, g where nothing is said.
+    /// A masked 1 × 1 convolution of type B: output group c sees the input groups ≤ c. `inputs` and `lanes` are those
+    /// of a group, g where nothing is said.
     private func pointwise(_ tensor: String, _ c: Int, inputs: Int? = nil, lanes: Int? = nil) -> Matrix {
         let (inputs, lanes, channels) = (inputs ?? sizes.group, lanes ?? sizes.group, sizes.channels)
         return Matrix(tensor: tensor, depth: (c + 1) * inputs, lanes: lanes) { k, lane in

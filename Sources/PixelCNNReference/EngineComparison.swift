@@ -1,5 +1,6 @@
 // The engine against the full forward pass, teacher-forced, at every position of an image: the exactness contract of
-// docs/MODEL.md as a measurement. An image of the published size takes some seconds, nearly all of them the full pass's.
+// docs/MODEL.md as a measurement. An image of the published size takes some seconds, nearly all of them the full
+// pass's.
 
 import PixelCNNEngine
 import PixelCNNKernels

@@ -1,5 +1,5 @@
-// The full forward pass over a whole image, as docs/MODEL.md says it, on OpenBLAS. Slow, obvious, and independent of the
-// engine's code: what `pixelcnn-train verify` and the tests hold the engine and the gradients against.
+// The full forward pass over a whole image, as docs/MODEL.md says it, on OpenBLAS. Slow, obvious, and independent of
+// the engine's code: what `pixelcnn-train verify` and the tests hold the engine and the gradients against.
 
 import COpenBLAS
 import PixelCNNModel

@@ -1,6 +1,6 @@
-// Where the values of one image lie while training: channels last, all of a pass's grids in one arena. Padding is memory
-// around an image that stays zero, so a convolution is a product whose operand is read a few positions further on. 4.4 KB
-// per position and block in the published size where everything is kept.
+// Where the values of one image lie while training: channels last, all of a pass's grids in one arena. Padding is
+// memory around an image that stays zero, so a convolution is a product whose operand is read a few positions further
+// on. 4.4 KB per position and block in the published size where everything is kept.
 
 import PixelCNNKernels
 

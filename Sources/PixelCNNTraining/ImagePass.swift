@@ -286,8 +286,8 @@ final class ImagePass {
 
     // MARK: - The gradient of the input
 
-    // The last step back, from the features of `in_conv` to the image. Training has no use for it; a receptive field has,
-    // once for one image, so these are plain loops over the weights as they lie in the flat parameters.
+    // The last step back, from the features of `in_conv` to the image. Training has no use for it; a receptive field
+    // has, once for one image, so these are plain loops over the weights as they lie in the flat parameters.
 
     /// The gradient of one logit of the last image by the image's values, as they are before they are brought to −1 …
     /// 1: (C, H, W). Spends what `forward` left.

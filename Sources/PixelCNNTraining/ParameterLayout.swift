@@ -1,6 +1,6 @@
 // Where each trained number lies while training: matrices as the kernels sum their gradients, (inputs, outputs), one
-// after the other in one flat array, as WeightLayout has them. Entries under a mask have no place there: they get no gradient, no optimiser state
-// and no step, and go back to the file as they came.
+// after the other in one flat array, as WeightLayout has them. Entries under a mask have no place there: they get no
+// gradient, no optimiser state and no step, and go back to the file as they came.
 
 import PixelCNNKernels
 import PixelCNNModel

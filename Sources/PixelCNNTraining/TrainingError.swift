@@ -25,8 +25,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
             "training this network on these images takes at least \(needed >> 20) MB; \(allowed >> 20) MB are allowed"
         case .notACheckpoint(let file): "\(file): a model, but no checkpoint of a training run"
         case .otherRun(let file, let what, let found, let expected):
-            "\(file): the run was begun under other settings: \(what) was \(found) and is now \(expected); go on under the "
-                + "same ones, or begin a new run from the model with --init"
+            "\(file): the run was begun under other settings: \(what) was \(found) and is now \(expected); go on "
+                + "under the same ones, or begin a new run from the model with --init"
         case .diverged(let step, let checkpoint):
             "the loss is not a number at step \(step); try a smaller --lr or --clip-grad. "
                 + (checkpoint.map { "The last good checkpoint is \($0)" } ?? "There is no checkpoint yet")

@@ -15,8 +15,8 @@ enum Console {
     static func warnOfValues(_ images: ImageSet, colors: Int, in data: String) {
         guard images.looksLikeValues(of: colors) else { return }
         warn(
-            "\(data): no level is above \(colors - 1), of 255: are these the \(colors) values that pixelcnn sample writes? "
-                + "pixelcnn score takes those; here a value v is the level 255 v / \(colors - 1)")
+            "\(data): no level is above \(colors - 1), of 255: are these the \(colors) values that pixelcnn sample "
+                + "writes? pixelcnn score takes those; here a value v is the level 255 v / \(colors - 1)")
     }
 
     /// Prints a line for a person to standard error.

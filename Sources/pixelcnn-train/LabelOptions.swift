@@ -7,7 +7,7 @@ import PixelCNNTraining
 struct LabelOptions: ParsableArguments {
     @Option(
         help:
-            "Classes of the images, a .npy file of integers (N) or an IDX file (default: NAME-labels.npy beside NAME.npy).",
+            "Classes of the images: a .npy file of integers (N), or IDX (default: NAME-labels.npy beside NAME.npy).",
         completion: .file(extensions: ["npy"]))
     var labels: String?
 

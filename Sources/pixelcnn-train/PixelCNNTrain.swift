@@ -11,8 +11,8 @@ struct PixelCNNTrain: ParsableCommand {
         discussion: """
             The first command, train, need not be named; pixelcnn-train train --help has its options.
 
-            Model files are whole modules, state_dicts or checkpoints written by torch.save, or safetensors. Nothing in \
-            them is ever executed.
+            Model files are whole modules, state_dicts or checkpoints written by torch.save, or safetensors. Nothing \
+            in them is ever executed.
 
             EXAMPLES
               pixelcnn-train --data images/ --output mine.safetensors

@@ -14,9 +14,9 @@ struct ReceptiveFieldCommand: ParsableCommand {
         abstract: "Plot which pixels a prediction depends on.",
         discussion: """
             The logit of value 0 of one colour channel at one pixel is differentiated by every input, for an image of \
-            ones; an input counts as seen where the gradient is above a threshold. The defaults are the original's: red in \
-            the middle, the green that it depends on, and 1e-8. A network that has learnt little may be connected to \
-            pixels that it makes less of: --threshold 0 shows them.
+            ones; an input counts as seen where the gradient is above a threshold. The defaults are the original's: \
+            red in the middle, the green that it depends on, and 1e-8. A network that has learnt little may be \
+            connected to pixels that it makes less of: --threshold 0 shows them.
 
             --masked-only plots a network of the same depth as the first PixelCNNs were: one stack of masked k × k \
             convolutions. It reaches one row up for each step to the right, so that it misses a wedge of pixels that \

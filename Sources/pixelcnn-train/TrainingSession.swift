@@ -110,7 +110,8 @@ struct TrainingSession {
         Console.say(
             "\(Console.grouped(size.parameterCount)) parameters, \(Console.grouped(run.imagesPerEpoch)) images of "
                 + "\(size.channels) × \(size.height) × \(size.width), \(Console.grouped(run.totalSteps)) steps of "
-                + "\(run.settings.batchSize), \(trainer.threads == 1 ? "1 thread" : "\(trainer.threads) threads"), \(trainer.byteCount >> 20) MB"
+                + "\(run.settings.batchSize), \(trainer.threads == 1 ? "1 thread" : "\(trainer.threads) threads"), "
+                + "\(trainer.byteCount >> 20) MB"
                 + (trainer.recomputes ? ", activations computed twice" : "")
                 + (trainer.steps > 0 ? "; going on after step \(Console.grouped(trainer.steps))" : ""))
     }

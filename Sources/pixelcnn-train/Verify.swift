@@ -1,5 +1,5 @@
-// `pixelcnn-train verify`: whether this machine's engine computes what the network says. Whoever brings a model sees that
-// it is served exactly; whoever changes a kernel sees that it still is.
+// `pixelcnn-train verify`: whether this machine's engine computes what the network says. Whoever brings a model sees
+// that it is served exactly; whoever changes a kernel sees that it still is.
 
 import ArgumentParser
 import Dispatch
@@ -18,12 +18,12 @@ struct Verify: ParsableCommand {
         discussion: """
             The daemon computes images pixel by pixel and reuses what it has. Here the same engine goes through images \
             whose values are known, and every logit of every value is compared with the one that the whole network \
-            computes for the whole image, in other code and on OpenBLAS. The largest difference may be 1e-4 nats, or 1e-4 \
-            standard deviations (σ) of the image's logits where σ is above 1. An image of the published size takes some \
-            seconds.
+            computes for the whole image, in other code and on OpenBLAS. The largest difference may be 1e-4 nats, or \
+            1e-4 standard deviations (σ) of the image's logits where σ is above 1. An image of the published size \
+            takes some seconds.
 
-            Without IMAGES, random ones are compared, the same in every run, of the classes in turn where the model has \
-            classes.
+            Without IMAGES, random ones are compared, the same in every run, of the classes in turn where the model \
+            has classes.
 
             Examples:
               pixelcnn-train verify pixelcnn.pt

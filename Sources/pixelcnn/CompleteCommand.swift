@@ -11,9 +11,9 @@ struct CompleteCommand: AsyncParsableCommand {
         commandName: "complete",
         abstract: "Keeps a part of a picture and draws the rest.",
         discussion: """
-            The picture is a PNG, or NPY, integers of shape (channels, height, width); it gives the images their size. Of \
-            it the first rows are kept, or the pixels that are not 0 in a mask, a PNG or NPY of shape (height, width). \
-            With its own seed and index, a picture that the daemon has drawn is completed to what it was.
+            The picture is a PNG, or NPY, integers of shape (channels, height, width); it gives the images their size. \
+            Of it the first rows are kept, or the pixels that are not 0 in a mask, a PNG or NPY of shape (height, \
+            width). With its own seed and index, a picture that the daemon has drawn is completed to what it was.
 
             EXAMPLES
               pixelcnn complete --rows 16 photo.png -n 8 -o grid.png

@@ -91,7 +91,8 @@ struct DaemonClient: Sendable {
         } catch {
             throw Failure(
                 .protocolError,
-                "the daemon's response is not what pixelcnn \(Version.current) knows; use a pixelcnnd of the same version"
+                "the daemon's response is not what pixelcnn \(Version.current) knows; "
+                    + "use a pixelcnnd of the same version"
             )
         }
     }

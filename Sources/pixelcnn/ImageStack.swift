@@ -96,7 +96,8 @@ struct ImageStack {
         guard shape.count == 4 else {
             throw Failure(
                 .dataError,
-                "\(path): shape is \(layout.shape); allowed is (n, channels, height, width) or (channels, height, width)"
+                "\(path): shape is \(layout.shape); "
+                    + "allowed is (n, channels, height, width) or (channels, height, width)"
             )
         }
         guard shape[0] > 0 else { throw Failure(.dataError, "\(path): there are no images in it") }

@@ -36,7 +36,8 @@ struct Preview {
         let (rows, columns) = ((shape.height + 1) / 2 + 1, shape.width)
         guard size.rows <= rows || size.columns < columns else { return nil }
         return
-            "a picture needs \(columns) columns and \(rows + 1) lines, the terminal has \(size.columns) and \(size.rows)"
+            "a picture needs \(columns) columns and \(rows + 1) lines, "
+            + "the terminal has \(size.columns) and \(size.rows)"
     }
 
     /// The lines to draw, one less than the terminal has at most.

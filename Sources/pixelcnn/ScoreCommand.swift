@@ -12,9 +12,9 @@ struct ScoreCommand: AsyncParsableCommand {
         commandName: "score",
         abstract: "Prints the bits per dimension of images.",
         discussion: """
-            A file is NPY, integers of shape (n, channels, height, width) or (channels, height, width), or a PNG of one \
-            image; a folder stands for all of them in it and below it. Several files are one stack of images, which may \
-            be larger than memory: they are read and sent in batches.
+            A file is NPY, integers of shape (n, channels, height, width) or (channels, height, width), or a PNG of \
+            one image; a folder stands for all of them in it and below it. Several files are one stack of images, \
+            which may be larger than memory: they are read and sent in batches.
 
             EXAMPLES
               pixelcnn score images.npy

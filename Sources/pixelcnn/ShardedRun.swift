@@ -171,7 +171,8 @@ struct ShardOptions: ParsableArguments {
         let size = UInt64(shardSize ?? Self.defaultShardSize)
         guard options.firstIndex.isMultiple(of: size) else {
             throw ValidationError(
-                "--first-index is \(options.firstIndex); with --output-dir, multiples of --shard-size (\(size)) are allowed"
+                "--first-index is \(options.firstIndex); "
+                    + "with --output-dir, multiples of --shard-size (\(size)) are allowed"
             )
         }
     }

@@ -146,8 +146,9 @@ import Testing
                 "/bin/sh",
                 [
                     "-c",
-                    "yes | curl -s --max-time \(patience.components.seconds) --unix-socket \(daemon.socket) -H 'Content-Type: application/json' "
-                        + "-H 'Expect:' -X POST -T - -w '%{http_code}' -o /dev/null http://x/v1/samples",
+                    "yes | curl -s --max-time \(patience.components.seconds) --unix-socket \(daemon.socket) "
+                        + "-H 'Content-Type: application/json' -H 'Expect:' -X POST -T - -w '%{http_code}' "
+                        + "-o /dev/null http://x/v1/samples",
                 ])
             #expect(endless.text == "413", "\(endless.status)")
         }

@@ -37,7 +37,8 @@ import Testing
             let before = daemon.process.residentBytes
             var streams = try (0..<100).map { _ in try ByteStream(daemon.socket) }
             let head =
-                "POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\nContent-Length: 4000001\r\n\r\n"
+                "POST /v1/score HTTP/1.1\r\nHost: x\r\n"
+                + "Content-Type: application/x-npy\r\nContent-Length: 4000001\r\n\r\n"
             let body = [UInt8](repeating: 1, count: 4_000_000)
             let answers = try await ByteStream.blocking { [streams] in
                 for stream in streams {

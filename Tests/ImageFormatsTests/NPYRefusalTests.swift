@@ -51,7 +51,8 @@ import Testing
             header: dictionary(descr: "<f8", shape: "(4611686018427387904,)"),
             error: .shapeTooLarge([4_611_686_018_427_387_904])),
         Bad(
-            header: dictionary(shape: "(\(String(repeating: "1, ", count: 65)))"), error: .tooManyDimensions(limit: 64)),
+            header: dictionary(shape: "(\(String(repeating: "1, ", count: 65)))"),
+            error: .tooManyDimensions(limit: 64)),
         Bad(header: dictionary(descr: "|O"), error: .objectArray),
         Bad(header: dictionary(descr: "O8"), error: .unsupportedType("O8")),
         Bad(header: dictionary(descr: "|u2"), error: .unsupportedType("|u2")),

@@ -28,7 +28,8 @@ import Testing
         }
         #expect(
             error.description
-                == #"label is "st", with which several names begin; allowed is 0…3, or "Circle", "star", "stripes", "3""#
+                == #"label is "st", with which several names begin; "#
+                + #"allowed is 0…3, or "Circle", "star", "stripes", "3""#
         )
         #expect(throws: RequestError.self) { try model.number(of: ClassLabel(""), acceptsBeginnings: true) }
     }

@@ -1,5 +1,5 @@
-// What `pixelcnn-train verify` rests on: the comparison sees a single wrong weight, wherever it lies, and is content with
-// every model that is served.
+// What `pixelcnn-train verify` rests on: the comparison sees a single wrong weight, wherever it lies, and is content
+// with every model that is served.
 
 import PixelCNNKernels
 import PixelCNNModel
@@ -46,8 +46,8 @@ import Testing
             return
         }
         #expect(try difference(model, engine).isWithinBound)
-        // One of the engine's weights at a time; its memory was written when the model was packed. Some do nothing here,
-        // behind a ReLU that is zero at every position.
+        // One of the engine's weights at a time; its memory was written when the model was packed. Some do nothing
+        // here, behind a ReLU that is zero at every position.
         let memory = UnsafeMutablePointer(mutating: weights)
         let found = try (0..<6).map { i in
             memory[i].negate()

@@ -117,7 +117,8 @@ import Testing
             let backend = server.backend
             try await RawConnection.open(server.socket) { session in
                 try await session.send(
-                    "POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+                    "POST /v1/samples HTTP/1.1\r\nHost: x\r\n"
+                        + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
                 )
                 #expect(await eventually { backend.running == 1 })
             }

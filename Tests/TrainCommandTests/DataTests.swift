@@ -137,7 +137,8 @@ import Testing
                 import hashlib, http.server, io, sys, tarfile
                 archive = tarfile.open("cifar.tar.gz", "w:gz")
                 for name in [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]:
-                    data = bytes(v for image in range(4) for v in [image] + [(image * 50 + p) % 256 for p in range(3072)])
+                    images = [[image] + [(image * 50 + p) % 256 for p in range(3072)] for image in range(4)]
+                    data = bytes(v for image in images for v in image)
                     entry = tarfile.TarInfo("cifar-10-batches-bin/" + name)
                     entry.size = len(data)
                     archive.addfile(entry, io.BytesIO(data))
