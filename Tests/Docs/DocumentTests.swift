@@ -79,16 +79,14 @@ enum Documents {
     /// source without one may be in any folder.
     @Test(arguments: ["README.md", "CONTRIBUTING.md", "docs/TRACE.md"]) func namedFilesExist(document: String) throws {
         let text = try String(contentsOf: Documents.root.appending(path: document), encoding: .utf8)
-        let sources = try Documents.sources()
+        let sources = try Documents.sources().map(\.lastPathComponent)
         for match in text.matches(of: #/`(?<name>[A-Za-z.][\w.+@/-]*)`/#) {
             let name = String(match.name)
-            let first = name.prefix { $0 != "/" }
-            if name.contains("/"), Documents.folders.contains(String(first)) {
-                let path = Documents.root.appending(path: name).path
-                #expect(FileManager.default.fileExists(atPath: path), "\(document) names \(name)")
-            } else if [".swift", ".h", ".c"].contains(where: name.hasSuffix) {
-                #expect(sources.contains { $0.lastPathComponent == name }, "\(document) names \(name)")
-            }
+            let isPath = name.contains("/") && Documents.folders.contains(String(name.prefix { $0 != "/" }))
+            guard isPath || [".swift", ".h", ".c"].contains(where: name.hasSuffix) else { continue }
+            let path = Documents.root.appending(path: name).path
+            let exists = FileManager.default.fileExists(atPath: path) || (!isPath && sources.contains(name))
+            #expect(exists, "\(document) names \(name)")
         }
     }
 
