@@ -151,7 +151,8 @@ package struct AtomicFile: ~Copyable {
     }
 }
 
-/// Why a file could not be written: which one, at which step, and the system's reason. Unless the step says otherwise, what was there before is untouched.
+/// Why a file could not be written: which one, at which step, and the system's reason. Unless the step says otherwise,
+/// what was there before is untouched.
 package struct AtomicFileError: Error, Sendable, Equatable {
     package enum Step: String, Sendable {
         /// Opening the file, or a temporary one beside it.

@@ -1,5 +1,5 @@
-// Ctrl-C and the system's request to end, as a cancelled task or as a flag that a loop polls: whatever holds a temporary
-// file or has changed the terminal puts it right on its way out. A second signal ends the program at once.
+// Ctrl-C and the system's request to end, as a cancelled task or as a flag that a loop polls: whatever holds a
+// temporary file or has changed the terminal puts it right on its way out. A second signal ends the program at once.
 
 import Dispatch
 import Synchronization

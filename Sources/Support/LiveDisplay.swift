@@ -1,5 +1,5 @@
-// How far a long job is, on standard error: redrawn in place on a terminal, a line now and then elsewhere; and the lines
-// that are said meanwhile, which must not be painted over. What is shown is the program's.
+// How far a long job is, on standard error: redrawn in place on a terminal, a line now and then elsewhere; and the
+// lines that are said meanwhile, which must not be painted over. What is shown is the program's.
 
 package final class LiveDisplay {
     package enum Style: Equatable, Sendable {

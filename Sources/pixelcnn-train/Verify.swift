@@ -87,7 +87,8 @@ struct Verify: ParsableCommand {
             let differences = compare(images, comparison)
             guard show(differences, images, model) else {
                 Console.say(
-                    "pixelcnn-train: \(self.model): the engine's logits are not within the bound of the full forward pass's"
+                    "pixelcnn-train: \(self.model): "
+                        + "the engine's logits are not within the bound of the full forward pass's"
                 )
                 throw ExitCode.failure
             }
