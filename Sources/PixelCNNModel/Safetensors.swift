@@ -66,7 +66,7 @@ enum SafetensorsFile {
 
     private static func declared(_ metadata: [String: String]) throws(SafetensorsError) -> DeclaredHyperparameters {
         var declared = DeclaredHyperparameters()
-        for field in DeclaredHyperparameters.Field.allCases {
+        for field in Hyperparameters.Field.allCases {
             guard let text = metadata[field.metadataKey] else { continue }
             guard let value = Int(text) else { throw .malformedMetadata(key: field.metadataKey, found: text) }
             declared.values[field] = value
@@ -213,10 +213,9 @@ extension Model {
     /// Writes the file whole or not at all: beside `path`, synced, then renamed over it. It holds the parameters as
     /// float32, then the bool masks that a strict load_state_dict asks for, each in PyTorch's order.
     ///
-    /// The network's numbers are in its `__metadata__`, each as decimal text: `pixelcnn.channels`, `pixelcnn.height`,
-    /// `pixelcnn.width`, `pixelcnn.colors`, `pixelcnn.blocks`, `pixelcnn.filters`, `pixelcnn.kernel_size`,
-    /// `pixelcnn.hidden`; of a conditional network also `pixelcnn.labels`, and the names of its classes as a JSON
-    /// array, `pixelcnn.label_names`; and `format` is `pt`, as PyTorch's loaders like to see.
+    /// The network's numbers are in its `__metadata__`, each as decimal text under its field's key, such as
+    /// `pixelcnn.kernel_size`; of a conditional network also the names of its classes as a JSON array,
+    /// `pixelcnn.label_names`; and `format` is `pt`, as PyTorch's loaders like to see.
     ///
     /// - Parameters:
     ///   - path: the file.
@@ -257,8 +256,8 @@ extension Model {
 
     private func safetensorsHeader(_ specs: [TensorSpec], _ more: [String: String]) -> [UInt8] {
         var metadata = more
-        for (field, value) in DeclaredHyperparameters(hyperparameters).values where field != .labels || value != 0 {
-            metadata[field.metadataKey] = "\(value)"
+        for field in Hyperparameters.Field.allCases where hyperparameters[field] != field.line.optional {
+            metadata[field.metadataKey] = "\(hyperparameters[field])"
         }
         metadata["format"] = "pt"
         if !labelNames.isEmpty {

@@ -34,7 +34,7 @@ struct Convert: ParsableCommand {
     func run() throws {
         try Console.reporting {
             let model = try Model.load(path: input, height: size.height, width: size.width)
-            for warning in model.source.warnings { Console.warn(warning) }
+            for warning in model.source.warnings { Console.warn(warning.advised) }
             try model.writeSafetensors(to: output)
             let written = try Model.load(path: output)
             let network = written.hyperparameters

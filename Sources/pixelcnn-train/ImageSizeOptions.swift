@@ -23,6 +23,16 @@ struct ImageSizeOptions: ParsableArguments {
     }
 }
 
+extension ModelWarning {
+    /// The warning with what these options can do about it.
+    var advised: String {
+        switch self {
+        case .assumedImageSize: "\(self) (choose with --height and --width)"
+        default: "\(self)"
+        }
+    }
+}
+
 /// `SIDE`, or `HEIGHTxWIDTH`.
 extension ImageSize: ExpressibleByArgument {
     /// Nil where it is no size, or not one that a model can have.

@@ -51,7 +51,7 @@ struct Inspect: ParsableCommand {
             print("classes     \(network.labels): \(names)")
         }
         print("parameters  \(Console.grouped(network.parameterCount))")
-        for warning in source.warnings { print("warning     \(warning)") }
+        for warning in source.warnings { print("warning     \(warning.advised)") }
     }
 
     private func printFile(_ path: String, _ format: ModelFormat, _ byteCount: Int, _ sha256: String) {

@@ -64,7 +64,7 @@ struct ReceptiveFieldCommand: ParsableCommand {
     func run() throws {
         try Console.reporting {
             let model = try Model.load(path: model, height: size.height, width: size.width)
-            for warning in model.source.warnings { Console.warn(warning) }
+            for warning in model.source.warnings { Console.warn(warning.advised) }
             let size = model.hyperparameters
             let of = of ?? ColorChannel(index: min(1, size.channels - 1))
             let at = at ?? PixelPosition(row: size.height / 2, column: size.width / 2)

@@ -94,7 +94,7 @@ struct NetworkOptions: ParsableArguments {
     func model(for images: ImageSet, seed: UInt64, size colors: Int?, isConditional: Bool) throws -> Model {
         if let start {
             let model = try Model.load(path: start, height: images.height, width: images.width)
-            for warning in model.source.warnings { Console.warn(warning) }
+            for warning in model.source.warnings { Console.warn(warning.advised) }
             guard model.hyperparameters.colors <= 256 else {
                 throw TrainingError.otherImages(
                     found: "of 256 levels", expected: "\(model.hyperparameters.colors) colours")

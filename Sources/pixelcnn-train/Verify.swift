@@ -79,7 +79,7 @@ struct Verify: ParsableCommand {
     func run() throws {
         try Console.reporting {
             let (model, images) = try read()
-            for warning in model.source.warnings { Console.warn(warning) }
+            for warning in model.source.warnings { Console.warn(warning.advised) }
             let engine = Engine(model: model, precision: precision)
             let comparison = try EngineComparison(model: model, engine: engine)
             print("model       \(self.model), \(precision.rawValue), \(engine.instructionSet)")

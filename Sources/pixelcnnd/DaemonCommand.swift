@@ -55,7 +55,7 @@ struct DaemonCommand: AsyncParsableCommand {
                 _ = try ModelLoader.kernels(environment)
                 let model = try Daemon.loadModel(settings)
                 try settings.check(model)
-                let warnings = SettingSource.warnings(environment) + model.source.warnings
+                let warnings = SettingSource.warnings(environment) + model.source.warnings.map(\.advised)
                 for warning in warnings { Self.say("warning: \(warning)") }
                 print(model.summary)
                 guard fflush(nil) == 0 else {  // nil: all streams

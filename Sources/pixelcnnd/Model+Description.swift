@@ -22,7 +22,17 @@ extension Model {
             filters: h.filters, kernelSize: h.kernelSize, hidden: h.hidden, parameters: h.parameterCount,
             labels: h.labels, labelNames: labelNames, file: source.path,
             bytes: source.byteCount, format: source.format.rawValue, sha256: source.sha256,
-            warnings: source.warnings, precision: engine.precision.rawValue, instructionSet: engine.instructionSet,
-            threads: threads)
+            warnings: source.warnings.map(\.description), precision: engine.precision.rawValue,
+            instructionSet: engine.instructionSet, threads: threads)
+    }
+}
+
+extension ModelWarning {
+    /// The warning for whoever starts the daemon, with what its options can do about it.
+    var advised: String {
+        switch self {
+        case .assumedImageSize: "\(self) (choose with --height and --width)"
+        default: "\(self)"
+        }
     }
 }

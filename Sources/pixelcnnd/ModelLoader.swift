@@ -56,7 +56,7 @@ struct ModelLoader: Sendable {
     private func engine(_ settings: Settings) throws -> Loaded {
         let kernels = try Self.kernels(environment)
         let model = try Daemon.loadModel(settings)
-        for warning in model.source.warnings { logger.warning("\(warning)") }
+        for warning in model.source.warnings { logger.warning("\(warning.advised)") }
         logger.info("Loaded \(model.summary)")
         try settings.check(model)
         let engine = Engine(model: model, kernels: kernels, precision: settings.precision)

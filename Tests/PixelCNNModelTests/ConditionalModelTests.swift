@@ -152,7 +152,10 @@ import Testing
         try Fixture.withFile(pickle) { path in
             let model = try Model.load(path: path, height: 5, width: 4)
             #expect(model.labelNames == [])
-            #expect(model.source.warnings == ["label_names is ignored: it is a list, not a list of texts"])
+            #expect(
+                model.source.warnings.map(\.description) == [
+                    "label_names is ignored: it is a list, not a list of texts"
+                ])
         }
     }
 }

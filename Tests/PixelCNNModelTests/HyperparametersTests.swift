@@ -59,6 +59,45 @@ import Testing
         }
     }
 
+    /// docs/MODEL.md has a row for each field: attribute, metadata key, published value, limits.
+    @Test(arguments: Hyperparameters.Field.allCases)
+    func theDocumentHasEveryField(_ field: Hyperparameters.Field) throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+        let document = try String(contentsOf: root.appending(path: "docs/MODEL.md"), encoding: .utf8)
+        let line = field.line
+        let attribute = line.attribute ?? ([.channels, .height, .width].contains(field) ? PyTorchFile.shapeKey : nil)
+        let row = [
+            attribute.map { "`\($0)`" } ?? "–", "`\(field.metadataKey)`", "\(try Hyperparameters()[field])",
+            "\(line.limits.lowerBound) … \(line.limits.upperBound)",
+        ]
+        #expect(document.contains("| \(row.joined(separator: " | ")) |"))
+    }
+
+    @Test(arguments: Hyperparameters.Field.allCases)
+    func filesDeclareEveryField(_ field: Hyperparameters.Field) throws {
+        let network = try Hyperparameters(
+            channels: 3, height: 5, width: 4, colors: 4, blocks: 2, filters: 6, kernelSize: 3, hidden: 12, labels: 5)
+        let bytes = try Fixture.withFolder { folder in
+            let file = folder.appending(path: "m.safetensors")
+            try Model.random(network, seed: 1).writeSafetensors(to: file.path)
+            return [UInt8](try Data(contentsOf: file))
+        }
+        let declared = network[field]
+        let changed = bytes.replacing(
+            "\"\(field.metadataKey)\":\"\(declared)\"", with: "\"\(field.metadataKey)\":\"\(declared + 1)\"")
+        #expect(changed != bytes)
+        try Fixture.withFile(changed, name: "m.safetensors") { path in
+            guard let tensor = field.line.tensor else {  // no shape says otherwise
+                let model = try Model.load(path: path)
+                #expect(model.hyperparameters[field] == declared + 1)
+                return
+            }
+            let problem = ModelFileError.Problem.model(
+                .contradiction(field: field.line.key, declared: declared + 1, shapes: declared, tensor: tensor))
+            #expect(throws: ModelFileError(file: path, problem)) { try Model.load(path: path) }
+        }
+    }
+
     @Test func derivedMasksEqualPyTorchs() throws {
         let stored = try Fixture.bytes("plain.masks")
         var derived: [UInt8] = []

@@ -62,7 +62,7 @@ import Testing
     @Test func extraTensorsAreWarningsByName() throws {
         let extra = Tensor(name: "ema.decay", shape: [], floats: [0.9])
         let model = try Model(hyperparameters: Fixture.hyperparameters(), tensors: try tensors() + [extra])
-        #expect(model.source.warnings.contains { $0.contains("“ema.decay”") })
+        #expect(model.source.warnings.contains { $0.description.contains("“ema.decay”") })
     }
 
     @Test func randomModelsFollowTheirSeedAndScale() throws {

@@ -64,7 +64,7 @@ import Testing
         let state = try Model.load(path: Fixture.path("state.pt"), height: 7)
         #expect((state.hyperparameters.height, state.hyperparameters.width) == (7, 32))
         #expect(state.source.warnings.count == 1)
-        #expect(state.source.warnings.first?.contains("7 × 32") == true)
+        #expect(state.source.warnings.first?.description.contains("7 × 32") == true)
     }
 
     @Test func imageSizesOutOfRangeAreRefused() throws {

@@ -1,8 +1,169 @@
-// The instructions, by their names in CPython's pickletools. Each is a line or a call; what torch.save never writes is
-// refused by number.
+// An interpreter for the pickle instructions that torch.save writes (protocols 2 to 5), which executes nothing: names
+// stay names, calls become nodes, and both are checked against PickleGlobal's list.
+//
+// One pass. Every instruction takes its operands from the stack and so costs at most what pushing them cost; what all
+// values together hold is counted, and a pickle that makes more of a few bytes than its file's size allows is refused.
 
-extension Unpickler {
-    mutating func execute(_ code: UInt8) throws(PickleError) {
+/// Reads one pickle into a graph of nodes.
+struct Unpickler {
+    /// A whole module takes about 4 kB and 1,500 instructions per block; 512 blocks, the most allowed, stay below both.
+    static let sizeLimit = 16 << 20
+    static let instructionLimit = 1 << 20
+    /// Memory that a pickle's values may take beyond the file's own size. The published network's whole module takes
+    /// 1.4 MB (4,800 nodes) for a file of 20 MB; about 90 kB per block, which only blocks of a few filters exceed, past a
+    /// hundred.
+    static let memoryAllowance = 12 << 20
+    /// What an allocation takes besides its content.
+    private static let allocationCost = 48
+
+    private let bytes: UnsafeRawBufferPointer
+    /// Byte after the current instruction's code and the operands read so far.
+    private var position = 0
+    /// Byte of the current instruction.
+    private var start = 0
+    private var stack: [PickleValue] = []
+    /// Stack heights at the marks still open.
+    private var marks: [Int] = []
+    private var memo = PickleMemo()
+    private var nodes: [PickleNode] = [.tuple([])]  // node 0 is the empty tuple, which files are full of
+    /// What dictionaries have beside their items, by node.
+    private var attributes: [Int: PickleValue] = [:]
+    /// The most values the stack ever had: its memory is not given back.
+    private var stackPeak = 0
+    /// Bytes of lists, dictionaries, texts and names; never reduced, as nodes stay.
+    private var held = 0
+    private let memoryLimit: Int
+
+    /// The graph a pickle describes; bytes after its last instruction are not looked at.
+    ///
+    /// - Parameter fileBytes: size of the file the pickle is in, which memory may grow with.
+    static func read(_ bytes: UnsafeRawBufferPointer, fileBytes: Int) throws(PickleError) -> PickleGraph {
+        guard bytes.count <= sizeLimit else { throw .tooLarge(bytes: bytes.count, limit: sizeLimit) }
+        return try readFirst(bytes, fileBytes: fileBytes).graph
+    }
+
+    /// The graph of the pickle that `bytes` begin with, and how many of them it takes.
+    static func readFirst(
+        _ bytes: UnsafeRawBufferPointer, fileBytes: Int
+    ) throws(PickleError) -> (graph: PickleGraph, length: Int) {
+        var unpickler = Unpickler(
+            bytes: UnsafeRawBufferPointer(rebasing: bytes.prefix(sizeLimit)), memoryLimit: memoryAllowance + fileBytes)
+        do throws(PickleError) {
+            return (try unpickler.run(), unpickler.position)
+        } catch {
+            if case .truncated = error, bytes.count > sizeLimit {
+                throw .tooLarge(bytes: bytes.count, limit: sizeLimit)
+            }
+            throw error
+        }
+    }
+
+    private init(bytes: UnsafeRawBufferPointer, memoryLimit: Int) {
+        self.bytes = bytes
+        self.memoryLimit = memoryLimit
+    }
+
+    private mutating func run() throws(PickleError) -> PickleGraph {
+        for _ in 0..<Self.instructionLimit {
+            start = position
+            let code = try integer(UInt8.self)
+            if code == UInt8(ascii: ".") {
+                return PickleGraph(nodes: nodes, root: try pop(), attributes: attributes)
+            }
+            try execute(code)
+            stackPeak = max(stackPeak, stack.count)
+            guard memory <= memoryLimit else { throw .tooManyValues(at: start, bytes: memoryLimit) }
+        }
+        throw .tooManyInstructions(limit: Self.instructionLimit)
+    }
+
+    // MARK: - Memory
+
+    /// Bytes taken so far, an upper bound: an array that grows is there twice while it moves.
+    private var memory: Int {
+        let value = 2 * MemoryLayout<PickleValue>.stride
+        return stackPeak * value + marks.count * 16 + memo.memory
+            + nodes.count * 2 * MemoryLayout<PickleNode>.stride + held
+    }
+
+    /// Counts values that a node takes in.
+    private mutating func charge(items: Int) {
+        held += Self.allocationCost + items * 2 * MemoryLayout<PickleValue>.stride
+    }
+
+    // MARK: - Operands in the pickle
+
+    private mutating func integer<T: FixedWidthInteger>(_ type: T.Type) throws(PickleError) -> T {
+        guard let value = bytes.littleEndian(at: position, as: type) else { throw .truncated(at: start) }
+        position += MemoryLayout<T>.size
+        return value
+    }
+
+    /// A length, followed by so many bytes.
+    private mutating func counted<T: FixedWidthInteger>(_ type: T.Type) throws(PickleError) -> Range<Int> {
+        let length = try integer(type)
+        guard let count = Int(exactly: length), count >= 0, count <= bytes.count - position else {
+            throw .truncated(at: start)
+        }
+        defer { position += count }
+        return position..<position + count
+    }
+
+    private func text(_ range: Range<Int>) throws(PickleError) -> String {
+        guard let text = String(validating: bytes[range], as: UTF8.self) else { throw .invalidText(at: start) }
+        return text
+    }
+
+    /// Text up to the next line feed.
+    private mutating func line() throws(PickleError) -> String {
+        guard let end = bytes[position...].firstIndex(of: UInt8(ascii: "\n")) else { throw .truncated(at: start) }
+        defer { position = end + 1 }
+        return try text(position..<end)
+    }
+
+    // MARK: - The stack
+
+    private mutating func push(_ node: PickleNode) {
+        stack.append(.node(nodes.count))
+        nodes.append(node)
+    }
+
+    private func node(_ value: PickleValue) -> PickleNode? {
+        guard case .node(let number) = value else { return nil }
+        return nodes[number]
+    }
+
+    /// The topmost value; a mark shields what lies below it.
+    private mutating func pop() throws(PickleError) -> PickleValue {
+        guard stack.count > marks.last ?? 0 else { throw .wrongOperand(at: start) }
+        return stack.removeLast()
+    }
+
+    private func top() throws(PickleError) -> PickleValue {
+        guard stack.count > marks.last ?? 0, let value = stack.last else { throw .wrongOperand(at: start) }
+        return value
+    }
+
+    /// The topmost `count` values, lowest first.
+    private mutating func pop(_ count: Int) throws(PickleError) -> [PickleValue] {
+        guard stack.count - (marks.last ?? 0) >= count else { throw .wrongOperand(at: start) }
+        defer { stack.removeLast(count) }
+        return Array(stack.suffix(count))
+    }
+
+    /// All values above the last mark, lowest first; removes the mark.
+    private mutating func popToMark() throws(PickleError) -> [PickleValue] {
+        guard let mark = marks.popLast() else { throw .wrongOperand(at: start) }
+        defer { stack.removeSubrange(mark...) }
+        return Array(stack[mark...])
+    }
+
+    // MARK: - Instructions
+
+    // By their names in CPython's pickletools. Each is a line or a call; what torch.save never writes is refused by
+    // number.
+
+    private mutating func execute(_ code: UInt8) throws(PickleError) {
         switch code {
         // Framing
         case 0x80: try checkProtocol()
@@ -99,7 +260,7 @@ extension Unpickler {
         stack.append(value)
     }
 
-    // MARK: Collections
+    // MARK: - Collections
 
     // Each takes its node out of the table while it grows: a second reference would make every append a copy.
 
@@ -143,7 +304,7 @@ extension Unpickler {
         guard case .node(let number) = try top(), case .set = nodes[number] else { throw .wrongOperand(at: start) }
     }
 
-    // MARK: Names, calls and objects
+    // MARK: - Names, calls and objects
 
     private mutating func pushGlobal(module: String, name: String) throws(PickleError) {
         let global = try PickleGlobal(module: module, name: name)
@@ -206,4 +367,33 @@ extension Unpickler {
         default: throw .wrongOperand(at: start)
         }
     }
+}
+
+/// What a pickle stores for recall. Writers number from zero without a gap, so nearly all of it is an array; only other
+/// numbers, which a damaged or hostile pickle may have, take a dictionary.
+private struct PickleMemo {
+    private var dense: [PickleValue] = []
+    private var sparse: [Int: PickleValue] = [:]
+
+    /// How many values are stored.
+    var count: Int { dense.count + sparse.count }
+
+    /// Bytes taken, an upper bound.
+    var memory: Int { 2 * MemoryLayout<PickleValue>.stride * dense.count + Self.sparseCost * sparse.count }
+
+    /// Bytes that a value by number takes in a dictionary, which is at worst three eighths full, and there twice while
+    /// it grows.
+    static let sparseCost = 144
+
+    mutating func store(_ value: PickleValue, at index: Int) {
+        if index < dense.count {
+            dense[index] = value
+        } else if index == dense.count, sparse.isEmpty {
+            dense.append(value)
+        } else {
+            sparse[index] = value
+        }
+    }
+
+    subscript(index: Int) -> PickleValue? { index < dense.count ? dense[index] : sparse[index] }
 }

@@ -1,4 +1,4 @@
-// A model file opened, but not yet held to be a gated PixelCNN: its form, tensors and declarations. What `inspect`
+// A model file opened, but not yet held to be a gated PixelCNN: its form, tensors and declarations. It is what `inspect`
 // shows of a file that does not load, and the first half of loading one.
 
 import Support
@@ -16,14 +16,14 @@ package struct ModelContents: Sendable {
     /// What the file declares of its network.
     package let declared: DeclaredHyperparameters
     /// What a person should know and no error says.
-    package let warnings: [String]
+    package let warnings: [ModelWarning]
     /// Texts that a safetensors file holds beside its tensors.
     package let metadata: [String: String]
     let file: MappedFile
 
     init(
         file: MappedFile, format: ModelFormat, tensors: [Tensor], declared: DeclaredHyperparameters,
-        warnings: [String] = [], metadata: [String: String] = [:]
+        warnings: [ModelWarning] = [], metadata: [String: String] = [:]
     ) {
         path = file.path
         byteCount = file.bytes.count

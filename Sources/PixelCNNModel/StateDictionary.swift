@@ -1,5 +1,5 @@
 // The tensors of a network, in the order PyTorch's state_dict lists them: the one place where names meet shapes.
-// The loader checks against this list, the writer writes it, and the parameter count is its sum.
+// The loader checks against this list, the writers write it, and the parameter count is its sum.
 
 extension Hyperparameters {
     /// Kernel rows and columns of `in_conv.0`, whatever the kernel size of the blocks.
@@ -70,5 +70,38 @@ extension Hyperparameters {
             TensorSpec(name: "\(name).weight", shape: [groupSize], role: .normWeight),
             TensorSpec(name: "\(name).bias", shape: [groupSize], role: .normBias),
         ]
+    }
+}
+
+/// Name, shape and role of one tensor of the network, named as PyTorch's `state_dict` names it.
+package struct TensorSpec: Sendable, Equatable {
+    /// What a tensor is for.
+    package enum Role: Sendable, Equatable {
+        /// Weight of a convolution, (outputs, inputs, rows, columns), or of the classes, (outputs, labels); with the
+        /// mask that applies to it, if any.
+        case weight(mask: ConvolutionMask?)
+        /// Bias of a convolution.
+        case bias
+        /// Scale of a layer norm; shared by all colour groups.
+        case normWeight
+        /// Offset of a layer norm; shared by all colour groups.
+        case normBias
+        /// A stored bool mask; must equal the derived one.
+        case mask(ConvolutionMask)
+    }
+
+    /// Canonical name, such as `gated_layers.3.h_conv.weight`.
+    package let name: String
+    /// Extent of each dimension.
+    package let shape: [Int]
+    /// What the tensor is for.
+    package let role: Role
+
+    /// Number of elements.
+    package var count: Int { shape.reduce(1, *) }
+
+    /// Whether it is a stored mask rather than a trained parameter.
+    package var isMask: Bool {
+        if case .mask = role { true } else { false }
     }
 }

@@ -1,5 +1,7 @@
 // Models with random weights: for benchmarks, which do not care what they draw, and for tests, which need logits far
-// from uniform. The same seed gives the same model.
+// from uniform. The same seed gives the same model on every machine of a kind.
+
+import Glibc
 
 extension Model {
     /// Weights from N(0, scale / √fan-in), those under masks included; biases from N(0, scale / √8); norms near the
@@ -19,5 +21,26 @@ extension Model {
             parameters[spec.name] = Tensor(name: spec.name, shape: spec.shape, floats: floats)
         }
         return Model(hyperparameters, parameters, warnings: [])
+    }
+}
+
+/// Standard normal numbers: SplitMix64, then Box and Muller's transform, one number per pair for simplicity.
+private struct NormalGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> Float {
+        let radius = (-2 * log(1 - uniform())).squareRoot()
+        return Float(radius * cos(2 * .pi * uniform()))
+    }
+
+    /// Uniform in [0, 1), 53 bits.
+    private mutating func uniform() -> Double {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var bits = state
+        bits = (bits ^ bits >> 30) &* 0xbf58_476d_1ce4_e5b9
+        bits = (bits ^ bits >> 27) &* 0x94d0_49bb_1331_11eb
+        return Double((bits ^ bits >> 31) >> 11) * 0x1p-53
     }
 }

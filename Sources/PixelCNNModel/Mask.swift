@@ -62,3 +62,11 @@ package struct ConvolutionMask: Sendable, Equatable {
         return values
     }
 }
+
+/// What a masked convolution sees at its own pixel.
+package enum MaskType: Sendable, Equatable {
+    /// Only earlier colour groups: the first layers, whose input is the pixel being predicted.
+    case a
+    /// Earlier colour groups and its own: all later layers.
+    case b
+}

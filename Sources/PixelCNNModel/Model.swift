@@ -52,7 +52,7 @@ package struct Model: Sendable {
     /// A model in memory from parameters known to be right; identified by the hash of its parameters.
     init(
         _ hyperparameters: Hyperparameters, _ parameters: [String: Tensor], labelNames: [String] = [],
-        warnings: [String]
+        warnings: [ModelWarning]
     ) {
         var hash = SHA256()
         for spec in hyperparameters.parameters {
@@ -63,5 +63,59 @@ package struct Model: Sendable {
             source: ModelSource(
                 path: "", byteCount: hyperparameters.parameterCount * MemoryLayout<Float>.size,
                 sha256: hash.hexadecimal(), format: .memory, warnings: warnings))
+    }
+}
+
+/// File, form and identity of a loaded model.
+package struct ModelSource: Sendable, Equatable {
+    /// Path as it was given; empty for a model made in memory.
+    package let path: String
+    /// Size of the file, or of the parameters in memory.
+    package let byteCount: Int
+    /// SHA-256 in lower-case hexadecimal: of the file, or of the parameters in memory.
+    package let sha256: String
+    /// Form of the file.
+    package let format: ModelFormat
+    /// What a person should know and no error says.
+    package let warnings: [ModelWarning]
+}
+
+/// The form of a model's file.
+package enum ModelFormat: String, Sendable {
+    /// `torch.save(model, path)`.
+    case pyTorchModule = "PyTorch module"
+    /// `torch.save(model.state_dict(), path)`, or a checkpoint dictionary that holds it.
+    case pyTorchStateDictionary = "PyTorch state_dict"
+    /// A safetensors file.
+    case safetensors
+    /// No file: made in this process.
+    case memory = "in memory"
+}
+
+/// What a person should know of a file that loads. What to do about it depends on the program, and is its to say.
+package enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
+    /// The network has no such tensors: the first few names, of how many.
+    case ignoredTensors(names: [String], count: Int)
+    /// A state_dict has entries that are no tensors; their keys as they are shown.
+    case ignoredEntries(keys: [String])
+    /// What stands where names of classes are expected.
+    case ignoredLabelNames(key: String, found: String)
+    /// So many of the network's masks are not in the file.
+    case missingMasks(Int)
+    /// Neither the file nor the caller says the image size; this one is taken.
+    case assumedImageSize(height: Int, width: Int)
+
+    /// One line.
+    package var description: String {
+        switch self {
+        case .ignoredTensors(let names, let count):
+            "tensors the network does not have are ignored: " + names.map(quoted).joined(separator: ", ")
+                + (count > names.count ? " and \(count - names.count) more" : "")
+        case .ignoredEntries(let keys): "entries that are no tensors are ignored: \(keys.joined(separator: ", "))"
+        case .ignoredLabelNames(let key, let found): "\(key) is ignored: it is \(found), not a list of texts"
+        case .missingMasks(let count): "the file lacks \(count) of the network's masks; they are derived"
+        case .assumedImageSize(let height, let width):
+            "the file does not say its image size; taking \(height) × \(width)"
+        }
     }
 }

@@ -38,3 +38,19 @@ final class MappedFile: @unchecked Sendable {  // immutable after init; the kern
         munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
     }
 }
+
+/// What the system calls an error number, as a person reads it.
+private enum SystemError {
+    static func text(_ code: Int32) -> String {
+        guard let text = strerror(code) else { return "system error \(code)" }  // per thread since glibc 2.32
+        return String(cString: text)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The integer at `offset`, or nil where it is not wholly inside the buffer.
+    func littleEndian<T: FixedWidthInteger>(at offset: Int, as type: T.Type = T.self) -> T? {
+        guard offset >= 0, offset <= count, count - offset >= MemoryLayout<T>.size else { return nil }
+        return T(littleEndian: loadUnaligned(fromByteOffset: offset, as: T.self))
+    }
+}

@@ -1,0 +1,240 @@
+// From a file's contents to a Model: is it this network at all, how large is it, and is every number right. The network's
+// size comes from the shapes of a few tensors, and everything else is checked against that size, so a file whose shapes
+// contradict one another is refused by the name of the tensor that does not fit. One pass over every number.
+
+extension Model {
+    /// Image side taken where neither the file nor the caller names one.
+    static let defaultSide = 32
+
+    /// Loads a whole PyTorch module, a state_dict, a checkpoint holding either, or a safetensors file. The file stays
+    /// mapped as long as the model lives; its numbers are not copied.
+    ///
+    /// - Parameters:
+    ///   - path: the model file.
+    ///   - height: image rows; overrides what the file says. The network is convolutional and runs at any size.
+    ///   - width: image columns; likewise.
+    /// - Throws: `ModelFileError` naming file, tensor or entry, what was found and what is allowed.
+    package static func load(
+        path: String, height: Int? = nil, width: Int? = nil
+    ) throws(ModelFileError) -> Model {
+        try Model(ModelContents.read(path: path), height: height, width: width)
+    }
+
+    /// Checks a file's contents and makes a model of them; see `load`.
+    package init(_ contents: ModelContents, height: Int? = nil, width: Int? = nil) throws(ModelFileError) {
+        do throws(ModelFileError.Problem) {
+            try self.init(checking: contents, height: height, width: width)
+        } catch {
+            throw ModelFileError(file: contents.path, error)
+        }
+    }
+
+    private init(
+        checking contents: ModelContents, height: Int?, width: Int?
+    ) throws(ModelFileError.Problem) {
+        let declared = contents.declared
+        let size = (height: declared.values[.height], width: declared.values[.width])
+        let hyperparameters: Hyperparameters
+        do throws(ModelDataError) { try Self.checkNetwork(contents) } catch { throw .model(error) }
+        hyperparameters = try Hyperparameters(
+            shapesOf: contents.tensors, height: height ?? size.height ?? Self.defaultSide,
+            width: width ?? size.width ?? Self.defaultSide)
+        let validated: ModelValidation
+        do throws(ModelDataError) {
+            try Self.check(declared, against: hyperparameters)
+            try LabelNames.check(declared.labelNames, labels: hyperparameters.labels)
+            validated = try ModelValidation(hyperparameters, contents.tensors)
+        } catch { throw .model(error) }
+
+        var warnings = contents.warnings + validated.warnings
+        if validated.missingMasks > 0 { warnings.append(.missingMasks(validated.missingMasks)) }
+        if height ?? size.height == nil || width ?? size.width == nil {
+            warnings.append(.assumedImageSize(height: hyperparameters.height, width: hyperparameters.width))
+        }
+        self.init(
+            hyperparameters: hyperparameters, parameters: validated.parameters, labelNames: declared.labelNames,
+            source: ModelSource(
+                path: contents.path, byteCount: contents.byteCount, sha256: contents.sha256(),
+                format: contents.format, warnings: warnings))
+    }
+
+    /// Refuses other networks by name, before a shape that does not fit would speak in riddles.
+    private static func checkNetwork(_ contents: ModelContents) throws(ModelDataError) {
+        let names = contents.tensors.map(\.name)
+        if !names.contains("in_conv.0.weight"), let other = names.first(where: { $0.hasPrefix("net.") }) {
+            throw .otherNetwork(evidence: "tensors such as \(quoted(other))")
+        }
+        // Many views of one storage would make a small file a large model.
+        var bytes = 0
+        for tensor in contents.tensors {
+            let (size, productOverflow) = tensor.count.multipliedReportingOverflow(by: tensor.elementType.size)
+            let (sum, sumOverflow) = bytes.addingReportingOverflow(size)
+            guard !productOverflow, !sumOverflow, sum <= 2 * contents.byteCount else {
+                throw .tensorsExceedFile(tensorBytes: sumOverflow ? .max : sum, fileBytes: contents.byteCount)
+            }
+            bytes = sum
+        }
+    }
+
+    /// What the file declares must be what its shapes say; the image size may be chosen.
+    private static func check(
+        _ declared: DeclaredHyperparameters, against found: Hyperparameters
+    ) throws(ModelDataError) {
+        for field in Hyperparameters.Field.allCases {
+            guard let tensor = field.line.tensor, let value = declared.values[field], value != found[field] else {
+                continue
+            }
+            throw .contradiction(field: field.line.key, declared: value, shapes: found[field], tensor: tensor)
+        }
+    }
+}
+
+// MARK: - The size
+
+extension Hyperparameters {
+    /// Reads the size off the tensors; `height` and `width` no shape shows.
+    fileprivate init(shapesOf tensors: [Tensor], height: Int, width: Int) throws(ModelFileError.Problem) {
+        var values: [Field: Int]
+        do throws(ModelDataError) { values = try Self.values(tensors) } catch { throw .model(error) }
+        values[.height] = height
+        values[.width] = width
+        do throws(HyperparametersError) { try self.init(values) } catch { throw .hyperparameters(error) }
+    }
+
+    private static func values(_ tensors: [Tensor]) throws(ModelDataError) -> [Field: Int] {
+        var shapes: [String: [Int]] = [:]
+        for tensor in tensors { shapes[tensor.name] = tensor.shape }
+        func shape(_ name: String) throws(ModelDataError) -> [Int] {
+            guard let shape = shapes[name] else { throw .missingTensor(name) }
+            guard shape.count == 4, !shape.contains(0) else {
+                throw .shapeMismatch(
+                    tensor: name, expected: "four dimensions (outputs, inputs, rows, columns)", found: shape)
+            }
+            return shape
+        }
+        let input = try shape("in_conv.0.weight")
+        let vertical = try shape("gated_layers.0.v_conv.weight")
+        let hidden = try shape("out_conv.0.weight")
+        let last = try shape("out_conv.2.weight")
+        guard last[0] % input[1] == 0 else {
+            throw .shapeMismatch(
+                tensor: "out_conv.2.weight", expected: "outputs divisible by the \(input[1]) image channels",
+                found: last)
+        }
+        return [
+            .channels: input[1], .colors: last[0] / input[1], .blocks: try blockCount(tensors), .filters: input[0],
+            .kernelSize: vertical[3], .hidden: hidden[0], .labels: try labelCount(tensors),
+        ]
+    }
+
+    /// Any block's label columns make the network conditional; whether every block has as many is checked with the
+    /// rest.
+    private static func labelCount(_ tensors: [Tensor]) throws(ModelDataError) -> Int {
+        let endings = [".v_label.weight", ".h_label.weight"]
+        let first = tensors.first { tensor in
+            tensor.name.hasPrefix("gated_layers.") && endings.contains(where: tensor.name.hasSuffix)
+        }
+        guard let first else { return 0 }
+        guard first.shape.count == 2, first.shape[1] > 0 else {
+            throw .shapeMismatch(tensor: first.name, expected: "two dimensions (outputs, classes)", found: first.shape)
+        }
+        return first.shape[1]
+    }
+
+    /// Blocks are numbered from 0 without a gap; a number that would leave one names the block missing.
+    private static func blockCount(_ tensors: [Tensor]) throws(ModelDataError) -> Int {
+        let prefix = "gated_layers."
+        var numbers: Set<Int> = []
+        for tensor in tensors where tensor.name.hasPrefix(prefix) {
+            if let number = Int(tensor.name.dropFirst(prefix.count).prefix { $0 != "." }), number >= 0 {
+                numbers.insert(number)
+            }
+        }
+        for number in 0..<numbers.count where !numbers.contains(number) {
+            throw .missingTensor("\(prefix)\(number).v_conv.weight")
+        }
+        return numbers.count
+    }
+}
+
+// MARK: - The numbers
+
+/// The parameters of a network, held against the list of what it must have and found complete and right.
+struct ModelValidation {
+    private(set) var parameters: [String: Tensor] = [:]
+    private(set) var warnings: [ModelWarning] = []
+    /// Masks that are not among the tensors; usual in memory, unusual in a file.
+    private(set) var missingMasks = 0
+
+    init(_ hyperparameters: Hyperparameters, _ tensors: [Tensor]) throws(ModelDataError) {
+        var found: [String: Tensor] = [:]
+        for tensor in tensors {
+            guard found.updateValue(tensor, forKey: tensor.name) == nil else { throw .duplicateTensor(tensor.name) }
+        }
+        // Names and shapes first: they cost nothing and explain more than a bad number does.
+        let specs = hyperparameters.stateDictionary
+        for spec in specs {
+            guard let tensor = found[spec.name] else {
+                guard spec.isMask else { throw .missingTensor(spec.name) }
+                missingMasks += 1
+                continue
+            }
+            guard tensor.shape == spec.shape else {
+                throw .shapeMismatch(tensor: spec.name, expected: Shape.text(spec.shape), found: tensor.shape)
+            }
+        }
+        for spec in specs {
+            guard let tensor = found.removeValue(forKey: spec.name) else { continue }
+            if case .mask(let mask) = spec.role {
+                try Self.check(tensor, equals: mask)
+            } else {
+                try Self.checkFinite(tensor)
+                parameters[spec.name] = tensor
+            }
+        }
+        let ignored = tensors.map(\.name).filter { found[$0] != nil }
+        if !ignored.isEmpty {
+            warnings.append(.ignoredTensors(names: Array(ignored.prefix(8)), count: ignored.count))
+        }
+    }
+
+    private static func checkFinite(_ tensor: Tensor) throws(ModelDataError) {
+        guard tensor.elementType.isFloatingPoint else {
+            throw .unsupportedElementType(tensor: tensor.name, found: tensor.elementType)
+        }
+        let bad = tensor.firstIndex { !$1.isFinite }
+        if let bad { throw .notFinite(tensor: tensor.name, position: Shape.position(bad, in: tensor.shape)) }
+    }
+
+    private static func check(_ tensor: Tensor, equals mask: ConvolutionMask) throws(ModelDataError) {
+        let expected = mask.values()
+        let bad = tensor.firstIndex { $1 != (expected[$0] ? 1 : 0) }
+        if let bad {
+            throw .maskMismatch(
+                tensor: tensor.name, position: Shape.position(bad, in: tensor.shape), expected: expected[bad])
+        }
+    }
+}
+
+/// The rules for the names of a conditional network's classes: each is shown in lists and logs and typed on command
+/// lines, where a class's number is as good as its name.
+enum LabelNames {
+    /// Characters of a name.
+    static let lengthLimit = 64
+
+    /// Names are for all classes or for none; printable, distinct whatever the letter case, and no other class's
+    /// number.
+    static func check(_ names: [String], labels: Int) throws(ModelDataError) {
+        guard names.isEmpty || names.count == labels else {
+            throw .labelNameCount(found: names.count, labels: labels)
+        }
+        var seen: Set<String> = []
+        for (label, name) in names.enumerated() {
+            guard !name.isEmpty, name.unicodeScalars.count <= lengthLimit,
+                name.unicodeScalars.allSatisfy(\.isPrintable),
+                Int(name) ?? label == label
+            else { throw .unusableLabelName(name, label: label) }
+            guard seen.insert(name.lowercased()).inserted else { throw .duplicateLabelName(name) }
+        }
+    }
+}

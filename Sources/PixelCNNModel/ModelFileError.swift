@@ -1,0 +1,168 @@
+// Everything that can be wrong with a model file, one case for each way to be wrong; what concerns one format stands
+// with its reader. Programs print `description` and exit with `exitCode`.
+
+import Support
+
+/// A model file that cannot be read or written, and why.
+package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong, apart from the file's name.
+    package enum Problem: Error, Sendable, Equatable {
+        /// There is no such file.
+        case noSuchFile
+        /// The system does not let us read it, or it is not a regular file.
+        case notReadable(reason: String)
+        /// The output cannot be created or written.
+        case cannotWrite(reason: String)
+        /// The file has no bytes.
+        case empty
+        /// Neither PyTorch's ZIP archive nor the pickles that it wrote before, nor safetensors.
+        case unknownFormat(firstBytes: String)
+        /// A pickle alone, without the magic number that PyTorch's pickles of before 1.6 start with.
+        case barePickle
+        /// The ZIP archive is damaged.
+        case archive(ZIPError)
+        /// The pickle is damaged or asks for what a model file may not ask for.
+        case pickle(PickleError)
+        /// The PyTorch file's structure or tensors are wrong.
+        case pyTorch(PyTorchError)
+        /// The safetensors file is wrong.
+        case safetensors(SafetensorsError)
+        /// The tensors are not those of a gated PixelCNN.
+        case model(ModelDataError)
+        /// The network's size is not an allowed one.
+        case hyperparameters(HyperparametersError)
+    }
+
+    /// Path of the file as it was given.
+    package let file: String
+    /// What is wrong with it.
+    package let problem: Problem
+
+    /// An error about `file`.
+    package init(file: String, _ problem: Problem) {
+        self.file = file
+        self.problem = problem
+    }
+
+    /// What a program ends with.
+    package var exitCode: SystemExit {
+        switch problem {
+        case .noSuchFile, .notReadable: .noInput
+        case .cannotWrite: .cannotCreate
+        default: .dataError
+        }
+    }
+
+    /// One line: file, what was found, what is allowed, what to do.
+    package var description: String { "\(file): \(problem)" }
+}
+
+extension ModelFileError.Problem: CustomStringConvertible {
+    /// One line: what was found, what is allowed, what to do.
+    package var description: String {
+        let forms = "a model is a file written by torch.save, or safetensors"
+        return switch self {
+        case .noSuchFile: "no such file"
+        case .notReadable(let reason): "cannot be read: \(reason)"
+        case .cannotWrite(let reason): "cannot be written: \(reason)"
+        case .empty: "the file is empty; \(forms)"
+        case .unknownFormat(let bytes): "unknown format, starting with bytes \(bytes); \(forms)"
+        case .barePickle: "the file is a bare pickle; \(forms)"
+        case .archive(let error): error.description
+        case .pickle(let error): error.description
+        case .pyTorch(let error): error.description
+        case .safetensors(let error): error.description
+        case .model(let error): error.description
+        case .hyperparameters(let error): error.description
+        }
+    }
+}
+
+/// Tensors that are not those of a gated PixelCNN this program runs.
+package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The network needs a tensor that is not there.
+    case missingTensor(String)
+    /// Two tensors have the same name.
+    case duplicateTensor(String)
+    /// A tensor has another shape than the rest of the file asks for.
+    case shapeMismatch(tensor: String, expected: String, found: [Int])
+    /// A weight is not stored as floating-point numbers.
+    case unsupportedElementType(tensor: String, found: ElementType)
+    /// A weight is NaN or infinite, perhaps only once converted to float32.
+    case notFinite(tensor: String, position: [Int])
+    /// A stored mask differs from the one its layer must have.
+    case maskMismatch(tensor: String, position: [Int], expected: Bool)
+    /// What the file declares differs from what its shapes say.
+    case contradiction(field: String, declared: Int, shapes: Int, tensor: String)
+    /// The tensors together are larger than the file: many are views of the same numbers.
+    case tensorsExceedFile(tensorBytes: Int, fileBytes: Int)
+    /// The file is of another network.
+    case otherNetwork(evidence: String)
+    /// There are names for another number of classes than the network has.
+    case labelNameCount(found: Int, labels: Int)
+    /// The name of a class is empty, too long, holds control characters, or is the number of another class.
+    case unusableLabelName(String, label: Int)
+    /// Two classes have the same name, letter case apart.
+    case duplicateLabelName(String)
+
+    /// One line: tensor, what was found, what is expected, what to do.
+    package var description: String {
+        switch self {
+        case .missingTensor(let name):
+            "tensor \(quoted(name)) is missing; a gated PixelCNN has it"
+        case .duplicateTensor(let name):
+            "tensor \(quoted(name)) appears twice"
+        case .shapeMismatch(let tensor, let expected, let found):
+            "tensor \(quoted(tensor)) has shape \(Shape.text(found)); expected \(expected)"
+        case .unsupportedElementType(let tensor, let found):
+            "tensor \(quoted(tensor)) holds \(found.rawValue); weights are f32, f16, bf16 or f64"
+        case .notFinite(let tensor, let position):
+            "tensor \(quoted(tensor)) is not a finite float32 number at \(Shape.text(position)); was training diverging?"
+        case .maskMismatch(let tensor, let position, let expected):
+            "mask \(quoted(tensor)) should be \(expected) at \(Shape.text(position)); with this mask the network is not "
+                + "the gated PixelCNN"
+        case .contradiction(let field, let declared, let shapes, let tensor):
+            "the file declares \(field) \(declared), but the shape of \(quoted(tensor)) makes it \(shapes)"
+        case .tensorsExceedFile(let tensorBytes, let fileBytes):
+            "the tensors take \(tensorBytes) bytes, the file \(fileBytes): too many share their numbers; save each "
+                + "contiguous and its own"
+        case .otherNetwork(let evidence):
+            "the file is of another network (it has \(evidence)); only the gated PixelCNN with in_conv, gated_layers, "
+                + "v_norm_layers, h_norm_layers and out_conv is read"
+        case .labelNameCount(let found, let labels):
+            "there are \(found) names of classes for \(labels) classes; each class has one, or none has"
+        case .unusableLabelName(let name, let label):
+            "class \(label) has the name \(quoted(name)); a name is 1 to \(LabelNames.lengthLimit) printable characters, "
+                + "and no other class's number"
+        case .duplicateLabelName(let name):
+            "two classes have the name \(quoted(name)), letter case apart"
+        }
+    }
+}
+
+// MARK: - Names from files
+
+/// A name from a file as one short printable word.
+func quoted(_ name: String) -> String {
+    let limit = 100
+    var text = ""
+    for scalar in name.unicodeScalars.prefix(limit) {
+        if scalar.isPrintable {
+            text.unicodeScalars.append(scalar)
+        } else {
+            text += "\\u{\(String(scalar.value, radix: 16))}"
+        }
+    }
+    if name.unicodeScalars.dropFirst(limit).first != nil { text += "…" }
+    return "“\(text)”"
+}
+
+extension Unicode.Scalar {
+    /// Whether it shows as what it is, and does nothing else to a terminal or a log.
+    var isPrintable: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+        default: true
+        }
+    }
+}
