@@ -1,16 +1,16 @@
-// What hostile or broken clients send, to a real daemon: it answers or hangs up, serves everybody else meanwhile, and
-// has nothing left of it afterwards.
+// What hostile or broken clients send, to a real daemon: it responds or closes the connection, serves everybody else
+// meanwhile, and has nothing left of it afterwards.
 
 import Foundation
 import PixelCNNAPI
 import ServerTestSupport
 import Testing
 
-/// Bytes that are no request, or none that can be granted, and how they may be answered.
+/// Bytes that are no request, or none that can be granted, and what the response may be.
 struct Nonsense: Sendable, CustomTestStringConvertible {
     let name: String
     let bytes: [UInt8]
-    /// Statuses, each as good as another; 0 for a connection that is closed without an answer.
+    /// Statuses, each as good as another; 0 for a connection that is closed without a response.
     let statuses: Set<Int>
 
     init(_ name: String, _ bytes: [UInt8], _ statuses: Int...) {
@@ -67,20 +67,20 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
 @Suite(.timeLimit(.minutes(30))) struct AbuseTests {
     private static let health = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
-    /// The status of an answer; 0 where there is none.
-    private static func status(of answer: String) -> Int {
-        answer.hasPrefix("HTTP/1.1 ") ? Int(answer.dropFirst(9).prefix(3)) ?? 0 : 0
+    /// The status of a response; 0 where there is none.
+    private static func status(of response: String) -> Int {
+        response.hasPrefix("HTTP/1.1 ") ? Int(response.dropFirst(9).prefix(3)) ?? 0 : 0
     }
 
     @Test func nonsenseIsRefusedOrHungUpOn() async throws {
         try await RunningDaemon.run { daemon in
             for nonsense in Nonsense.all {
-                let answer = try await ByteStream.exchange(daemon.socket, nonsense.bytes)
-                let status = Self.status(of: answer)
-                #expect(nonsense.statuses.contains(status), "\(nonsense.name): \(answer.prefix(400))")
+                let response = try await ByteStream.exchange(daemon.socket, nonsense.bytes)
+                let status = Self.status(of: response)
+                #expect(nonsense.statuses.contains(status), "\(nonsense.name): \(response.prefix(400))")
                 guard status != 0 else { continue }
                 // Errors are problems, however early they are found.
-                let head = answer.prefix { $0 != "{" }.lowercased()
+                let head = response.prefix { $0 != "{" }.lowercased()
                 #expect(head.contains("content-type: application/problem+json"), "\(nonsense.name): \(head)")
                 #expect(head.contains("x-request-id: "), "\(nonsense.name): \(head)")
                 #expect(head.contains("pixelcnn-model: "), "\(nonsense.name): \(head)")
@@ -154,7 +154,7 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
         try await RunningDaemon.run { daemon in
             for (path, type) in [(Endpoint.samples, MediaTypeName.json), (Endpoint.score, MediaTypeName.npy)] {
                 let socket = daemon.socket
-                let (sent, answer) = try await ByteStream.blocking {
+                let (sent, response) = try await ByteStream.blocking {
                     let stream = try ByteStream(socket)
                     stream.send("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Type: \(type)\r\n")
                     stream.send("Transfer-Encoding: chunked\r\n\r\n")
@@ -165,8 +165,8 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
                 }
                 // Far from the end of our patience, which would be 4 GB.
                 #expect(sent < 200)
-                #expect(Self.status(of: answer) == 413, "\(answer.prefix(300))")
-                #expect(answer.lowercased().contains("connection: close"))
+                #expect(Self.status(of: response) == 413, "\(response.prefix(300))")
+                #expect(response.lowercased().contains("connection: close"))
             }
             #expect(await eventually { daemon.process.residentBytes < 400 << 20 })
             #expect(try await Curl.send(Endpoint.health, socket: daemon.socket).status == 200)
@@ -182,17 +182,17 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
             }
             // They are served in their turn, should they come to an end.
             streams[7].send(Array(Self.health.utf8.dropFirst(20)))
-            let answer = try await ByteStream.blocking { streams[7].receive(until: "ok\n") }
-            #expect(Self.status(of: answer) == 200)
+            let response = try await ByteStream.blocking { streams[7].receive(until: "ok\n") }
+            #expect(Self.status(of: response) == 200)
         }
     }
 
-    @Test func pipelinedRequestsAreAnsweredInTheirOrder() async throws {
+    @Test func pipelinedRequestsAreServedInTheirOrder() async throws {
         try await RunningDaemon.run { daemon in
             let socket = daemon.socket
-            let answers = try await ByteStream.blocking {
+            let responses = try await ByteStream.blocking {
                 let stream = try ByteStream(socket)
-                for i in 0..<200 {  // whose answers fit into the socket's buffer: nothing is read until all are sent
+                for i in 0..<200 {  // whose responses fit into the socket's buffer: nothing is read until all are sent
                     let (method, path, body) =
                         switch i % 4 {
                         case 0: ("POST", Endpoint.samples, "{\"n\":\(1 + i % 7)}")
@@ -206,7 +206,7 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
                 }
                 return stream.receive(until: "HTTP/1.1 ", count: 200)
             }
-            let identifiers = answers.components(separatedBy: "\r\n").compactMap { line in
+            let identifiers = responses.components(separatedBy: "\r\n").compactMap { line in
                 line.lowercased().hasPrefix("x-request-id: r") ? line.dropFirst(15) : nil
             }
             // The last head may have come in part.
@@ -215,15 +215,15 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
         }
     }
 
-    @Test func aClientThatHasEndedItsSideIsAnswered() async throws {
+    @Test func aClientThatHasEndedItsSideIsServed() async throws {
         try await RunningDaemon.run { daemon in
             for _ in 0..<20 {
                 let body = "{\"n\":5}"
-                let answer = try await ByteStream.exchange(
+                let response = try await ByteStream.exchange(
                     daemon.socket,
                     Array(
                         "POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.count)\r\n\r\n\(body)".utf8))
-                #expect(Self.status(of: answer) == 200)
+                #expect(Self.status(of: response) == 200)
             }
         }
     }

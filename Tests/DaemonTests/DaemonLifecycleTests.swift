@@ -18,17 +18,17 @@ import Testing
 
     @Test func aRequestsBytesAreTheSameAfterARestartAndInACrowd() async throws {
         func draw(_ daemon: RunningDaemon, _ type: String) async throws -> [UInt8] {
-            let answer = try await Curl.send(
+            let response = try await Curl.send(
                 Endpoint.samples, socket: daemon.socket, ["-H", "Accept: \(type)"],
                 json: "{\"n\":5,\"seed\":77,\"first_index\":18446744073709551000,\"temperature\":0.9}")
-            #expect(answer.status == 200)
-            return answer.body
+            #expect(response.status == 200)
+            return response.body
         }
         for type in [MediaTypeName.png, MediaTypeName.npy] {
-            var answers: [[UInt8]] = []
+            var responses: [[UInt8]] = []
             for threads in ["1", "2", "2"] {
                 try await RunningDaemon.run(["--threads", threads]) { daemon in
-                    answers.append(try await draw(daemon, type))
+                    responses.append(try await draw(daemon, type))
                     // Beside others, whose images are drawn together with these.
                     async let crowd = withThrowingTaskGroup(of: Int.self) { group in
                         for i in 0..<6 {
@@ -40,11 +40,11 @@ import Testing
                         }
                         return try await group.allSatisfy { $0 == 200 }
                     }
-                    answers.append(try await draw(daemon, type))
+                    responses.append(try await draw(daemon, type))
                     #expect(try await crowd)
                 }
             }
-            #expect(answers.count == 6 && answers.allSatisfy { $0 == answers[0] })
+            #expect(responses.count == 6 && responses.allSatisfy { $0 == responses[0] })
         }
     }
 
@@ -79,8 +79,8 @@ import Testing
                 Programs.daemon, ["--socket", daemon.socket, "--model", Programs.model])
             #expect(second.status == SystemExit.unavailable.rawValue)
             #expect(second.errors.contains("another pixelcnnd (pid \(daemon.command.processIdentifier)) serves"))
-            let answer = try await Curl.send(Endpoint.health, socket: daemon.socket)
-            #expect(answer.status == 200)
+            let response = try await Curl.send(Endpoint.health, socket: daemon.socket)
+            #expect(response.status == 200)
         }
     }
 
@@ -125,7 +125,7 @@ import Testing
     }
 }
 
-@Suite struct DaemonRefusalTests {
+@Suite struct DaemonStartErrorTests {
     private func run(
         _ arguments: [String], environment: [String: String] = [:], expecting status: SystemExit, mentions: String...
     ) async throws {

@@ -29,12 +29,12 @@ import Testing
         return "\"mask\":\"\(Data(file).base64EncodedString())\""
     }
 
-    /// The values that a request is answered with, image after image.
+    /// The values in the response to a request, image after image.
     private func draw(_ daemon: RunningDaemon, _ json: String) async throws -> [UInt8] {
-        let answer = try await Curl.send(
+        let response = try await Curl.send(
             Endpoint.samples, socket: daemon.socket, ["-H", "Accept: application/x-npy"], json: json)
-        try #require(answer.status == 200, "\(answer.text)")
-        let array = try NPYArray(parsing: answer.body)
+        try #require(response.status == 200, "\(response.text)")
+        let array = try NPYArray(parsing: response.body)
         return try array.integers(as: UInt8.self, in: 0...255)
     }
 
@@ -86,25 +86,25 @@ import Testing
         let requests = ["\"rows\":3", "\"rows\":6", maskField, "\"rows\":8"].map {
             request($0, "\"n\":5,\"seed\":11,\"temperature\":0.9,\"top_p\":0.95")
         }
-        func answers(_ daemon: RunningDaemon, order: [Int]) async throws -> [[UInt8]] {
-            var answers = [[UInt8]](repeating: [], count: requests.count)
-            for i in order { answers[i] = try await draw(daemon, requests[i]) }
-            return answers
+        func responses(_ daemon: RunningDaemon, order: [Int]) async throws -> [[UInt8]] {
+            var responses = [[UInt8]](repeating: [], count: requests.count)
+            for i in order { responses[i] = try await draw(daemon, requests[i]) }
+            return responses
         }
         var first: [[UInt8]] = []
         try await RunningDaemon.run { daemon in
-            first = try await answers(daemon, order: [0, 1, 2, 3])
+            first = try await responses(daemon, order: [0, 1, 2, 3])
             let cold = try #require(await daemon.status()).prefixCache
-            #expect(try await answers(daemon, order: [0, 1, 2, 3]) == first)
+            #expect(try await responses(daemon, order: [0, 1, 2, 3]) == first)
             #expect(try #require(await daemon.status()).prefixCache.hits > cold.hits)
             daemon.command.signal(SIGHUP)
             #expect(await eventually { daemon.command.errors.contains("Reloaded: ") })
-            #expect(try await answers(daemon, order: [3, 1, 0, 2]) == first)
+            #expect(try await responses(daemon, order: [3, 1, 0, 2]) == first)
         }
         for options in [["--threads", "1"], ["--cache-size", "0"]] {
             try await RunningDaemon.run(options) { daemon in
                 for order in [[2, 3, 1, 0], [0, 2, 1, 3]] {
-                    let again = try await answers(daemon, order: order)
+                    let again = try await responses(daemon, order: order)
                     #expect(again == first, "\(options), \(order)")
                 }
             }
@@ -129,11 +129,11 @@ import Testing
         try await RunningDaemon.run { daemon in
             for kept in ["\"rows\":5", maskField, "\"rows\":8"] {
                 let plain = try await draw(daemon, request(kept, "\"n\":3,\"seed\":6"))
-                let answer = try await Curl.send(
+                let response = try await Curl.send(
                     Endpoint.samples, socket: daemon.socket, ["-H", "Accept: text/event-stream"],
                     json: request(kept, "\"n\":3,\"seed\":6,\"stream_rows\":true"))
                 var parser = ServerSentEventParser()
-                let events = try parser.events(in: answer.body)
+                let events = try parser.events(in: response.body)
                 var told = [UInt8](repeating: 0, count: plain.count)
                 var rows = 0
                 for event in events where event.name == SampleEventName.row {

@@ -1,4 +1,4 @@
-// The load scripts of Tests/Load in their short form: every client is answered as it must be, and counts, descriptors
+// The load scripts of Tests/Load in their short form: every client gets the right response, and counts, descriptors
 // and threads return to what they were. Times are `make load`'s affair.
 
 import Foundation
@@ -16,7 +16,7 @@ import Testing
         #expect(result.status == 0, "\(script): \(result.errors)")
     }
 
-    @Test func aFloodIsAnsweredWithoutExceptionAndDescriptorsMayRunOut() async throws {
+    @Test func aFloodIsServedWithoutExceptionAndDescriptorsMayRunOut() async throws {
         try await run("flood.py", ["--clients", "300"])
     }
 
@@ -24,11 +24,11 @@ import Testing
         try await run("disconnect.py", ["--disconnects", "24"])
     }
 
-    @Test func mixedLoadIsAnsweredAsItMustBe() async throws {
+    @Test func mixedLoadIsServedAsItMustBe() async throws {
         try await run("soak.py")
     }
 
-    @Test func onePixelIsAnsweredOnKeptAndNewConnections() async throws {
+    @Test func onePixelIsServedOnKeptAndNewConnections() async throws {
         try await run("overhead.py")
     }
 }

@@ -1,4 +1,4 @@
-// What clients can make a daemon hold, as its own process tells: bodies that never end and answers that nobody reads
+// What clients can make a daemon hold, as its own process tells: bodies that never end and responses that nobody reads
 // fill the memory for requests and no more; the others are refused, and all of it is free again when they are gone.
 
 import Foundation
@@ -27,8 +27,8 @@ import Testing
         #expect(peak < before + limit + (64 << 20), "\(peak), before \(before)", sourceLocation: sourceLocation)
         streams.removeAll()
         #expect(await eventually { Self.claimed(daemon) == 0 }, sourceLocation: sourceLocation)
-        let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{}")
-        #expect(answer.status == 200, sourceLocation: sourceLocation)
+        let response = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{}")
+        #expect(response.status == 200, sourceLocation: sourceLocation)
     }
 
     @Test func bodiesThatDoNotEndFillTheMemoryForRequestsAndNoMore() async throws {
@@ -40,14 +40,14 @@ import Testing
                 "POST /v1/score HTTP/1.1\r\nHost: x\r\n"
                 + "Content-Type: application/x-npy\r\nContent-Length: 4000001\r\n\r\n"
             let body = [UInt8](repeating: 1, count: 4_000_000)
-            let answers = try await ByteStream.blocking { [streams] in
+            let responses = try await ByteStream.blocking { [streams] in
                 for stream in streams {
                     stream.send(head)
                     stream.send(body)
                 }
                 return streams.suffix(90).map { $0.receive(until: "\r\n\r\n") }
             }
-            #expect(answers.allSatisfy { $0.hasPrefix("HTTP/1.1 429") && $0.lowercased().contains("retry-after: ") })
+            #expect(responses.allSatisfy { $0.hasPrefix("HTTP/1.1 429") && $0.lowercased().contains("retry-after: ") })
             try await Self.expectBounded(daemon, limit: limit, before: before, &streams)
         }
     }
@@ -60,19 +60,19 @@ import Testing
                 try SilentClient(daemon.socket, sending: head + "Content-Length: 16000000\r\n\r\n")
             }
             #expect(await eventually { Self.metric("http_requests_in_flight", daemon) == 9 })
-            let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{}")
-            #expect(answer.status == 200, "\(answer.text)")
+            let response = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{}")
+            #expect(response.status == 200, "\(response.text)")
             withExtendedLifetime(clients) {}
         }
     }
 
-    @Test func answersThatNobodyReadsFillTheMemoryForRequestsAndNoMore() async throws {
+    @Test func responsesThatNobodyReadsFillTheMemoryForRequestsAndNoMore() async throws {
         let limit = 16 << 20
         let options = ["--max-request-memory", "\(limit)", "--cache-size", "0", "--client-timeout", "600"]
         try await RunningDaemon.run(options) { daemon in
             let before = daemon.process.residentBytes
             var streams: [ByteStream] = []
-            var answers: [String] = []
+            var responses: [String] = []
             // Each claims 4.7 MB while it is drawn, and 0.8 MB until it is read.
             for _ in 0..<24 {
                 let stream = try ByteStream(daemon.socket)
@@ -80,11 +80,11 @@ import Testing
                 stream.send("POST /v1/samples HTTP/1.1\r\nHost: x\r\nAccept: application/x-npy\r\n")
                 stream.send("Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
                 streams.append(stream)
-                answers.append(try await ByteStream.blocking { stream.receive(until: "\r\n\r\n") })
+                responses.append(try await ByteStream.blocking { stream.receive(until: "\r\n\r\n") })
             }
-            let served = answers.prefix { $0.hasPrefix("HTTP/1.1 200") }.count
+            let served = responses.prefix { $0.hasPrefix("HTTP/1.1 200") }.count
             #expect(10...20 ~= served)
-            #expect(answers.dropFirst(served).allSatisfy { $0.hasPrefix("HTTP/1.1 429") })
+            #expect(responses.dropFirst(served).allSatisfy { $0.hasPrefix("HTTP/1.1 429") })
             try await Self.expectBounded(daemon, limit: limit, before: before, &streams)
         }
     }

@@ -114,8 +114,8 @@ import Testing
         try await ReplaceableModel.serve { daemon, _ in
             for _ in 0..<50 { daemon.command.signal(SIGHUP) }
             #expect(await logged("Reloaded: ", by: daemon))
-            let answer = try await draw(daemon, "{}")
-            #expect(answer.status == 200)
+            let response = try await draw(daemon, "{}")
+            #expect(response.status == 200)
             #expect(daemon.command.errors.ranges(of: "Reloaded: ").count < 50)
         }
     }

@@ -64,8 +64,8 @@ private final class NotificationSocket: Sendable {
     @Test func readyStatusAndStoppingAreTold() async throws {
         let command = try await start([:])
         #expect(notifications.lines.contains { $0.hasPrefix("STATUS=Serving on \(socket) with 2 threads") })
-        let answer = try await Curl.send(Endpoint.samples, socket: socket, json: #"{"n": 3}"#)
-        #expect(answer.status == 200)
+        let response = try await Curl.send(Endpoint.samples, socket: socket, json: #"{"n": 3}"#)
+        #expect(response.status == 200)
         // The two of the warm-up count too.
         #expect(
             await eventually { notifications.lines.contains { $0.hasSuffix(" 0 queued, 5 done") } })
@@ -99,7 +99,7 @@ private final class NotificationSocket: Sendable {
 
     @Test func aDrainWithProgressAsksForTime() async throws {
         let command = try await start([:], ["--drain-timeout", "4"])
-        async let answer = Curl.send(
+        async let response = Curl.send(
             Endpoint.samples, socket: socket, json: #"{"n": 2000, "height": 100, "width": 100}"#)
         #expect(
             await eventually {
@@ -107,8 +107,8 @@ private final class NotificationSocket: Sendable {
             })
         #expect(notifications.count("EXTEND_TIMEOUT_USEC=15000000") == 0)
         command.signal(SIGTERM)
-        // Past the bound what runs is answered all the same.
-        #expect(try await answer.status == 503)
+        // Past the bound what runs still gets a response.
+        #expect(try await response.status == 503)
         let result = try await command.wait()
         #expect(result.status == 0 && result.errors.contains("The drain has taken 4 s"))
         #expect(notifications.count("EXTEND_TIMEOUT_USEC=15000000") > 0)
@@ -122,7 +122,7 @@ private final class NotificationSocket: Sendable {
         #expect(try await command.wait().status == 0)
     }
 
-    @Test func aStuckWorkerStopsTheFeedingThoughRequestsAreAnswered() async throws {
+    @Test func aStuckWorkerStopsTheFeedingThoughRequestsAreServed() async throws {
         let command = try await start(["WATCHDOG_USEC": "1000000", "PIXELCNND_DEBUG_FAULTS": "1"])
         let hanging = try Command(
             "/usr/bin/curl",
@@ -138,13 +138,13 @@ private final class NotificationSocket: Sendable {
         #expect(try await Curl.send(Endpoint.health, socket: self.socket).status == 200)
         command.signal(SIGKILL)
         _ = try await command.wait()
-        #expect(try await hanging.wait().status == 52)  // curl's word for an empty answer
+        #expect(try await hanging.wait().status == 52)  // curl's word for an empty response
     }
 
     @Test func faultsAreNotArmedByDefault() async throws {
         let command = try await start([:])
-        let answer = try await Curl.send(Endpoint.samples, socket: socket, json: #"{"seed": 3735928559}"#)
-        #expect(answer.status == 200)
+        let response = try await Curl.send(Endpoint.samples, socket: socket, json: #"{"seed": 3735928559}"#)
+        #expect(response.status == 200)
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
     }

@@ -189,7 +189,7 @@ import Testing
         }
     }
 
-    // MARK: Refusals
+    // MARK: - Errors
 
     @Test func aFolderIsOfOneJob() async throws {
         try await RunningDaemon.run { daemon in

@@ -11,10 +11,10 @@ import Testing
     private static let streamed = ["--no-buffer", "-H", "Accept: text/event-stream"]
 
     private func events(_ daemon: RunningDaemon, _ json: String) async throws -> [ServerSentEvent] {
-        let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, Self.streamed, json: json)
-        #expect(answer.status == 200, "\(answer.text)")
+        let response = try await Curl.send(Endpoint.samples, socket: daemon.socket, Self.streamed, json: json)
+        #expect(response.status == 200, "\(response.text)")
         var parser = ServerSentEventParser()
-        return try parser.events(in: answer.body)
+        return try parser.events(in: response.body)
     }
 
     @Test func rowsAndImagesAreThePlainCallsValues() async throws {
@@ -139,7 +139,7 @@ import Testing
             #expect(events.count { $0.name == SampleEventName.row } == 300)
             #expect(events.count { $0.name == SampleEventName.image } == 1)
             #expect(events.last?.name == SampleEventName.done)
-            // A plain answer of 1 MB, which costs less time to compute than to read: its end waits for seven seconds.
+            // A plain response of 1 MB, which costs less time to compute than to read: its end waits for seven seconds.
             let image = NPYArray.encode([UInt8](repeating: 7, count: 3 * 90_000), shape: [1, 3, 300, 300])
             let length = 128 + 4 * 3 * 90_000
             let plain = try await readSlowly(
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    /// What follows an answer's head, taken 64 KB at a time with pauses, until `isWhole` or the daemon hangs up.
+    /// What follows a response's head, taken 64 KB at a time with pauses, until `isWhole` or the daemon hangs up.
     private func readSlowly(
         _ daemon: RunningDaemon, _ path: String, accept: String, type: String, _ request: [UInt8],
         until isWhole: @Sendable @escaping ([UInt8]) -> Bool

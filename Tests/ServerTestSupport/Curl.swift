@@ -4,9 +4,9 @@ import Foundation
 
 /// What curl got.
 package struct CurlAnswer: Sendable {
-    /// The final HTTP status; 0 where there was no answer.
+    /// The final HTTP status; 0 where there was no response.
     package let status: Int
-    /// The final answer's header fields, names in lower case.
+    /// The final response's header fields, names in lower case.
     package let headers: [String: String]
     /// The body.
     package let body: [UInt8]

@@ -4,7 +4,7 @@ import Foundation
 
 /// Asks on a Unix socket.
 package enum PlainRequest {
-    /// The body of the answer, nil where nobody answers. Blocks for the moment that it takes.
+    /// The body of the response, nil where nobody responds. Blocks for the moment that it takes.
     package static func get(_ path: String, socket socketPath: String) -> [UInt8]? {
         let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return nil }
@@ -21,12 +21,12 @@ package enum PlainRequest {
         guard result == 0, send(descriptor, request, request.utf8.count, CInt(MSG_NOSIGNAL)) > 0 else {
             return nil
         }
-        var answer: [UInt8] = []
+        var response: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
-        while case let count = recv(descriptor, &buffer, buffer.count, 0), count > 0 { answer += buffer[..<count] }
-        guard answer.starts(with: "HTTP/1.1 200".utf8), let end = answer.firstRange(of: "\r\n\r\n".utf8) else {
+        while case let count = recv(descriptor, &buffer, buffer.count, 0), count > 0 { response += buffer[..<count] }
+        guard response.starts(with: "HTTP/1.1 200".utf8), let end = response.firstRange(of: "\r\n\r\n".utf8) else {
             return nil
         }
-        return Array(answer[end.upperBound...])
+        return Array(response[end.upperBound...])
     }
 }
