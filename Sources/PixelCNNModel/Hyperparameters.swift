@@ -1,8 +1,9 @@
 // The nine numbers that fix a gated PixelCNN: image size, values per channel, the network's widths, and its classes.
 //
 // `Field` is the table of them. What may be said about one is said there once: limits, where files declare it, which
-// tensor shows it; checks, readers, writers and messages follow from it. Every limit is checked here, so that code behind
-// it may multiply any of them without a thought of overflow: with all at their limits the parameter count fits an Int.
+// tensor shows it; checks, readers, writers and messages follow from it. Every limit is checked here, so that code
+// behind it may multiply any of them without a thought of overflow: with all at their limits the parameter count fits
+// an Int.
 
 /// Size of the images and of the network; valid by construction. The defaults are the published network.
 package struct Hyperparameters: Sendable, Equatable {

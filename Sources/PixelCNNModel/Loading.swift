@@ -1,6 +1,7 @@
-// From a file's contents to a Model: is it this network at all, how large is it, and is every number right. The network's
-// size comes from the shapes of a few tensors, and everything else is checked against that size, so a file whose shapes
-// contradict one another is refused by the name of the tensor that does not fit. One pass over every number.
+// From a file's contents to a Model: is it this network at all, how large is it, and is every number right. The
+// network's size comes from the shapes of a few tensors, and everything else is checked against that size, so a file
+// whose shapes contradict one another is refused by the name of the tensor that does not fit. One pass over every
+// number.
 
 extension Model {
     /// Image side taken where neither the file nor the caller names one.

@@ -1,5 +1,5 @@
-// A model file opened, but not yet held to be a gated PixelCNN: its form, tensors and declarations. It is what `inspect`
-// shows of a file that does not load, and the first half of loading one.
+// A model file opened, but not yet held to be a gated PixelCNN: its form, tensors and declarations. It is what
+// `inspect` shows of a file that does not load, and the first half of loading one.
 
 import Support
 

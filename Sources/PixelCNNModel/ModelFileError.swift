@@ -117,10 +117,11 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
         case .unsupportedElementType(let tensor, let found):
             "tensor \(quoted(tensor)) holds \(found.rawValue); weights are f32, f16, bf16 or f64"
         case .notFinite(let tensor, let position):
-            "tensor \(quoted(tensor)) is not a finite float32 number at \(Shape.text(position)); was training diverging?"
+            "tensor \(quoted(tensor)) is not a finite float32 number at \(Shape.text(position)); "
+                + "was training diverging?"
         case .maskMismatch(let tensor, let position, let expected):
-            "mask \(quoted(tensor)) should be \(expected) at \(Shape.text(position)); with this mask the network is not "
-                + "the gated PixelCNN"
+            "mask \(quoted(tensor)) should be \(expected) at \(Shape.text(position)); with this mask the network is "
+                + "not the gated PixelCNN"
         case .contradiction(let field, let declared, let shapes, let tensor):
             "the file declares \(field) \(declared), but the shape of \(quoted(tensor)) makes it \(shapes)"
         case .tensorsExceedFile(let tensorBytes, let fileBytes):
@@ -132,8 +133,8 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
         case .labelNameCount(let found, let labels):
             "there are \(found) names of classes for \(labels) classes; each class has one, or none has"
         case .unusableLabelName(let name, let label):
-            "class \(label) has the name \(quoted(name)); a name is 1 to \(LabelNames.lengthLimit) printable characters, "
-                + "and no other class's number"
+            "class \(label) has the name \(quoted(name)); a name is 1 to \(LabelNames.lengthLimit) printable "
+                + "characters, and no other class's number"
         case .duplicateLabelName(let name):
             "two classes have the name \(quoted(name)), letter case apart"
         }

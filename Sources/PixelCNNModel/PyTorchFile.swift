@@ -355,14 +355,14 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
         case .malformedLegacyFile(let part, let found, let expected):
             "the file, in the form PyTorch wrote before 1.6, is damaged: its \(part) is \(found); expected \(expected)"
         case .unsupportedByteOrder(let found):
-            "the file's byte order is \(quoted(found)); only “little” is read: load and save it again with PyTorch on a "
-                + "little-endian machine"
+            "the file's byte order is \(quoted(found)); only “little” is read: load and save it again with PyTorch on "
+                + "a little-endian machine"
         case .unexpectedContent(let found):
             "the file holds \(found), neither a module nor a state_dict; "
                 + "save torch.save(model.state_dict(), path)"
         case .unexpectedClass(let name):
-            "the file holds a module of class \(quoted(name)); of whole modules only \(PickleGlobal.network) is read; if the "
-                + "network is in it, save its weights alone: torch.save(model.state_dict(), path)"
+            "the file holds a module of class \(quoted(name)); of whole modules only \(PickleGlobal.network) is read; "
+                + "if the network is in it, save its weights alone: torch.save(model.state_dict(), path)"
         case .noTensors(let keys):
             "the file's dictionary holds no tensors and none of state_dict, model_state_dict, model; its keys are "
                 + (keys.isEmpty ? "none" : keys.prefix(8).joined(separator: ", "))
@@ -378,8 +378,8 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
         case .malformedTensor(let name):
             "tensor \(quoted(name)) is not a dense tensor as torch.save writes it"
         case .unsupportedStorage(let tensor, let type):
-            "tensor \(quoted(tensor)) has storage type \(quoted(type)); float, half, bfloat16, double, bool and integers "
-                + "are read"
+            "tensor \(quoted(tensor)) has storage type \(quoted(type)); float, half, bfloat16, double, bool and "
+                + "integers are read"
         case .missingStorage(let tensor, let entry):
             "tensor \(quoted(tensor)) has its numbers in \(quoted(entry)), which the file lacks"
         case .storageSizeMismatch(let tensor, let entry, let found, let expected):

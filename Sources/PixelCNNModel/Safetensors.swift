@@ -345,10 +345,11 @@ package enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertib
         case .missingField(let tensor, let field):
             "tensor \(quoted(tensor)) has no \(field) in the safetensors header"
         case .unsupportedElementType(let tensor, let found):
-            "tensor \(quoted(tensor)) has type \(quoted(found)); F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL are read"
+            "tensor \(quoted(tensor)) has type \(quoted(found)); "
+                + "F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL are read"
         case .sizeMismatch(let tensor, let shape, let type, let bytes):
-            "tensor \(quoted(tensor)) of shape \(Shape.text(shape)) and type \(type.rawValue) has \(bytes) bytes, which "
-                + "do not fit"
+            "tensor \(quoted(tensor)) of shape \(Shape.text(shape)) and type \(type.rawValue) has \(bytes) bytes, "
+                + "which do not fit"
         case .offsetsOutOfRange(let tensor, let begin, let end, let dataBytes):
             "tensor \(quoted(tensor)) has bytes \(begin) to \(end) of the file's \(dataBytes) data bytes; "
                 + "the file is cut short or damaged"

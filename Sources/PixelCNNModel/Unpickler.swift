@@ -10,8 +10,8 @@ struct Unpickler {
     static let sizeLimit = 16 << 20
     static let instructionLimit = 1 << 20
     /// Memory that a pickle's values may take beyond the file's own size. The published network's whole module takes
-    /// 1.4 MB (4,800 nodes) for a file of 20 MB; about 90 kB per block, which only blocks of a few filters exceed, past a
-    /// hundred.
+    /// 1.4 MB (4,800 nodes) for a file of 20 MB; about 90 kB per block, which only blocks of a few filters exceed, past
+    /// a hundred.
     static let memoryAllowance = 12 << 20
     /// What an allocation takes besides its content.
     private static let allocationCost = 48

@@ -211,8 +211,8 @@ package enum ZIPError: Error, Sendable, Equatable, CustomStringConvertible {
         case .duplicateEntry(let name):
             "the ZIP archive has two entries named \(quoted(name))"
         case .compressedEntry(let name, let method):
-            "ZIP entry \(quoted(name)) is compressed (method \(method)); only stored entries, as torch.save writes, are "
-                + "read: unpack the archive and pack it with zip -0"
+            "ZIP entry \(quoted(name)) is compressed (method \(method)); only stored entries, as torch.save writes, "
+                + "are read: unpack the archive and pack it with zip -0"
         case .encryptedEntry(let name):
             "ZIP entry \(quoted(name)) is encrypted, which is not supported"
         case .localHeaderMismatch(let name):
