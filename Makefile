@@ -44,8 +44,8 @@ SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client s
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test demo test openapi load scale-test neon sanitize \
-	fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
+.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load scale-test neon \
+	sanitize fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
 help:  ## list these commands
@@ -126,6 +126,10 @@ deb-test: deb test-dependencies  ## check the package with lintian, and install,
 test: dependencies test-dependencies  ## run all tests, as CI does
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 \
 		swift test $(TESTING) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)')
+
+# The documents' tables of settings and metrics are made from lists in Sources; tests compare them.
+tables: dependencies  ## the documents' tables which are made from lists in Sources
+	PIXELCNN_MAKE_TABLES=1 swift test $(TESTING) --disable-testable-imports --filter 'MetricTableTests|SettingTableTests'
 
 neon:  ## compare the kernels' bits on aarch64, under qemu, with this processor's
 	@scripts/install-packages $(NEON_PACKAGES)

@@ -61,7 +61,7 @@ let package = Package(
         .target(name: "StrictJSON", swiftSettings: settings),
         .target(name: "PixelCNNAPI", dependencies: ["StrictJSON"], swiftSettings: settings),
         .target(name: "Plots", dependencies: ["CCairo"], swiftSettings: settings),
-        .target(name: "PrometheusMetrics", dependencies: [coreMetrics], swiftSettings: settings),
+        .target(name: "Prometheus", dependencies: [coreMetrics], swiftSettings: settings),
 
         // The network, from file to service.
         .target(
@@ -84,7 +84,7 @@ let package = Package(
         .target(
             name: "PixelCNNServer",
             dependencies: [
-                "Support", "ImageFormats", "PixelCNNAPI", "PixelCNNScheduler", "PrometheusMetrics",
+                "Support", "ImageFormats", "PixelCNNAPI", "PixelCNNScheduler", "Prometheus",
                 httpTypes, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
                 nioHTTPTypesHTTP1, nioPosix, serviceLifecycle,
             ], resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
@@ -154,7 +154,7 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "ServerTestSupport", path: "Tests/ServerTestSupport", swiftSettings: settings),
         .testTarget(
-            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],
+            name: "PrometheusTests", dependencies: ["Prometheus", "TestSupport", metrics],
             swiftSettings: settings),
         .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: settings),
         .testTarget(name: "PixelCNNAPITests", dependencies: ["PixelCNNAPI", yams], swiftSettings: settings),

@@ -6,7 +6,7 @@ import Foundation
 import HTTPTypes
 import HummingbirdCore
 import PixelCNNAPI
-import PrometheusMetrics
+import Prometheus
 
 /// A path, the method that it has, and what responds.
 struct Route: Sendable {

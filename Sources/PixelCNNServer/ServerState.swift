@@ -5,7 +5,7 @@
 import Foundation
 import PixelCNNAPI
 import PixelCNNScheduler
-import PrometheusMetrics
+import Prometheus
 import ServiceLifecycle
 import Synchronization
 

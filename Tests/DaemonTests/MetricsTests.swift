@@ -59,6 +59,8 @@ struct MetricsTests {
             #expect(after["gauge pixelcnnd_images_in_flight {}"] == 0)
             #expect(after["gauge pixelcnnd_images_queued {}"] == 0)
             #expect(after["gauge pixelcnnd_compute_threads {}"] == 2)
+            #expect(after["counter process_cpu_seconds_total {}"] ?? 0 > 0)
+            #expect(after.keys.count { $0.contains(" process_") } == 7)
             let model = try await daemon.describeModel()
             #expect(
                 after.contains {

@@ -4,7 +4,7 @@ import Metrics
 import TestSupport
 import Testing
 
-@testable import PrometheusMetrics
+@testable import Prometheus
 
 @Suite(.enabled(if: PrometheusClient.isAvailable, Comment(rawValue: PrometheusClient.absence)))
 struct PrometheusClientTests {
@@ -46,15 +46,5 @@ struct PrometheusClientTests {
             #expect(parts.count == 5, "\(line)")
             #expect(Double(parts[3].dropFirst().dropLast(2)) == Double(parts[4]), "\(line)")
         }
-    }
-
-    @Test func theProcessMetricsAreReadUnderTheirOwnTypes() throws {
-        let registry = PrometheusRegistry()
-        let process = ProcessMetrics()
-        registry.addCollector { process.collect() }
-        let samples = try PrometheusClient.parse(registry.render())
-        #expect(samples.contains { $0.hasPrefix("counter process_cpu_seconds_total {} ") })
-        #expect(samples.contains { $0.hasPrefix("gauge process_open_fds {} ") })
-        #expect(samples.count == 7)
     }
 }

@@ -1,5 +1,5 @@
-// The metrics that Prometheus's own clients tell of a process, under their names. Read when a scrape comes: one system
-// call each, apart from the open descriptors, which the kernel lists.
+// What Prometheus's own clients report of a process. Read when a scrape comes: one system call each, apart from the
+// open descriptors, which the kernel lists.
 
 import Foundation
 
@@ -10,27 +10,31 @@ package struct ProcessMetrics: Sendable {
 
     /// Remembers when the process began.
     package init() {
-        self.startTime = Self.processStart()
+        startTime = Self.processStart()
     }
 
-    /// What can be read; nothing is guessed.
-    package func collect() -> [MetricSnapshot] {
-        var snapshots: [MetricSnapshot] = []
-        func add(_ name: String, _ kind: MetricSnapshot.Kind, _ help: String, _ value: Double?) {
-            if let value { snapshots.append(MetricSnapshot(name, kind, help: help, value: value)) }
-        }
+    /// Those that can be read; nothing is guessed.
+    package struct Values: Sendable {
+        package var residentBytes: Double?
+        package var virtualBytes: Double?
+        /// User and system time of all threads.
+        package var cpuSeconds: Double?
+        package var openDescriptors: Double?
+        package var maximumDescriptors: Double?
+        package var threads: Double?
+        /// Since 1970.
+        package var startTime: Double?
+    }
+
+    package func read() -> Values {
         let memory = Self.memory()
-        add("process_resident_memory_bytes", .gauge, "Resident memory, in bytes.", memory.map { Double($0.resident) })
-        add("process_virtual_memory_bytes", .gauge, "Virtual memory, in bytes.", memory.map { Double($0.virtual) })
-        add("process_cpu_seconds_total", .counter, "User and system CPU time, in seconds.", Self.cpuSeconds())
-        add("process_open_fds", .gauge, "Open file descriptors.", Self.openDescriptors().map(Double.init))
-        add("process_max_fds", .gauge, "The most file descriptors that may be open.", Self.maximumDescriptors())
-        add("process_threads", .gauge, "Threads.", Self.threads().map(Double.init))
-        add("process_start_time_seconds", .gauge, "Start of the process, in seconds since 1970.", startTime)
-        return snapshots
+        return Values(
+            residentBytes: memory.map { Double($0.resident) }, virtualBytes: memory.map { Double($0.virtual) },
+            cpuSeconds: Self.cpuSeconds(), openDescriptors: Self.openDescriptors().map(Double.init),
+            maximumDescriptors: Self.maximumDescriptors(), threads: Self.threads().map(Double.init),
+            startTime: startTime)
     }
 
-    /// Bytes of memory.
     package static func memory() -> (virtual: Int, resident: Int)? {
         guard let pages = Self.read("/proc/self/statm")?.split(separator: " ").prefix(2).compactMap({ Int($0) }),
             pages.count == 2

@@ -1,9 +1,31 @@
 // A backend of swift-metrics that Prometheus scrapes. Counters are counters, meters and recorders that do not aggregate
 // are gauges, timers (in seconds) and recorders that aggregate are histograms. What others count already is not counted
-// again: a collector reads it when a scrape comes. A scrape costs some microseconds a sample and holds up nobody.
+// again: a collector reads it when a scrape comes. A scrape costs some microseconds per sample and holds up nobody.
 
 import CoreMetrics
 import Synchronization
+
+/// How a metric is shown: what swift-metrics' handles have no place for.
+package struct MetricDescription: Sendable {
+    /// Bounds in seconds, from a small response to a long job.
+    package static let secondsBuckets = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+    ]
+
+    /// The label that handles are made with.
+    package var name: String
+    /// One sentence for a person.
+    package var help: String
+    /// Upper bounds of a histogram's buckets, ascending; the last, +Inf, is added. Counters and gauges have none.
+    package var buckets: [Double]
+
+    package init(_ name: String, help: String, buckets: [Double] = Self.secondsBuckets) {
+        precondition(zip(buckets, buckets.dropFirst()).allSatisfy(<), "bounds ascend")
+        self.name = name
+        self.help = help
+        self.buckets = buckets
+    }
+}
 
 /// All metrics of a process.
 package final class PrometheusRegistry: MetricsFactory {
@@ -49,19 +71,16 @@ package final class PrometheusRegistry: MetricsFactory {
 
     // MARK: - MetricsFactory
 
-    /// A counter.
     package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         series(label, dimensions, .counter) { CounterSeries() }
     }
 
-    /// A counter of fractions.
     package func makeFloatingPointCounter(
         label: String, dimensions: [(String, String)]
     ) -> any FloatingPointCounterHandler {
         series(label, dimensions, .counter) { CounterSeries() }
     }
 
-    /// A gauge.
     package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         series(label, dimensions, .gauge) { GaugeSeries() }
     }
@@ -74,20 +93,14 @@ package final class PrometheusRegistry: MetricsFactory {
             ? histogram(label, dimensions) : series(label, dimensions, .gauge) { GaugeSeries() }
     }
 
-    /// A histogram of seconds.
     package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         histogram(label, dimensions)
     }
 
-    /// Forgets a counter.
     package func destroyCounter(_ handler: any CounterHandler) { remove(handler) }
-    /// Forgets a counter.
     package func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) { remove(handler) }
-    /// Forgets a gauge.
     package func destroyMeter(_ handler: any MeterHandler) { remove(handler) }
-    /// Forgets a gauge or histogram.
     package func destroyRecorder(_ handler: any RecorderHandler) { remove(handler) }
-    /// Forgets a histogram.
     package func destroyTimer(_ handler: any TimerHandler) { remove(handler) }
 
     // MARK: - Series
@@ -103,7 +116,7 @@ package final class PrometheusRegistry: MetricsFactory {
     ) -> T {
         let labels = labels.sorted { $0.0 < $1.0 }
         let key = TextExposition.labels(labels)
-        return self.families.withLock { families in
+        return families.withLock { families in
             if let entry = families[name]?.series[key] {
                 guard let series = entry.series as? T else {
                     preconditionFailure("the metric \(name) is of two kinds")
@@ -118,12 +131,95 @@ package final class PrometheusRegistry: MetricsFactory {
     }
 
     private func remove(_ handler: AnyObject) {
-        self.families.withLock { families in
+        families.withLock { families in
             for (name, family) in families {
                 for (key, entry) in family.series where entry.series === handler {
                     families[name]?.series[key] = nil
                 }
             }
         }
+    }
+}
+
+// MARK: - Values
+
+/// The values of one set of labels: what is behind swift-metrics' handles. A lock per value: it is held for a few
+/// instructions, and a scrape sees a histogram's buckets, sum and count of the same moment.
+private protocol Series: AnyObject, Sendable {
+    /// The samples at this moment, without the series' own labels.
+    var samples: [MetricSnapshot.Sample] { get }
+}
+
+/// A number that only grows; decrements are ignored, as a counter that falls reads as a restart.
+private final class CounterSeries: Series, CounterHandler, FloatingPointCounterHandler {
+    private let value = Mutex(0.0)
+
+    func increment(by amount: Int64) { increment(by: Double(amount)) }
+
+    func increment(by amount: Double) {
+        guard amount > 0 else { return }
+        value.withLock { $0 += amount }
+    }
+
+    func reset() { value.withLock { $0 = 0 } }
+
+    var samples: [MetricSnapshot.Sample] { [.init(value: value.withLock { $0 })] }
+}
+
+/// A number that goes up and down.
+private final class GaugeSeries: Series, MeterHandler, RecorderHandler {
+    private let value = Mutex(0.0)
+
+    func set(_ value: Int64) { set(Double(value)) }
+    func set(_ value: Double) { self.value.withLock { $0 = value } }
+    func increment(by amount: Double) { value.withLock { $0 += amount } }
+    func decrement(by amount: Double) { value.withLock { $0 -= amount } }
+
+    func record(_ value: Int64) { set(Double(value)) }
+    func record(_ value: Double) { set(value) }
+
+    var samples: [MetricSnapshot.Sample] { [.init(value: value.withLock { $0 })] }
+}
+
+/// Counts by size. A timer's values are seconds.
+private final class HistogramSeries: Series, RecorderHandler, TimerHandler {
+    private struct Counts {
+        var inBucket: [UInt64]  // values ≤ the bound and > the one before; last those above all bounds
+        var sum = 0.0
+    }
+
+    private let bounds: [Double]  // ascending
+    private let counts: Mutex<Counts>
+
+    init(bounds: [Double]) {
+        self.bounds = bounds
+        self.counts = Mutex(Counts(inBucket: Array(repeating: 0, count: bounds.count + 1)))
+    }
+
+    func record(_ value: Int64) { record(Double(value)) }
+
+    func record(_ value: Double) {
+        guard !value.isNaN else { return }
+        let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
+        counts.withLock {
+            $0.inBucket[bucket] += 1
+            $0.sum += value
+        }
+    }
+
+    func recordNanoseconds(_ duration: Int64) { record(Double(duration) * 1e-9) }
+
+    var samples: [MetricSnapshot.Sample] {
+        let counts = self.counts.withLock { $0 }
+        var total: UInt64 = 0
+        var samples: [MetricSnapshot.Sample] = []
+        for (bound, count) in zip(bounds + [.infinity], counts.inBucket) {
+            total += count
+            samples.append(
+                .init(suffix: "_bucket", labels: [("le", TextExposition.number(bound))], value: Double(total)))
+        }
+        samples.append(.init(suffix: "_sum", value: counts.sum))
+        samples.append(.init(suffix: "_count", value: Double(total)))
+        return samples
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 import Metrics
 import Testing
 
-@testable import PrometheusMetrics
+@testable import Prometheus
 
 @Suite struct PrometheusRegistryTests {
     /// The lines of an exposition that are samples of `name`.
@@ -75,7 +75,7 @@ import Testing
         #expect(lines(registry, "batch_sum") == ["batch_sum 130"])
     }
 
-    @Test func collectorsAreAskedAtEachScrape() {
+    @Test func collectorsAreCalledAtEachScrape() {
         let registry = PrometheusRegistry()
         let counter = Counter(label: "own_total", factory: PrometheusRegistry())
         registry.addCollector { [MetricSnapshot("a", .gauge, help: "", value: 1)] }
@@ -115,15 +115,15 @@ import Testing
     }
 
     @Test func theProcessIsThisOne() throws {
-        let metrics = Dictionary(
-            uniqueKeysWithValues: ProcessMetrics().collect().map { ($0.name, $0.samples[0].value) })
-        #expect(metrics.count == 7)
-        #expect(try #require(metrics["process_resident_memory_bytes"]) > 1e6)
-        #expect(try #require(metrics["process_cpu_seconds_total"]) > 0)
-        #expect(try #require(metrics["process_open_fds"]) >= 3)
-        #expect(try #require(metrics["process_threads"]) >= 1)
+        let values = ProcessMetrics().read()
+        #expect(try #require(values.residentBytes) > 1e6)
+        #expect(try #require(values.virtualBytes) > 1e6)
+        #expect(try #require(values.cpuSeconds) > 0)
+        #expect(try #require(values.openDescriptors) >= 3)
+        #expect(try #require(values.maximumDescriptors) >= 3)
+        #expect(try #require(values.threads) >= 1)
         // The tests started within the last day.
-        let start = try #require(metrics["process_start_time_seconds"])
+        let start = try #require(values.startTime)
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         #expect((0...86_400).contains(Double(now.tv_sec) - start + 1))
