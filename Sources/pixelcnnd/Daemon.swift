@@ -1,8 +1,8 @@
 // From settings to a served socket, and back to a clean exit; reloads in between are Reloader's.
 
+import Foundation
 import Logging
 import PixelCNNAPI
-import PixelCNNModel
 import PixelCNNServer
 import ServiceLifecycle
 import Support
@@ -12,22 +12,7 @@ enum Daemon {
     /// How much longer than the drain's bound the end may take.
     static let drainMargin = Duration.seconds(10)
 
-    /// Loads and verifies the model.
-    static func loadModel(_ settings: Settings) throws(Failure) -> Model {
-        guard let path = settings.model ?? BundledModel.find() else {
-            throw Failure(
-                .noInput,
-                "no bundled model: \(BundledModel.fileName) is neither in ../share/pixelcnn beside this program's "
-                    + "folder nor in Models of a source tree around it; name a file with --model")
-        }
-        do {
-            return try Model.load(path: path, height: settings.height, width: settings.width)
-        } catch {
-            throw Failure(error.exitCode, "\(error)")
-        }
-    }
-
-    /// Serves until SIGTERM or SIGINT, or until nobody has asked for anything for long enough.
+    /// Serves until SIGTERM or SIGINT, or until there has been no request for long enough.
     ///
     /// - Parameter readSettings: gives the settings as they are now, for a reload.
     static func run(
@@ -35,7 +20,7 @@ enum Daemon {
     ) async throws {
         var logger = Logger(label: "pixelcnnd")
         logger.logLevel = settings.logLevel
-        for warning in SettingSource.warnings(environment) { logger.warning("\(warning)") }
+        for warning in Settings.warnings(environment) { logger.warning("\(warning)") }
         // Before anything takes time: untrapped, the signal would end the daemon.
         let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let source = try SocketSource.find(settings, environment: environment, logger: logger)
@@ -78,7 +63,7 @@ enum Daemon {
     ) async throws -> (ServerState, ListeningSocket, Reloader) {
         let loaded = try await loader.load(settings)
         let state = ServerState(
-            loaded.served, maximumRequestBytes: settings.maximumRequestMemory, metrics: loader.metrics)
+            loaded.served, maximumRequestBytes: settings.maxRequestMemory, metrics: loader.metrics)
         let socket = try source.listen()
         let reloader = Reloader(
             loaded, state: state, loader: loader, settings: settings, address: socket.address,
@@ -104,5 +89,18 @@ enum Daemon {
         // The server keeps its own bound; this is for what it might miss.
         configuration.maximumGracefulShutdownDuration = .seconds(settings.drainTimeout) + Self.drainMargin
         return ServiceGroup(configuration: configuration)
+    }
+}
+
+/// Every connection is a descriptor. The soft limit is 1024 by custom, for programs that use select(2); this one does
+/// not, so it takes what the hard limit allows.
+private enum DescriptorLimit {
+    /// Raises the soft limit to the hard one. Where that fails the old limit still serves: connections past it wait.
+    static func raise() {
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(resource, &limit)
     }
 }

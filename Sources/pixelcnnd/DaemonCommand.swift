@@ -50,12 +50,12 @@ struct DaemonCommand: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let isJournal = JournalStream.isJournal(environment: environment)
         do {
-            let settings = try Settings(options: self.options, environment: environment)
-            if self.check {
+            let settings = try Settings(options: options, environment: environment)
+            if check {
                 _ = try ModelLoader.kernels(environment)
-                let model = try Daemon.loadModel(settings)
+                let model = try ModelLoader.model(settings)
                 try settings.check(model)
-                let warnings = SettingSource.warnings(environment) + model.source.warnings.map(\.advised)
+                let warnings = Settings.warnings(environment) + model.source.warnings.map(\.advised)
                 for warning in warnings { Self.say("warning: \(warning)") }
                 print(model.summary)
                 guard fflush(nil) == 0 else {  // nil: all streams

@@ -1,5 +1,5 @@
 // From settings to a model that answers at full speed: load, verify, pack, start compute threads, warm up. At the
-// start, and again beside the served model at each reload.
+// start, and again beside the served model at each reload; `--check` takes the first steps alone.
 
 import Foundation
 import Logging
@@ -31,10 +31,10 @@ struct ModelLoader: Sendable {
     func load(_ settings: Settings) async throws -> LoadedModel {
         let engine = try await Self.onItsOwnThread { try self.engine(settings) }
         let scheduler = Scheduler(
-            engine: engine.engine, threads: settings.threads, maximumQueuedImages: settings.maximumQueue,
-            maximumCacheBytes: settings.maximumRowCaches, prefixCacheBytes: settings.cacheSize,
+            engine: engine.engine, threads: settings.threads, maximumQueuedImages: settings.maxQueue,
+            maximumCacheBytes: settings.maxRowCaches, prefixCacheBytes: settings.cacheSize,
             faults: DebugFaults(environment: environment), jobStarted: metrics.jobStarted)
-        self.reporter.watch(scheduler)
+        reporter.watch(scheduler)
         do {
             try await scheduler.warmUp()
         } catch {
@@ -55,7 +55,7 @@ struct ModelLoader: Sendable {
 
     private func engine(_ settings: Settings) throws -> Loaded {
         let kernels = try Self.kernels(environment)
-        let model = try Daemon.loadModel(settings)
+        let model = try Self.model(settings)
         for warning in model.source.warnings { logger.warning("\(warning.advised)") }
         logger.info("Loaded \(model.summary)")
         try settings.check(model)
@@ -67,6 +67,21 @@ struct ModelLoader: Sendable {
             "\(threads) (\(engine.instructionSet), \(engine.precision.rawValue)), "
                 + "model \(file) \(model.source.sha256.prefix(12))"
         )
+    }
+
+    /// Loads and verifies the model.
+    static func model(_ settings: Settings) throws(Failure) -> Model {
+        guard let path = settings.model ?? BundledModel.find() else {
+            throw Failure(
+                .noInput,
+                "no bundled model: \(BundledModel.fileName) is neither in ../share/pixelcnn beside this program's "
+                    + "folder nor in Models of a source tree around it; name a file with --model")
+        }
+        do {
+            return try Model.load(path: path, height: settings.height, width: settings.width)
+        } catch {
+            throw Failure(error.exitCode, "\(error)")
+        }
     }
 
     /// `PIXELCNN_ISA` picks an instruction set; all give the same bits, so this is for measuring and testing.
@@ -90,5 +105,53 @@ struct ModelLoader: Sendable {
             thread.name = "loader"
             thread.start()
         }
+    }
+}
+
+// MARK: - The model in words
+
+extension Model {
+    /// For the log and `--check`, one line: file, format, shape, size, digest.
+    var summary: String {
+        let h = hyperparameters
+        return
+            "\(source.path): \(source.format.rawValue), \(h.channels) × \(h.height) × \(h.width) images of "
+            + "\(h.colors) values, \(h.blocks) blocks of \(h.filters) filters, \(h.parameterCount) parameters, "
+            + (h.isConditional ? "\(h.labels) classes, " : "") + "sha256 \(source.sha256)"
+    }
+
+    /// For `GET /v1/model`.
+    func description(of engine: Engine, threads: Int) -> ModelDescription {
+        let h = hyperparameters
+        return ModelDescription(
+            channels: h.channels, height: h.height, width: h.width, colors: h.colors, blocks: h.blocks,
+            filters: h.filters, kernelSize: h.kernelSize, hidden: h.hidden, parameters: h.parameterCount,
+            labels: h.labels, labelNames: labelNames, file: source.path,
+            bytes: source.byteCount, format: source.format.rawValue, sha256: source.sha256,
+            warnings: source.warnings.map(\.description), precision: engine.precision.rawValue,
+            instructionSet: engine.instructionSet, threads: threads)
+    }
+}
+
+extension ModelWarning {
+    /// The warning for whoever starts the daemon, with what its options can do about it.
+    var advised: String {
+        switch self {
+        case .assumedImageSize: "\(self) (choose with --height and --width)"
+        default: "\(self)"
+        }
+    }
+}
+
+/// Switches for faults, off unless PIXELCNND_DEBUG_FAULTS=1: no request can then do harm. Armed, a request for samples
+/// with the seed 3735928559 (0xdeadbeef) hangs the compute thread that takes it up, as a bug would, and the watchdog
+/// must act.
+extension DebugFaults {
+    /// The seed that hangs a worker where faults are armed.
+    static let seedThatHangs: UInt64 = 0xdead_beef
+
+    /// No faults, unless the environment arms them.
+    init(environment: [String: String]) {
+        self.init(hangingSeed: environment["PIXELCNND_DEBUG_FAULTS"] == "1" ? Self.seedThatHangs : nil)
     }
 }

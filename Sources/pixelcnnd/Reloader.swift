@@ -95,10 +95,9 @@ actor Reloader {
 
     /// Settings that only a start reads.
     private func tellWhatStays(_ settings: Settings) {
-        let changed = settings.restartSettings.filter { firstSettings.restartSettings[$0.key] != $0.value }
+        let changed = settings.restartSettings(changedFrom: firstSettings)
         guard !changed.isEmpty else { return }
-        let names = changed.keys.sorted().joined(separator: ", ")
-        loader.logger.notice("A reload does not change \(names); a restart does")
+        loader.logger.notice("A reload does not change \(changed.joined(separator: ", ")); a restart does")
     }
 
     private func end(_ result: String, isDone: Bool) {

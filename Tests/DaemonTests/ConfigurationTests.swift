@@ -25,7 +25,7 @@ import Testing
         let settings = try self.settings(file, ["--max-images", "100"], environment)
         #expect(settings.limits.maximumImages == 100)
         #expect(settings.limits.maximumSide == 20)
-        #expect(settings.maximumQueue == 3)
+        #expect(settings.maxQueue == 3)
         #expect((settings.model, settings.logLevel) == ("/m.pt", .debug))
         #expect(settings.limits.maximumValues == RequestLimits().maximumValues)
     }
@@ -41,9 +41,9 @@ import Testing
         let help = DaemonCommand.helpMessage(columns: 200)
         let names = help.matches(of: /--([a-z-]+) </).map { String($0.output.1) }
         let options = Set(names.map { $0.replacingOccurrences(of: "-", with: "_") })
-        #expect(options.subtracting(SettingSource.keys) == ["config"])
+        #expect(options.symmetricDifference(SettingTable.all.map(\.name)) == ["config"])
         let settings = try self.settings("max_request_memory: 2097152\nmax_row_caches: 3145728\n")
-        #expect((settings.maximumRequestMemory, settings.maximumRowCaches) == (2 << 20, 3 << 20))
+        #expect((settings.maxRequestMemory, settings.maxRowCaches) == (2 << 20, 3 << 20))
     }
 
     @Test func theEnvironmentMayNameTheFile() throws {

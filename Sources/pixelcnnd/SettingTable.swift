@@ -1,0 +1,249 @@
+// All settings, one line each: --help, the environment, the file behind --config, the manual page, the table of
+// docs/SERVICE.md, and what a reload leaves as it is follow from the table. A new setting is a line in SettingTable and
+// a property in DaemonOptions, as ArgumentParser wants one; `make tables` puts it into the document.
+
+import ArgumentParser
+import Logging
+import NIOCore
+import PixelCNNAPI
+import PixelCNNEngine
+import PixelCNNKernels
+import PixelCNNScheduler
+import PixelCNNServer
+
+/// One setting. Its name gives all three places: `max_queue` is --max-queue on the command line, PIXELCNND_MAX_QUEUE in
+/// the environment and max_queue in the file.
+struct Setting<Value: Sendable>: Sendable {
+    enum Completion {
+        case none
+        case file(extensions: [String])
+        case words([String])
+    }
+
+    /// When a change in the file takes effect.
+    enum Change: String {
+        case reload, restart
+    }
+
+    /// As the file has it.
+    let name: String
+    /// What --help and the manual page call the value.
+    let valueName: String
+    /// What a value may be, for messages and documents.
+    let allowed: String
+    let fallback: Value
+    /// The default, for documents; nil where `help` says it, or there is none.
+    let fallbackText: String?
+    let change: Change
+    /// A sentence without its full stop.
+    let help: String
+    let completion: Completion
+    /// The value of a text; nil where it is not allowed.
+    let read: @Sendable (String) -> Value?
+
+    var option: String { "--" + name.replacing("_", with: "-") }
+    var variable: String { "PIXELCNND_" + name.uppercased() }
+    var helpText: String { help + (fallbackText.map { "; \($0) by default." } ?? ".") }
+}
+
+/// A setting without its type.
+protocol AnySetting: Sendable {
+    var name: String { get }
+    var allowed: String { get }
+    var fallbackText: String? { get }
+    var help: String { get }
+    var takesReload: Bool { get }
+    var option: String { get }
+    var variable: String { get }
+    func allows(_ text: String) -> Bool
+    /// The value in words, to be compared.
+    func description(in settings: Settings) -> String
+}
+
+extension Setting: AnySetting {
+    var takesReload: Bool { change == .reload }
+    func allows(_ text: String) -> Bool { read(text) != nil }
+    func description(in settings: Settings) -> String { "\(settings.value(of: self))" }
+}
+
+/// The table.
+struct SettingTable: Sendable {
+    static let shared = SettingTable()
+
+    let model = Setting<String?>.text(
+        "model", .reload, "file", "The model file; the bundled one by default",
+        completion: .file(extensions: ["pt", "pth", "safetensors"]))
+    let socket = Setting<String?>.text(
+        "socket", .restart, "path",
+        """
+        Where to listen, unless systemd passes a socket; $XDG_RUNTIME_DIR/pixelcnn.sock by default, else \
+        /run/pixelcnn/pixelcnn.sock
+        """, completion: .file(extensions: []))
+    let threads = Setting<Int>.integer(
+        "threads", .reload, "n", in: 1...1024, default: System.coreCount, shown: "the number of cores",
+        "Number of compute threads")
+    let precision = Setting<Precision>.word(
+        "precision", .reload, "precision", default: .f32,
+        """
+        f32 (the default), or bf16: the weights that every pixel reads are rounded, single images are faster, and values \
+        are equal only to those of other bf16 daemons
+        """)
+    let maxQueue = Setting<Int>.integer(
+        "max_queue", .reload, "images", in: 1...1_000_000, default: 4096,
+        "The most images that may wait beside others")
+    let maxImages = Setting<Int>.integer(
+        "max_images", .reload, "images", in: 1...1_000_000, default: RequestLimits().maximumImages,
+        "The most images that one request samples")
+    let maxSide = Setting<Int>.integer(
+        "max_side", .reload, "pixels", in: 1...65_536, default: RequestLimits().maximumSide,
+        "The most rows, and columns, of an image")
+    let height = Setting<Int?>.optionalInteger(
+        "height", .reload, "h", in: 1...65_536, "Rows of an image, where a request does not specify them")
+    let width = Setting<Int?>.optionalInteger(
+        "width", .reload, "w", in: 1...65_536, "Columns of an image, where a request does not specify them")
+    let maxValues = Setting<Int>.integer(
+        "max_values", .reload, "values", in: 1...1 << 40, default: RequestLimits().maximumValues,
+        "The most values (images × channels × rows × columns) of one request")
+    let maxBody = Setting<Int>.integer(
+        "max_body", .reload, "bytes", in: 1024...1 << 40, default: RequestLimits().maximumBodyBytes,
+        "The most bytes of a request's body")
+    let maxRequestMemory = Setting<Int>.integer(
+        "max_request_memory", .restart, "bytes", in: 1 << 20...1 << 50,
+        default: ServerState.defaultMaximumRequestBytes,
+        "The most memory of all requests' bodies, values and responses together")
+    let maxRowCaches = Setting<Int>.integer(
+        "max_row_caches", .reload, "bytes", in: 1 << 20...1 << 50, default: Scheduler.defaultMaximumCacheBytes,
+        "The most memory of row caches, both of images in flight and kept for the next ones")
+    let cacheSize = Setting<Int>.integer(
+        "cache_size", .reload, "bytes", in: 0...1 << 50, default: PrefixCache.defaultByteLimit,
+        """
+        The most memory for what the network knows of first rows, so that completions of a picture, and variations of a \
+        sample just drawn, start below them (0 for none)
+        """)
+    let clientTimeout = Setting<Int>.integer(
+        "client_timeout", .restart, "seconds", in: 1...86_400, default: 60,
+        "Disconnect a client that sends or takes nothing for this long")
+    let drainTimeout = Setting<Int>.integer(
+        "drain_timeout", .restart, "seconds", in: 1...86_400, default: 30,
+        "How long running requests may take to end after SIGTERM or SIGINT")
+    let exitWhenIdle = Setting<Int?>.optionalInteger(
+        "exit_when_idle", .restart, "seconds", in: 1...86_400,
+        "Exit after this long without a request, where a service manager keeps the socket")
+    let logLevel = Setting<Logger.Level>.word(
+        "log_level", .restart, "level", default: .info,
+        "trace, debug, info (the default), notice, warning, error or critical")
+
+    /// Every setting, in the order above.
+    static let all: [any AnySetting] = Mirror(reflecting: shared).children.compactMap { $0.value as? any AnySetting }
+}
+
+/// The command line as it is typed. Nothing has a default here: what is not given may still come from the environment,
+/// or from a file.
+struct DaemonOptions: ParsableArguments {
+    @Option(\.model) var model: String?
+    @Option(\.socket) var socket: String?
+    @Option(\.threads) var threads: Int?
+    @Option(\.precision) var precision: String?
+    @Option(\.maxQueue) var maxQueue: Int?
+    @Option(\.maxImages) var maxImages: Int?
+    @Option(\.maxSide) var maxSide: Int?
+    @Option(\.height) var height: Int?
+    @Option(\.width) var width: Int?
+    @Option(\.maxValues) var maxValues: Int?
+    @Option(\.maxBody) var maxBody: Int?
+    @Option(\.maxRequestMemory) var maxRequestMemory: Int?
+    @Option(\.maxRowCaches) var maxRowCaches: Int?
+    @Option(\.cacheSize) var cacheSize: Int?
+    @Option(\.clientTimeout) var clientTimeout: Int?
+    @Option(\.drainTimeout) var drainTimeout: Int?
+    @Option(\.exitWhenIdle) var exitWhenIdle: Int?
+    @Option(\.logLevel) var logLevel: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of settings, YAML or JSON, named as here without the dashes: max_queue: 64.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
+    var config: String?
+
+    /// What is given, by the settings' names.
+    var texts: [String: String] {
+        var texts: [String: String] = [:]
+        for (label, value) in Mirror(reflecting: self).children {
+            let text =
+                switch value {
+                case let option as Option<Int?>: option.wrappedValue.map { "\($0)" }
+                case let option as Option<String?>: option.wrappedValue
+                default: nil as String?
+                }
+            // The label of a wrapper is its property's, after an underscore: _maxQueue is max_queue.
+            let name = label?.dropFirst().reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : "\($1)" }
+            if let name, let text { texts[name] = text }
+        }
+        return texts
+    }
+}
+
+// MARK: - How a line is written
+
+extension Setting where Value == String? {
+    fileprivate static func text(
+        _ name: String, _ change: Change, _ valueName: String, _ help: String, completion: Completion
+    ) -> Setting {
+        Setting(
+            name: name, valueName: valueName, allowed: "a path", fallback: nil, fallbackText: nil, change: change,
+            help: help, completion: completion, read: { $0 })
+    }
+}
+
+extension Setting where Value == Int {
+    /// - Parameter shown: the default in words, where its number is none.
+    fileprivate static func integer(
+        _ name: String, _ change: Change, _ valueName: String, in range: ClosedRange<Int>, default fallback: Int,
+        shown: String? = nil, _ help: String
+    ) -> Setting {
+        Setting(
+            name: name, valueName: valueName, allowed: "\(range.lowerBound)…\(range.upperBound)", fallback: fallback,
+            fallbackText: shown ?? "\(fallback)", change: change, help: help, completion: .none,
+            read: { Int($0).flatMap { range.contains($0) ? $0 : nil } })
+    }
+}
+
+extension Setting where Value == Int? {
+    fileprivate static func optionalInteger(
+        _ name: String, _ change: Change, _ valueName: String, in range: ClosedRange<Int>, _ help: String
+    ) -> Setting {
+        Setting(
+            name: name, valueName: valueName, allowed: "\(range.lowerBound)…\(range.upperBound)", fallback: nil,
+            fallbackText: nil, change: change, help: help, completion: .none,
+            read: { text -> Int?? in Int(text).flatMap { range.contains($0) ? .some($0) : nil } })
+    }
+}
+
+extension Setting where Value: RawRepresentable<String> & CaseIterable {
+    fileprivate static func word(
+        _ name: String, _ change: Change, _ valueName: String, default fallback: Value, _ help: String
+    ) -> Setting {
+        let words = Value.allCases.map(\.rawValue)
+        return Setting(
+            name: name, valueName: valueName, allowed: words.joined(separator: ", "), fallback: fallback,
+            fallbackText: nil, change: change, help: help, completion: .words(words),
+            read: { text in Value.allCases.first { $0.rawValue == text.lowercased() } })
+    }
+}
+
+extension Option {
+    fileprivate init<Given: ExpressibleByArgument, Read>(_ line: KeyPath<SettingTable, Setting<Read>>)
+    where Value == Given? {
+        let setting = SettingTable.shared[keyPath: line]
+        let completion: CompletionKind? =
+            switch setting.completion {
+            case .none: nil
+            case .file(let extensions): .file(extensions: extensions)
+            case .words(let words): .list(words)
+            }
+        self.init(
+            name: .customLong(String(setting.option.dropFirst(2))),
+            parsing: Given.self == Int.self ? .unconditional : .next,  // a negative number is a value, too
+            help: ArgumentHelp(setting.helpText, valueName: setting.valueName), completion: completion)
+    }
+}
