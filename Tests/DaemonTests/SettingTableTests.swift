@@ -29,7 +29,8 @@ import Testing
             if let fallback = setting.fallbackText {
                 #expect(help.contains("\(words(setting.help)); \(fallback) by default."), "\(setting.name)")
             }
-            #expect(setting.variable == "PIXELCNND_" + setting.option.dropFirst(2).uppercased().replacing("-", with: "_"))
+            let name = setting.option.dropFirst(2).replacing("-", with: "_")
+            #expect(setting.name == name && setting.variable == "PIXELCNND_" + name.uppercased())
         }
         #expect(Set(SettingTable.all.map(\.name)).count == SettingTable.all.count)
     }
