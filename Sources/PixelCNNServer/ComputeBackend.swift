@@ -3,7 +3,7 @@
 
 import PixelCNNScheduler
 
-/// Draws and scores images.
+/// Samples and scores images.
 package protocol ComputeBackend: Sendable {
     /// Counters at this moment.
     var status: SchedulerStatus { get }
@@ -11,10 +11,10 @@ package protocol ComputeBackend: Sendable {
     /// Refuses at once what would be refused anyway, were `others` more images queued: a flood costs little.
     func checkRoom(for images: Int, behind others: Int) throws(SchedulerError)
 
-    /// Draws images; the values are (count, C, height, width), each 0…d−1. Cancelling the task frees the images.
+    /// Samples images; the values are (count, C, height, width), each 0…d−1. Cancelling the task frees the images.
     func sample(_ job: SamplingJob) async throws -> [UInt16]
 
-    /// Draws images for whoever reads `progress`, which ends with the job. Cancelling the task frees the images.
+    /// Samples images for whoever reads `progress`, which ends with the job. Cancelling the task frees the images.
     func stream(_ job: SamplingJob, to progress: JobProgress) async throws
 
     /// Log-probabilities in nats, (count, C, height, width).
@@ -22,7 +22,7 @@ package protocol ComputeBackend: Sendable {
 }
 
 extension ComputeBackend {
-    func checkRoom(for images: Int) throws(SchedulerError) { try self.checkRoom(for: images, behind: 0) }
+    func checkRoom(for images: Int) throws(SchedulerError) { try checkRoom(for: images, behind: 0) }
 }
 
 extension Scheduler: ComputeBackend {}

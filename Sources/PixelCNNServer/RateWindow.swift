@@ -15,9 +15,9 @@ final class RateWindow: Sendable {
     }
 
     struct Rates: Equatable {
-        /// A second.
+        /// Per second.
         var images = 0.0
-        /// A second.
+        /// Per second.
         var values = 0.0
         /// Images that a step takes further; 0 where there was none.
         var imagesPerStep = 0.0
@@ -32,7 +32,7 @@ final class RateWindow: Sendable {
 
     /// Notes totals that have grown with time.
     func note(_ totals: Totals) {
-        self.notes.withLock { notes in
+        notes.withLock { notes in
             notes.append(totals)
             let expired = notes.prefix { $0.uptime < totals.uptime - Self.length }.count
             notes.removeFirst(min(expired, notes.count - 1))
@@ -41,7 +41,7 @@ final class RateWindow: Sendable {
 
     /// What has grown from the oldest note until `now`; zero where no time has passed.
     func rates(until now: Totals) -> Rates {
-        let oldest = self.notes.withLock { notes in
+        let oldest = notes.withLock { notes in
             notes.first { $0.uptime >= now.uptime - Self.length } ?? notes[notes.count - 1]
         }
         let seconds = (now.uptime - oldest.uptime) / .seconds(1)

@@ -9,7 +9,7 @@ import Synchronization
 
 /// The server's metrics, for one ``ServerState``.
 package final class ServerMetrics: Sendable {
-    /// A request whose client left before its answer was written, as nginx counts it.
+    /// The status of a request whose client left before its response was written, as nginx counts it.
     static let clientLeft = 499
 
     let registry = PrometheusRegistry(Metric.all.map(\.description))
@@ -56,7 +56,7 @@ package final class ServerMetrics: Sendable {
         return .now
     }
 
-    /// A request's answer has been written, or given up.
+    /// A request's response has been written, or given up.
     func requestEnded(path: String, status: Int, since start: ContinuousClock.Instant) {
         inFlight.decrement()
         let (counter, timer) = series(route: Self.route(of: path), status: status)

@@ -1,4 +1,4 @@
-// From settings to a model that answers at full speed: load, verify, pack, start compute threads, warm up. At the
+// From settings to a model that is ready at full speed: load, verify, pack, start compute threads, warm up. At the
 // start, and again beside the served model at each reload; `--check` takes the first steps alone.
 
 import Foundation
@@ -93,7 +93,7 @@ struct ModelLoader: Sendable {
         }
     }
 
-    /// Runs what keeps a core busy apart from the pools that answer requests, and below their priority.
+    /// Runs what keeps a core busy on a thread outside the pools that serve requests, and below their priority.
     private static func onItsOwnThread<Value: Sendable>(
         _ body: @Sendable @escaping () throws -> Value
     ) async throws -> Value {

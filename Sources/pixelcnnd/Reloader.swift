@@ -1,6 +1,7 @@
-// SIGHUP: loads what the settings say by now beside the served model, and serves it instead to every request that
-// begins from then on; those that have begun end on the model that they began with, which then ends too. Where anything
-// is wrong nothing changes, and the log and the status say what. Signals during a reload make one more, after it.
+// A reload, on SIGHUP, is atomic: settings and model are read, verified and warm beside the served model before one swap
+// (ServerState.replace) changes what requests get that begin from then on. Requests that began earlier finish with the
+// model that they began with, which then ends. If anything is wrong, nothing changes, and the log and the status say what.
+// Signals during a reload cause one more reload after it.
 
 import CMalloc
 import Foundation
@@ -15,7 +16,7 @@ actor Reloader {
     private let state: ServerState
     /// Reads all settings again: the command line and the environment as they were, the file as it is.
     private let readSettings: @Sendable () throws -> Settings
-    /// With what the daemon started.
+    /// Those that the daemon started with.
     private let firstSettings: Settings
     private var current: LoadedModel
     /// The model that was served before, until its last request has ended: at most two are in memory.
@@ -26,8 +27,12 @@ actor Reloader {
         _ current: LoadedModel, state: ServerState, loader: ModelLoader, settings: Settings,
         address: String, readSettings: @Sendable @escaping () throws -> Settings
     ) {
-        (self.current, self.state, self.loader, self.firstSettings) = (current, state, loader, settings)
-        (self.address, self.readSettings) = (address, readSettings)
+        self.current = current
+        self.state = state
+        self.loader = loader
+        firstSettings = settings
+        self.address = address
+        self.readSettings = readSettings
     }
 
     /// What is served, and where.
@@ -59,7 +64,7 @@ actor Reloader {
             let next = try await loader.load(settings)
             guard state.currentPhase != .draining else { return await loader.end(next.scheduler) }
             swap(to: next)
-            tellWhatStays(settings)
+            noteUnchanged(settings)
             end("reloaded \(Self.time)", isDone: true)
         } catch {
             let reason = (error as? Failure)?.message ?? "\(error)"
@@ -84,8 +89,8 @@ actor Reloader {
         self.previous = (previous.scheduler, end)
     }
 
-    /// Gives back to the kernel what the allocator keeps of a model that has gone: of each thread that has loaded one,
-    /// since every load has its own. A moment later, when the last references are gone.
+    /// Returns to the kernel what the allocator keeps of a model that has gone: every load has a thread of its own, and
+    /// with it a part of the heap. A moment later, when the last references are gone.
     private nonisolated func trim() {
         Task {
             try await Task.sleep(for: .seconds(1))
@@ -93,8 +98,8 @@ actor Reloader {
         }
     }
 
-    /// Settings that only a start reads.
-    private func tellWhatStays(_ settings: Settings) {
+    /// Logs the settings that have changed and that only a start reads.
+    private func noteUnchanged(_ settings: Settings) {
         let changed = settings.restartSettings(changedFrom: firstSettings)
         guard !changed.isEmpty else { return }
         loader.logger.notice("A reload does not change \(changed.joined(separator: ", ")); a restart does")
@@ -107,7 +112,7 @@ actor Reloader {
         loader.reporter.announce(["READY=1"], headline: "\(statusLine); \(result)")
     }
 
-    /// Ends all compute threads; what has not ended fails.
+    /// Ends all compute threads; jobs that have not ended fail.
     func stop() async {
         if let previous { await loader.end(previous.scheduler) }
         await loader.end(current.scheduler)

@@ -57,7 +57,7 @@ struct Settings: Equatable {
         }
     }
 
-    /// The most that one request may ask for.
+    /// The bounds of one request.
     var limits: RequestLimits {
         RequestLimits(
             maximumImages: self.maxImages, maximumSide: self.maxSide, maximumValues: self.maxValues,
@@ -70,7 +70,7 @@ struct Settings: Equatable {
             .map(\.name).sorted()
     }
 
-    /// Checks what only the model can tell: that a request which says nothing of its size is within the limits.
+    /// Checks that a request which does not specify a size is within the limits; that takes the model.
     func check(_ model: Model) throws(Failure) {
         let h = model.hyperparameters
         do {
