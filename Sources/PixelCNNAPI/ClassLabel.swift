@@ -28,7 +28,7 @@ extension ModelDescription {
     ///
     /// - Throws: ``RequestError/outOfRange(field:found:allowed:)`` for `label`.
     package func number(ofAny label: ClassLabel?) throws(RequestError) -> Int? {
-        if let label { return try self.number(of: label) }
+        if let label { return try number(of: label) }
         guard labels > 0 else { return nil }
         throw .outOfRange(field: "label", found: "missing", allowed: allowedLabels)
     }

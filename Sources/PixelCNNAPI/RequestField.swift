@@ -23,7 +23,7 @@ package struct RequestContext: Sendable {
 
 /// One field: its name, and all that the protocol does with its value.
 package struct RequestField<Request: RequestObject>: Sendable {
-    package typealias Check = @Sendable (Request, RequestContext) throws(RequestError) -> Void
+    package typealias Check = @Sendable (Request, RequestContext, _ name: String) throws(RequestError) -> Void
 
     /// The name in JSON.
     package let name: String
@@ -50,7 +50,7 @@ package struct RequestField<Request: RequestObject>: Sendable {
     init<Value: Equatable>(
         _ name: String, _ path: any WritableKeyPath<Request, Value> & Sendable, _ form: FieldForm<Value>,
         allowed: AllowedValues<Value>? = nil, isAlwaysWritten: Bool = false, recordedAs key: String? = nil,
-        check: @escaping Check = { _, _ in }
+        check: @escaping Check = { _, _, _ in }
     ) {
         self.init(
             name: name, defaultJSON: form.json(Request()[keyPath: path]), bounds: allowed?.bounds ?? (nil, nil),
@@ -61,7 +61,7 @@ package struct RequestField<Request: RequestObject>: Sendable {
                 return isAlwaysWritten || value != Request()[keyPath: path] ? form.json(value) : nil
             },
             value: { form.json($0[keyPath: path]) },
-            checkValue: { request, context throws(RequestError) in
+            checkValue: { request, context, name throws(RequestError) in
                 try allowed?.check(request[keyPath: path], of: name, form, context)
             },
             checkRequest: check)
@@ -70,14 +70,14 @@ package struct RequestField<Request: RequestObject>: Sendable {
     /// A field that may be left out; parameters are as above.
     init<Value: Equatable>(
         _ name: String, _ path: any WritableKeyPath<Request, Value?> & Sendable, _ form: FieldForm<Value>,
-        allowed: AllowedValues<Value>? = nil, recordedAs key: String? = nil, check: @escaping Check = { _, _ in }
+        allowed: AllowedValues<Value>? = nil, recordedAs key: String? = nil, check: @escaping Check = { _, _, _ in }
     ) {
         self.init(
             name: name, defaultJSON: nil, bounds: allowed?.bounds ?? (nil, nil), key: key,
             read: { json, name, request throws(RequestError) in request[keyPath: path] = try form.read(json, name) },
             write: { $0[keyPath: path].map(form.json) },
             value: { $0[keyPath: path].map(form.json) },
-            checkValue: { request, context throws(RequestError) in
+            checkValue: { request, context, name throws(RequestError) in
                 if let value = request[keyPath: path] { try allowed?.check(value, of: name, form, context) }
             },
             checkRequest: check)
@@ -102,8 +102,8 @@ package struct RequestField<Request: RequestObject>: Sendable {
 
     /// Checks the field's value.
     func check(_ request: Request, in context: RequestContext) throws(RequestError) {
-        try checkValue(request, context)
-        try checkRequest(request, context)
+        try checkValue(request, context, name)
+        try checkRequest(request, context, name)
     }
 
     /// The field's name and value in the record of a request.

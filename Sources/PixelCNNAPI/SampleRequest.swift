@@ -131,23 +131,23 @@ extension SampleRequest {
 
     /// The last index itself must be representable.
     @Sendable private static func checkLastIndex(
-        _ request: SampleRequest, _ context: RequestContext
+        _ request: SampleRequest, _ context: RequestContext, name: String
     ) throws(RequestError) {
         // n ≥ 1 here.
         guard request.firstIndex.addingReportingOverflow(UInt64(request.n - 1)).overflow else { return }
         throw .outOfRange(
-            field: "first_index", found: "\(request.firstIndex) with n \(request.n)",
+            field: name, found: "\(request.firstIndex) with n \(request.n)",
             allowed: "first_index + n at most 2⁶⁴")
     }
 
     @Sendable private static func checkLabel(
-        _ request: SampleRequest, _ context: RequestContext
+        _ request: SampleRequest, _ context: RequestContext, name: String
     ) throws(RequestError) {
         _ = try context.model.number(ofAny: request.label)
     }
 
     @Sendable private static func checkGivenRows(
-        _ request: SampleRequest, _ context: RequestContext
+        _ request: SampleRequest, _ context: RequestContext, name: String
     ) throws(RequestError) {
         guard case .rows(let rows) = request.given?.kept else { return }
         try RequestLimits.check(GivenImage.Field.rows, rows, in: 0...(request.height ?? context.model.height))
@@ -155,23 +155,23 @@ extension SampleRequest {
 
     /// A field that would be without effect is an error: whoever sent it expects something else.
     @Sendable private static func checkStreamsRows(
-        _ request: SampleRequest, _ context: RequestContext
+        _ request: SampleRequest, _ context: RequestContext, name: String
     ) throws(RequestError) {
         guard request.streamsRows, !context.isStreamed else { return }
-        throw .outOfRange(field: "stream_rows", found: "true", allowed: onlyStreamed)
+        throw .outOfRange(field: name, found: "true", allowed: onlyStreamed)
     }
 
     @Sendable private static func checkFormat(
-        _ request: SampleRequest, _ context: RequestContext
+        _ request: SampleRequest, _ context: RequestContext, name: String
     ) throws(RequestError) {
         guard let format = request.imageFormat else { return }
         if !context.isStreamed {
-            throw .outOfRange(field: "format", found: "\"\(format.rawValue)\"", allowed: onlyStreamed)
+            throw .outOfRange(field: name, found: "\"\(format.rawValue)\"", allowed: onlyStreamed)
         }
         let model = context.model
         if format == .png && !model.isShownAsPNG {
             throw .outOfRange(
-                field: "format", found: "\"png\"",
+                field: name, found: "\"png\"",
                 allowed: "\"npy\" for a model of \(model.channels) channels of \(model.colors) values")
         }
     }

@@ -90,10 +90,10 @@ struct Manifest: Codable, Equatable {
     /// Names and values, for people.
     private var fields: [(String, String)] {
         [
-            ("model", self.model), ("precision", self.precision), ("seed", "\(self.seed)"),
-            ("height", "\(self.height)"), ("width", "\(self.width)"), ("temperature", "\(self.temperature)"),
+            ("model", model), ("precision", precision), ("seed", "\(seed)"),
+            ("height", "\(height)"), ("width", "\(width)"), ("temperature", "\(temperature)"),
             ("top_k", topK.map { "\($0)" } ?? "none"), ("top_p", topP.map { "\($0)" } ?? "none"),
-            ("shard_size", "\(shardSize)"), ("format", self.format),
+            ("shard_size", "\(shardSize)"), ("format", format),
         ]
     }
 }

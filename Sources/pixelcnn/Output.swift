@@ -1,4 +1,4 @@
-// Where an answer goes: a file, which appears whole or not at all, or standard output, unless that is a terminal.
+// Where output goes: a file, which appears whole or not at all, or standard output, unless that is a terminal.
 
 import Foundation
 import Support

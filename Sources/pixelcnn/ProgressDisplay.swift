@@ -126,14 +126,14 @@ private struct Progress {
     }
 
     /// `12/64 images`
-    private var count: String { "\(imagesDone)/\(self.images) images" }
+    private var count: String { "\(imagesDone)/\(images) images" }
 
     /// `18%  41.2 images/s  ETA 0:03`, or that nothing is done yet; in the first second a rate would mean nothing.
     private var speed: String {
         guard valuesDone > 0 else { return "waiting" }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let rate = Double(valuesDone) / Double(imageValues) / max(seconds, 1e-3)
-        let rest = Double(self.images) * (1 - fraction) / rate
+        let rest = Double(images) * (1 - fraction) / rate
         let percent = Int(100 * fraction)
         guard seconds >= 1 else { return "\(percent)%" }
         return "\(percent)%  \(Self.format(rate)) images/s  ETA \(Durations.clock(rest))"

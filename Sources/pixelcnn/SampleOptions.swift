@@ -66,7 +66,7 @@ struct SampleOptions: ParsableArguments {
     var connection: ConnectionOptions
 
     func validate() throws {
-        guard self.n >= 1 else { throw ValidationError("-n is \(self.n); allowed is 1 or more") }
+        guard n >= 1 else { throw ValidationError("-n is \(n); allowed is 1 or more") }
         if let deadline, !(0.001...86_400 ~= deadline) {
             throw ValidationError("--deadline is \(deadline); allowed is 0.001…86400")
         }
@@ -112,7 +112,7 @@ struct SampleOptions: ParsableArguments {
 
     /// Whether pictures are wanted and the terminal can show them; where there is one that cannot, a line says why.
     private func mayPreview() -> Bool {
-        guard self.preview, isatty(STDERR_FILENO) == 1 else { return false }
+        guard preview, isatty(STDERR_FILENO) == 1 else { return false }
         let environment = ProcessInfo.processInfo.environment
         if environment["NO_COLOR"]?.isEmpty == false {
             say("no preview: NO_COLOR is set")
@@ -166,11 +166,11 @@ struct SampleOptions: ParsableArguments {
 
     /// These options as a shell takes them.
     private func words(seed: UInt64) -> [String] {
-        var words = ["-n \(self.n)", "--seed \(seed)"]
+        var words = ["-n \(n)", "--seed \(seed)"]
         if firstIndex != 0 { words.append("--first-index \(firstIndex)") }
         if let columns { words.append("--columns \(columns)") }
         for label in self.label { words.append("--label \(Self.word(label))") }
-        if self.temperature != 1 { words.append("--temperature \(self.temperature)") }
+        if temperature != 1 { words.append("--temperature \(temperature)") }
         if let topK { words.append("--top-k \(topK)") }
         if let topP { words.append("--top-p \(topP)") }
         if let format { words.append("--format \(format.rawValue)") }

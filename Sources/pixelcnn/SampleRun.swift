@@ -247,7 +247,7 @@ private struct StreamCollector {
     mutating func take(_ buffer: ByteBuffer, display: ProgressDisplay) throws {
         for event in try parser.events(in: buffer.readableBytesView) {
             do {
-                try self.take(event, display: display)
+                try take(event, display: display)
             } catch let error as DecodingError {
                 throw Failure(.protocolError, "the daemon's \(event.name) event is not what it must be: \(error)")
             }
@@ -266,7 +266,7 @@ private struct StreamCollector {
             if let image = place(row.index) {
                 display.draw(row: row.row, of: image, values: Self.values(row))
             }
-        case SampleEventName.image: try self.take(JSONCoding.decode(ImageEvent.self, from: event.data))
+        case SampleEventName.image: try take(JSONCoding.decode(ImageEvent.self, from: event.data))
         case SampleEventName.done: isDone = true
         case SampleEventName.error: throw try JSONCoding.decode(Problem.self, from: event.data)
         default: break
@@ -276,8 +276,8 @@ private struct StreamCollector {
     private mutating func take(_ event: ImageEvent) throws {
         guard let image = place(event.index), let npy = event.npy,
             let array = try? NPYArray(parsing: Array(npy)),
-            array.shape == [self.shape.channels, shape.height, shape.width],
-            let values = try? array.integers(as: UInt16.self, in: 0...self.shape.colors - 1)
+            array.shape == [shape.channels, shape.height, shape.width],
+            let values = try? array.integers(as: UInt16.self, in: 0...shape.colors - 1)
         else { throw Failure(.protocolError, "the daemon sent an image that was not requested") }
         self.values.replaceSubrange(image * shape.count..<(image + 1) * shape.count, with: values)
         isThere[image] = true

@@ -65,13 +65,15 @@ final class ShardWriter {
     ///
     /// - Throws: ``Failure`` (73).
     init(_ shard: Shard, _ shape: SampledImages.Shape, _ origin: SampledImages.Origin) throws(Failure) {
-        (self.shard, self.shape, self.origin) = (shard, shape, origin)
+        self.shard = shard
+        self.shape = shape
+        self.origin = origin
         do {
             switch shard.format {
             case .npy:
-                self.file = try AtomicFile(path: shard.path)
-                try self.file?.write(SampledImages.npyHeader(count: shard.count, shape: shape))
-            case .png: self.folder = try AtomicFolder(path: shard.path)
+                file = try AtomicFile(path: shard.path)
+                try file?.write(SampledImages.npyHeader(count: shard.count, shape: shape))
+            case .png: folder = try AtomicFolder(path: shard.path)
             }
         } catch {
             throw Self.failure(error)

@@ -155,7 +155,7 @@ struct ShardOptions: ParsableArguments {
 
     func validate() throws {
         guard let shardSize else { return }
-        guard self.outputDir != nil else { throw ValidationError("--shard-size needs --output-dir") }
+        guard outputDir != nil else { throw ValidationError("--shard-size needs --output-dir") }
         guard shardSize > 0 else { throw ValidationError("--shard-size is \(shardSize); allowed is 1 or more") }
     }
 

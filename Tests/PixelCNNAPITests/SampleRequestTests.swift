@@ -116,7 +116,7 @@ extension SampleRequest {
         #expect(error.description.contains("\"\(field)\""))
     }
 
-    @Test func answersAnEndlessNameWithAShortMessage() throws {
+    @Test func anEndlessNameGetsAShortMessage() throws {
         let name = String(repeating: "x", count: 100_000)
         let error = try #require(throws: RequestError.self) { try read("{\"\(name)\": 1}") }
         #expect(error.description.utf8.count < 300)
@@ -139,7 +139,7 @@ extension SampleRequest {
         #expect(error.description.contains(message), "\(error)")
     }
 
-    @Test func whatIsNoBase64IsAnsweredShortly() throws {
+    @Test func whatIsNoBase64GetsAShortMessage() throws {
         let text = String(repeating: "\u{301}", count: 1_000_000)  // one character to a reader
         let error = try #require(throws: RequestError.self) {
             try read("{\"given\": {\"image\": \"\(text)\", \"rows\": 1}}")

@@ -1,11 +1,11 @@
-// The protocol's answers as JSON, and exit codes.
+// The protocol's responses as JSON, and exit codes.
 
 import Foundation
 import Testing
 
 @testable import PixelCNNAPI
 
-@Suite struct AnswerTests {
+@Suite struct ResponseTests {
     @Test func modelUsesTheProtocolsNames() throws {
         let text = String(decoding: try JSONCoding.encode(SampleRequestTests.model), as: UTF8.self)
         for name in [
