@@ -173,6 +173,7 @@ lint:  ## check format and line length, and that scripts parse
 	@scripts/install-packages $(LINT_PACKAGES)
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
 	clang-format --dry-run --Werror $(C_FILES)
+	scripts/check-lines
 	for script in scripts/demo scripts/install-packages scripts/with-daemon .ci/run Benchmarks/run Tests/Fuzz/run \
 		Tests/Kernels/neon Tests/OpenAPI/run Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd \
 		Tests/Systemd/scenario Tests/Systemd/package docs/examples/slurm-array.sh; do \
