@@ -1,4 +1,4 @@
-// Reads PNG files of every kind that 8 bits a channel can hold without loss. The header and the amount of compressed
+// Reads PNG files of every kind that 8 bits per channel can hold without loss. The header and the amount of compressed
 // data are weighed first, so a small file cannot ask for a large allocation: deflate expands at most 1032-fold.
 // Samples are taken as stored; gamma and colour profiles are not applied, for the network learned from raw values.
 
@@ -58,7 +58,7 @@ extension PNG {
         guard !overflow, area <= limit else {
             throw .tooLarge(width: header.width, height: header.height, limit: limit)
         }
-        // The image uncompressed, but for the filter byte that opens each row.
+        // The image uncompressed, without the filter byte that opens each row.
         let (bits, overflow2) = area.multipliedReportingOverflow(by: header.bitDepth * (header.samples ?? 1))
         guard !overflow2, bits / 8 / 1032 <= compressedBytes else {
             throw .implausibleSize(

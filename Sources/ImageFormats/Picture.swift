@@ -1,6 +1,6 @@
 // Pixels as PNG files hold them: interleaved channels of 8 bits. The network's arrays are planar; Grid converts.
 
-/// A gray or RGB picture of 8 bits a channel.
+/// A gray or RGB picture of 8 bits per channel.
 package struct Picture: Sendable, Equatable {
     /// Columns.
     package var width: Int

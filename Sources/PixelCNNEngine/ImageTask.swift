@@ -73,7 +73,7 @@ package struct SamplingParameters: Sendable, Equatable {
         self.topP = topP
     }
 
-    /// Whether every parameter is in its range, for a model of `colors` values a channel.
+    /// Whether every parameter is in its range, for a model of `colors` values per channel.
     package func isValid(colors: Int) -> Bool {
         (temperature == 0 || (0.01...100).contains(temperature))
             && (topK.map { (1...colors).contains($0) } ?? true) && (topP.map { $0 > 0 && $0 <= 1 } ?? true)

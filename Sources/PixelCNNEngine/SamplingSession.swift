@@ -25,7 +25,7 @@ package final class SamplingSession {
     private let prefixCache: PrefixCache?
     private let rowsBetweenCheckpoints: Int
     private var images: [ImageInFlight] = []  // image i has slot i of the horizontal stack
-    /// In their given rows, a row a step. Of several with the same rows the first one computes them.
+    /// In their given rows, one row per step. Of several with the same rows the first one computes them.
     private var prefilling: [ImageInFlight] = []
     /// Rows prefilled, of all images: for tests.
     private(set) var prefilledRows = 0

@@ -61,7 +61,7 @@ extension [ImagePass] {
     }
 }
 
-/// What a model predicts of some images, in nats a value.
+/// What a model predicts of some images, in nats per value.
 package struct Evaluation: Sendable {
     /// A mean over images, and how uncertain so many images leave it.
     package struct Mean: Sendable {

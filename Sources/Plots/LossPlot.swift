@@ -1,11 +1,11 @@
-// `loss.png`: how the loss fell, in nats a value on the left and bits/dim on the right, over epochs. Each step's loss
+// `loss.png`: how the loss fell, in nats per value on the left and bits/dim on the right, over epochs. Each step's loss
 // is a pale line, averaged to what a pixel can show; the means of the epochs, and the test losses, are points.
 
 #if canImport(Glibc)
     import Glibc
 #endif
 
-/// A run's losses, in nats a value.
+/// A run's losses, in nats per value.
 package struct LossPlot: Sendable {
     /// A loss, and after how many epochs; between whole numbers within an epoch.
     package struct Point: Sendable, Equatable {
@@ -116,7 +116,7 @@ package struct LossPlot: Sendable {
 
     // MARK: - Numbers
 
-    /// All epochs, and the losses but for the highest of the first steps, which would press the rest together.
+    /// All epochs, and the losses except the highest of the first steps, which would press the rest together.
     private func ranges(_ steps: [Point]) -> (epochs: ClosedRange<Double>, losses: ClosedRange<Double>) {
         let points = train + test
         let common = steps.map(\.loss).sorted().prefix(max(1, steps.count * 97 / 100))

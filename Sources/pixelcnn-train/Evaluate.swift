@@ -1,4 +1,4 @@
-// `pixelcnn-train evaluate`: how well a model predicts images, in bits and nats a value, with the standard error that
+// `pixelcnn-train evaluate`: how well a model predicts images, in bits and nats per value, with the standard error that
 // the number of images leaves.
 
 import ArgumentParser
@@ -8,10 +8,10 @@ import PixelCNNTraining
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Score images: bits and nats a value, for each colour channel, with standard errors.",
+        abstract: "Score images: bits and nats per value, for each colour channel, with standard errors.",
         discussion: """
             Of a data set that has test images, those are scored. A model that is conditional on classes scores each \
-            image as one of its class, and prints a line a class.
+            image as one of its class, and prints one line per class.
 
             Examples:
               pixelcnn-train evaluate pixelcnn.pt datasets/cifar-10-batches-bin

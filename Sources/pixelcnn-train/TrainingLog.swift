@@ -1,5 +1,5 @@
-// A run's log: one JSON object a line, a line a step and a line an epoch. A run that goes on from a checkpoint first
-// drops the lines of the steps that it takes again.
+// A run's log: one JSON object per line, one line per step and one per epoch. A run that goes on from a checkpoint
+// first drops the lines of the steps that it takes again.
 
 import Foundation
 import PixelCNNTraining
@@ -12,7 +12,7 @@ final class TrainingLog {
     /// Every line so far, a few numbers each: what the plot shows.
     private(set) var losses = Losses()
 
-    /// The losses of a run, in nats a value, each with the steps taken.
+    /// The losses of a run, in nats per value, each with the steps taken.
     struct Losses {
         var steps, train, test: [(step: Int, loss: Double)]
 
@@ -28,7 +28,7 @@ final class TrainingLog {
     /// The step of the last epoch's end that the log has.
     var lastEpochEnd: Int { losses.train.last?.step ?? 0 }
 
-    /// A step, or with `testLoss` or `epochLoss` the end of an epoch; losses in nats a value.
+    /// A step, or with `testLoss` or `epochLoss` the end of an epoch; losses in nats per value.
     struct Line: Codable {
         var step: Int
         var epoch: Int

@@ -1,5 +1,5 @@
-// pixelcnnd's main: options, logging, model, warm-up, socket, READY, serve. The order matters: nobody can connect before
-// the first request would be served at full speed, and no socket exists for a model that does not load.
+// pixelcnnd's main: options, logging, model, warm-up, socket, READY, serve. The order matters: nobody can connect
+// before the first request would be served at full speed, and no socket exists for a model that does not load.
 
 import ArgumentParser
 import Foundation

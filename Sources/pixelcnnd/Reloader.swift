@@ -1,7 +1,7 @@
-// A reload, on SIGHUP, is atomic: settings and model are read, verified and warm beside the served model before one swap
-// (ServerState.replace) changes what requests get that begin from then on. Requests that began earlier finish with the
-// model that they began with, which then ends. If anything is wrong, nothing changes, and the log and the status say what.
-// Signals during a reload cause one more reload after it.
+// A reload, on SIGHUP, is atomic: settings and model are read, verified and warm beside the served model before one
+// swap (ServerState.replace) changes what requests get that begin from then on. Requests that began earlier finish with
+// the model that they began with, which then ends. If anything is wrong, nothing changes, and the log and the status
+// say what. Signals during a reload cause one more reload after it.
 
 import CMalloc
 import Foundation

@@ -6,7 +6,7 @@ import PixelCNNModel
 /// All that a run needs to go on bit by bit.
 struct Checkpoint {
     let snapshot: TrainerSnapshot
-    /// Sum of −ln p, in nats a value, over the images of the epoch that has begun.
+    /// Sum of −ln p, in nats per value, over the images of the epoch that has begun.
     let epochLoss: Double
     /// Names and values that must be the same for the run to go on.
     let conditions: [(name: String, value: String)]

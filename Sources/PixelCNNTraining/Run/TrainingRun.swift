@@ -96,11 +96,11 @@ package final class TrainingRun {
     /// Whether the step taken last ended an epoch.
     package var isAtEpochEnd: Bool { trainer.steps > 0 && trainer.steps % stepsPerEpoch == 0 }
 
-    /// Mean loss, in nats a value, over the steps of the epoch that has ended.
+    /// Mean loss, in nats per value, over the steps of the epoch that has ended.
     package var trainingLoss: Double { epochLoss / Double(images.count) }
 
-    /// Mean loss of the test images, in nats a value, under the average of the weights where there is one; nil without
-    /// test images, or where `isCancelled`, asked now and then, says so.
+    /// Mean loss of the test images, in nats per value, under the average of the weights where there is one; nil
+    /// without test images, or where `isCancelled`, asked now and then, says so.
     package func testLoss(isCancelled: () -> Bool = { false }) -> Double? {
         guard let test else { return nil }
         var sum = 0.0
