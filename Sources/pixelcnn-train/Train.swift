@@ -12,8 +12,8 @@ struct Train: ParsableCommand {
         abstract: "Train a model; CIFAR-10 and the published network unless told otherwise.",
         discussion: """
             Without --data, CIFAR-10 is downloaded into the folder datasets. The model is written at the end of every \
-            epoch, beside a checkpoint, a log of one JSON object per line, a plot of the losses (loss.png) and a grid of \
-            images that the model draws (pixelcnn.samples.png). Ctrl-C saves a checkpoint and ends; the same \
+            epoch, beside a checkpoint, a log of one JSON object per line, a plot of the losses (loss.png) and a grid \
+            of images that the model draws (pixelcnn.samples.png). Ctrl-C saves a checkpoint and ends; the same \
             command with --resume goes on as if nothing had happened, to the same bytes. The number of threads changes \
             nothing but the time.
 

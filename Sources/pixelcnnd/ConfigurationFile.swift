@@ -52,7 +52,8 @@ struct ConfigurationFile: Equatable {
             guard let name = key.string, knownKeys.contains(name) else {
                 throw Failure(
                     .configuration,
-                    "\(path):\(line): unknown setting \"\(key.string ?? "?")\"; known are \(knownKeys.joined(separator: ", "))"
+                    "\(path):\(line): unknown setting \"\(key.string ?? "?")\"; "
+                        + "known are \(knownKeys.joined(separator: ", "))"
                 )
             }
             guard let scalar = value.scalar, value.null == nil else {

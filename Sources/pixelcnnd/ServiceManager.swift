@@ -153,9 +153,9 @@ final class ServiceReporter: Sendable {
         }
         guard changed else { return }
         if isStuck {
+            let seconds = silence.components.seconds
             logger.critical(
-                "A compute thread has images and has made no step for \(silence.components.seconds) s; the watchdog is not fed"
-            )
+                "A compute thread has images and has made no step for \(seconds) s; the watchdog is not fed")
         } else {
             logger.notice("Compute makes progress again")
         }

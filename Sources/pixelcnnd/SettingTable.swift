@@ -85,8 +85,8 @@ struct SettingTable: Sendable {
     let precision = Setting<Precision>.word(
         "precision", .reload, "precision", default: .f32,
         """
-        f32 (the default), or bf16: the weights that every pixel reads are rounded, single images are faster, and values \
-        are equal only to those of other bf16 daemons
+        f32 (the default), or bf16: the weights that every pixel reads are rounded, single images are faster, and \
+        values are equal only to those of other bf16 daemons
         """)
     let maxQueue = Setting<Int>.integer(
         "max_queue", .reload, "images", in: 1...1_000_000, default: 4096,
@@ -117,8 +117,8 @@ struct SettingTable: Sendable {
     let cacheSize = Setting<Int>.integer(
         "cache_size", .reload, "bytes", in: 0...1 << 50, default: PrefixCache.defaultByteLimit,
         """
-        The most memory for what the network knows of first rows, so that completions of a picture, and variations of a \
-        sample just drawn, start below them (0 for none)
+        The most memory for what the network knows of first rows, so that completions of a picture, and variations of \
+        a sample just drawn, start below them (0 for none)
         """)
     let clientTimeout = Setting<Int>.integer(
         "client_timeout", .restart, "seconds", in: 1...86_400, default: 60,
