@@ -19,7 +19,7 @@ struct Everything: ParsableCommand {
 
         let memory = measureMemory(engine)
         let machine = measureMachine(threads: cores)
-        let drawing = measureDrawing(engine, plan, cores: cores)
+        let drawing = measureSampleRuns(engine, plan, cores: cores)
         let positions = measurePositions(engine, plan, cores: cores)
         let phases = measurePhases(engine)
         let scaling = try measureScaling(plan, cores: cores)
@@ -65,7 +65,7 @@ struct Document: Encodable {
     let quick: Bool
     let memory: MemoryResult
     let machine: [MachineResult]
-    let drawing: [DrawingResult]
+    let drawing: [SampleRunResult]
     let positions: [PositionsResult]
     let phases: [PhasesResult]
     let scaling: [ScalingResult]

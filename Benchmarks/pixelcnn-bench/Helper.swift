@@ -5,7 +5,7 @@ import PixelCNNEngine
 import PixelCNNKernels
 import Synchronization
 
-/// A thread that helps a session until it is told to stop.
+/// A thread that helps a session until `stop()`.
 final class Helper: Sendable {
     private let isDone = Atomic<Bool>(false)
     private let ended = DispatchSemaphore(value: 0)

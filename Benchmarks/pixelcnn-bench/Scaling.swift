@@ -10,8 +10,8 @@ struct ScalingResult: Encodable {
     let filters: Int
     let blocks: Int
     let flopPerImage: Double
-    let oneImage: DrawingResult
-    let manyImages: DrawingResult
+    let oneImage: SampleRunResult
+    let manyImages: SampleRunResult
 }
 
 func measureScaling(_ plan: Plan, cores: Int) throws -> [ScalingResult] {
@@ -19,8 +19,8 @@ func measureScaling(_ plan: Plan, cores: Int) throws -> [ScalingResult] {
         report("\(size) x \(size), \(filters) filters, \(blocks) blocks")
         let network = try Hyperparameters(height: size, width: size, blocks: blocks, filters: filters)
         let engine = Engine(model: Model.random(network, seed: 1))
-        func time(_ images: Int, _ threads: Int) -> DrawingResult {
-            DrawingResult(
+        func time(_ images: Int, _ threads: Int) -> SampleRunResult {
+            SampleRunResult(
                 images, threads,
                 .median(runs: 3, limit: plan.limit / 2) { draw(engine, images: images, threads: threads, size: size) })
         }

@@ -41,7 +41,7 @@ struct Time: ParsableCommand {
                 let timing = Timing.median(runs: runs, limit: .seconds(3600)) {
                     draw(engine, images: images, threads: threads, size: size)
                 }
-                try printLine(DrawingResult(images, threads, timing))
+                try printLine(SampleRunResult(images, threads, timing))
             }
         }
         if phases { for result in measurePhases(engine) { try printLine(result) } }

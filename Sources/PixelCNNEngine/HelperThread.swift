@@ -10,9 +10,9 @@ import Foundation
 import PixelCNNKernels
 import Synchronization
 
-/// A session's helper: the second thread is whoever calls ``help(while:)``.
+/// A session's helper: the thread that calls ``help(while:)``.
 package final class HelperThread: @unchecked Sendable {
-    /// Columns of a block that a piece takes at least, but at a row's end, and at most. Few take hardly less time than
+    /// Columns of a block that a piece takes at least, except at a row's end, and at most. Few take hardly less time than
     /// many, for the weights come from L3; the published network's pieces at a row's end are 8 to 22 columns.
     private static let leastColumns = 8, mostColumns = 24
 
@@ -34,8 +34,8 @@ package final class HelperThread: @unchecked Sendable {
     private let passes = Atomic<Int>(0), drawn = Atomic<Int>(0)
     /// Passes whose left taps are added, and pixels that the vertical stack is ready for: its output.
     private let leftPasses = Atomic<Int>(0), ready = Atomic<Int>(0)
-    /// The pixel whose left taps are being prepared or complete.
-    private var prepared: Int?  // the session's own note
+    /// The pixel whose left taps are being prepared, or are complete. Only the session uses it.
+    private var prepared: Int?
 
     init(vertical: VerticalStack, horizontal: HorizontalStack, channels: Int) {
         vertical.reserve(columns: Self.mostColumns)
@@ -46,7 +46,7 @@ package final class HelperThread: @unchecked Sendable {
 
     // MARK: - The second thread
 
-    /// Helps the session until its image is done or has company, or `shouldContinue` says no (it is asked every few
+    /// Helps the session until its image is done or has company, or `shouldContinue` says no (it is called every few
     /// microseconds and must be quick). Returns soon where the session makes no step or has other than one image. One
     /// thread at a time may help.
     package func help(while shouldContinue: () -> Bool) {

@@ -1,6 +1,6 @@
 // The horizontal stack and the output layers, for a batch of images, each at a pixel of its own. A pixel takes C
-// passes, one a value: pass c computes colour group c of every feature, from groups ≤ c, so each weight is used once a
-// pixel. What it reads of the rows above is an image's row cache, which it never writes.
+// passes, one per value: pass c computes colour group c of every feature, from groups ≤ c, so each weight is used once
+// per pixel. What it reads of the rows above is an image's row cache, which it never writes.
 //
 // Only p columns to the left are ever read again; they live beside the current column, p + 1 columns in all, and shift
 // by one when a pixel begins. Buffers are block by block, (image, …) inside, so that a kernel call walks over the
@@ -95,7 +95,7 @@ final class HorizontalStack {
         kernels.accumulate(output.logits[c], hiddenRows, into: logitRows, count: count)
     }
 
-    /// Tells image `slot` the value of channel `c` at its pixel, normalised, which later groups see.
+    /// Sets the value of channel `c` at image `slot`'s pixel, normalised, which later groups see.
     func setValue(_ normalized: Float, slot: Int, channel c: Int) {
         patchRows[slot][sizes.patchContext + c] = normalized
     }

@@ -75,7 +75,7 @@ final class ImageInFlight {
     /// Whether values are drawn.
     var isDrawn: Bool { if case .sample = task.source { true } else { false } }
 
-    /// What the task asked for; complete once the image has advanced past its last pixel.
+    /// What the task is for; complete once the image has advanced past its last pixel.
     var result: ImageResult {
         switch task.source {
         case .sample: .values(values)
@@ -99,7 +99,7 @@ final class ImageInFlight {
         }
     }
 
-    /// The value of channel `c` at the current pixel, drawn or given; keeps what the task asks for.
+    /// The value of channel `c` at the current pixel, drawn or given; keeps what the task is for.
     func chooseValue(channel c: Int, logits: UnsafePointer<Float>, with categorical: Categorical) -> Int {
         let place = (c * task.height + row) * task.width + column
         if isGivenPixel { return Int(values[place]) }

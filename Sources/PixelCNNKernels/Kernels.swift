@@ -50,7 +50,7 @@ package struct Kernels: @unchecked Sendable {
     }
 }
 
-/// An instruction set was asked for that this processor, or this build, does not have.
+/// The named instruction set is one that this processor, or this build, does not have.
 package struct UnavailableInstructionSet: Error, CustomStringConvertible {
     package let name: String
     package let available: [String]

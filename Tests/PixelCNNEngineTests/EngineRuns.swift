@@ -1,4 +1,4 @@
-// Runs of a session that tests ask for again and again.
+// Runs of a session that many tests need.
 
 import PixelCNNModel
 

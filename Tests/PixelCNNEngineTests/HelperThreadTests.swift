@@ -26,12 +26,12 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 5, 40])
-    func aThreadThatComesAndGoesChangesNoBit(_ patience: Int) {
+    func aThreadThatComesAndGoesChangesNoBit(_ pieces: Int) {
         let engine = Engine(model: SmallModels.colour)
         for (height, width) in Self.sizes {
             for source in sources(engine.hyperparameters, height, width) {
                 let task = ImageTask(height: height, width: width, source: source)
-                #expect(engine.runWithHelp(task, patience: patience) == engine.run([task])[0], "\(height) × \(width)")
+                #expect(engine.runWithHelp(task, pieces: pieces) == engine.run([task])[0], "\(height) × \(width)")
             }
         }
     }
@@ -92,16 +92,16 @@ import Testing
     }
 }
 
-/// A thread that helps until it is told to stop. With `patience`, it leaves after so many pieces of work and comes
+/// A thread that helps until `stop()`. With `pieces`, it leaves after so many pieces of work and comes
 /// again.
 final class Helper: Sendable {
     private let isDone = Atomic<Bool>(false)
     private let ended = DispatchSemaphore(value: 0)
 
-    init(_ helperThread: HelperThread, patience: Int = .max) {
+    init(_ helperThread: HelperThread, pieces: Int = .max) {
         Thread { [self] in
             while !isDone.load(ordering: .relaxed) {
-                var left = patience
+                var left = pieces
                 helperThread.help {
                     left -= 1
                     return left > 0 && !isDone.load(ordering: .relaxed)
@@ -119,9 +119,9 @@ final class Helper: Sendable {
 
 extension Engine {
     /// A task computed with a second thread that helps.
-    func runWithHelp(_ task: ImageTask, patience: Int = .max) -> ImageResult? {
+    func runWithHelp(_ task: ImageTask, pieces: Int = .max) -> ImageResult? {
         let session = SamplingSession(engine: self, capacity: 1)
-        let helper = Helper(session.helperThread, patience: patience)
+        let helper = Helper(session.helperThread, pieces: pieces)
         defer { helper.stop() }
         session.add(task, tag: 0)
         var result: ImageResult?

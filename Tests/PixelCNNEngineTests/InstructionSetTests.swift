@@ -1,5 +1,5 @@
 // Every instruction set that this processor has gives the same bytes, whatever else is in the session. A table that is
-// silently left out would make these tests say less than they seem to, so the processor's own list is asked.
+// silently left out would make these tests say less than they seem to, so they consult the processor's own list.
 
 import Foundation
 import PixelCNNKernels

@@ -14,7 +14,7 @@ import Testing
         return (0..<count).map { _ in Float.random(in: range, using: &generator) }
     }
 
-    @Test func refusesAnUnknownInstructionSetByName() {
+    @Test func anUnknownInstructionSetIsAnErrorThatNamesIt() {
         let error = #expect(throws: UnavailableInstructionSet.self) { try Kernels.named("mmx") }
         #expect(error?.description.contains("\"mmx\"") == true)
     }

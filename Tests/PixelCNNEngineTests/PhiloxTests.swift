@@ -3,7 +3,7 @@ import Testing
 @testable import PixelCNNEngine
 
 @Suite struct PhiloxTests {
-    /// The known answers of Random123 (kat_vectors, philox4x32 10).
+    /// The known results of Random123 (kat_vectors, philox4x32 10).
     @Test func givesRandom123sKnownAnswers() {
         #expect(
             Philox.block(counter: [0, 0, 0, 0], key: [0, 0])

@@ -17,7 +17,7 @@ struct PyTorchTests {
         let made = try PyTorch.run(["../Fixtures/make_fixtures.py", "--all", folder.url.path])
         try #require(made.status == 0, "\(made.output)")
         for name in ["tiny", "wide-kernel", "gray", "default", "conditional", "conditional-large"] {
-            var answers: [[UInt32]] = []
+            var bits: [[UInt32]] = []
             for ending in [".pt", "-state.pt", ".safetensors"] {
                 let fixture = try Fixture(name, file: name + ending, folder: folder.url)
                 // The last image's class is not 0, where there are classes.
@@ -26,7 +26,7 @@ struct PyTorchTests {
                 let bound = logitTolerance(expected)
                 let engine = Engine(model: fixture.model)
                 let incremental = engine.logits(image, height: fixture.height, width: fixture.width, label: label)
-                answers.append(incremental.map(\.bitPattern))
+                bits.append(incremental.map(\.bitPattern))
                 let difference = largestDifference(incremental, expected)
                 #expect(difference <= bound, "\(name)\(ending)")
                 guard ending == ".pt" else { continue }
@@ -40,7 +40,7 @@ struct PyTorchTests {
                         + "incremental – whole image \(between), bound \(bound)")
                 #expect(wholeDifference <= bound && between <= bound)
             }
-            #expect(answers.allSatisfy { $0 == answers[0] }, "\(name): one model, three forms, other bits")
+            #expect(bits.allSatisfy { $0 == bits[0] }, "\(name): one model, three forms, other bits")
         }
     }
 

@@ -1,4 +1,4 @@
-// A step computes and asks for no memory: everything it needs is there since the session was made or the image added.
+// A step computes and allocates no memory: everything it needs is there since the session was made or the image added.
 // The counter replaces malloc in the test program (Tests/AllocationCount) and counts this thread's calls alone.
 
 import AllocationCount
@@ -86,7 +86,7 @@ struct StepAllocationTests {
     }
 }
 
-/// A thread that helps until it is told to stop, and counts what it allocates while it does.
+/// A thread that helps until `stop()`, and counts what it allocates while it does.
 private final class CountingHelper: Sendable {
     private let isDone = Atomic<Bool>(false)
     private let allocations = Atomic<Int>(0)

@@ -7,7 +7,7 @@ import PixelCNNKernels
 import PixelCNNModel
 
 /// Images drawn together.
-struct DrawingResult: Encodable {
+struct SampleRunResult: Encodable {
     let images: Int
     let threads: Int
     let seconds: Double
@@ -57,12 +57,12 @@ extension Engine {
     }
 }
 
-func measureDrawing(_ engine: Engine, _ plan: Plan, cores: Int) -> [DrawingResult] {
+func measureSampleRuns(_ engine: Engine, _ plan: Plan, cores: Int) -> [SampleRunResult] {
     _ = draw(engine, images: cores, threads: cores, size: 32)  // wakes up cores and pages
     return plan.images.flatMap { images in
         threadCounts(upTo: cores).filter { canDraw(images: images, threads: $0) }.map { threads in
             report("\(images) images at once on \(threads) threads")
-            return DrawingResult(
+            return SampleRunResult(
                 images, threads,
                 .median(runs: plan.runs, limit: plan.limit) {
                     draw(engine, images: images, threads: threads, size: 32)
