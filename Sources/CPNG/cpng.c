@@ -9,7 +9,7 @@
 #include <string.h>
 #include <zlib.h>
 
-// MARK: Errors
+// MARK: - Errors
 
 static void on_error(png_structp png, png_const_charp message) {
   snprintf(png_get_error_ptr(png), CPNG_ERROR_SIZE, "%s", message);
@@ -31,7 +31,7 @@ uint32_t cpng_crc32(const uint8_t *bytes, size_t length) {
   return (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes, length);
 }
 
-// MARK: Decoding
+// MARK: - Decoding
 
 struct source {
   const uint8_t *bytes;
@@ -92,7 +92,7 @@ int cpng_decode(const uint8_t *bytes, size_t length, uint8_t *pixels, uint32_t h
   return 0;
 }
 
-// MARK: Encoding
+// MARK: - Encoding
 
 struct sink {
   uint8_t *bytes;

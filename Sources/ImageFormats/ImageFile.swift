@@ -3,7 +3,6 @@
 
 /// A PNG or NPY file of one image, or of a mask.
 package struct ImageFile: Sendable, Equatable {
-    /// The file.
     package let bytes: [UInt8]
     /// Rows.
     package let height: Int
@@ -83,7 +82,7 @@ package enum ImageFileError: Error, Sendable, Equatable, CustomStringConvertible
     /// An array of another shape.
     case shape([Int], allowed: String)
 
-    /// Whether the file itself is at fault; else it is sound, and is not what is asked for.
+    /// Whether the file itself is at fault; else it is sound, but not what was requested.
     package var isMalformed: Bool {
         switch self {
         case .npy(.notIntegers), .npy(.valueOutOfRange), .grid, .shape: false

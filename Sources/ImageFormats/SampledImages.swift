@@ -1,11 +1,10 @@
 // Sampled images as files, in one place for the daemon and for the client, which puts parts together: whichever of them
 // writes a file, its bytes are the same. One pass over the values.
 
-/// Images of one shape, drawn together.
+/// Images of one shape, sampled together.
 package struct SampledImages: Sendable {
-    /// What a PNG says of its images: enough to draw them again.
+    /// What a PNG says of its images: enough to sample them again.
     package struct Origin: Sendable {
-        /// The seed.
         package var seed: UInt64
         /// The index of the first image.
         package var firstIndex: UInt64
@@ -13,23 +12,24 @@ package struct SampledImages: Sendable {
         package var labels: [Int]
         /// SHA-256 of the model's file.
         package var model: String
-        /// The arithmetic that drew them, `f32` or `bf16`.
+        /// The arithmetic that sampled them, `f32` or `bf16`.
         package var precision: String
-        /// The program that drew them, with its version.
+        /// The program that sampled them, with its version.
         package var software: String
-
-        /// An origin as given.
         package init(
             seed: UInt64, firstIndex: UInt64, labels: [Int] = [], model: String, precision: String, software: String
         ) {
-            (self.seed, self.firstIndex, self.labels) = (seed, firstIndex, labels)
-            (self.model, self.precision, self.software) = (model, precision, software)
+            self.seed = seed
+            self.firstIndex = firstIndex
+            self.labels = labels
+            self.model = model
+            self.precision = precision
+            self.software = software
         }
     }
 
     /// The shape of one image, and the values that it can hold.
     package struct Shape: Sendable, Equatable {
-        /// Channels.
         package var channels: Int
         /// Rows.
         package var height: Int
@@ -37,16 +37,17 @@ package struct SampledImages: Sendable {
         package var width: Int
         /// Values lie below this.
         package var colors: Int
-
-        /// A shape as given.
         package init(channels: Int, height: Int, width: Int, colors: Int) {
-            (self.channels, self.height, self.width, self.colors) = (channels, height, width, colors)
+            self.channels = channels
+            self.height = height
+            self.width = width
+            self.colors = colors
         }
 
         /// Values of one image.
         package var count: Int { channels * height * width }
 
-        /// One byte a value where 256 values suffice, else two.
+        /// One byte per value where 256 values suffice, else two.
         package var elementType: NPYArray.ElementType { colors <= 256 ? .uint8 : .uint16 }
     }
 
@@ -58,10 +59,9 @@ package struct SampledImages: Sendable {
     /// Images as given; `values` are whole images.
     package init(values: [UInt16], shape: Shape) {
         precondition(shape.count > 0 && values.count.isMultiple(of: shape.count), "whole images")
-        (self.values, self.shape) = (values, shape)
+        self.values = values
+        self.shape = shape
     }
-
-    /// Images.
     package var count: Int { values.count / shape.count }
 
     /// An NPY file, (count, channels, height, width).

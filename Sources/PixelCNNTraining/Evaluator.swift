@@ -40,8 +40,8 @@ package final class Evaluator {
 }
 
 extension [ImagePass] {
-    /// Sums of −ln p of each image (N, C, H, W), with their classes (N) where the network is conditional, one a colour
-    /// channel, in nats: (N, C). A pass for each thread.
+    /// Sums of −ln p of each image (N, C, H, W), with their classes (N) where the network is conditional, one per
+    /// colour channel, in nats: (N, C). A pass for each thread.
     func losses(_ images: [UInt16], _ labels: [Int], _ team: Team) -> [[Double]] {
         let size = self[0].sizes.channels * self[0].sizes.positions
         let count = images.count / size
@@ -65,7 +65,6 @@ extension [ImagePass] {
 package struct Evaluation: Sendable {
     /// A mean over images, and how uncertain so many images leave it.
     package struct Mean: Sendable {
-        /// Nats a value.
         package let nats: Double
         /// Standard error of `nats`; NaN for one image.
         package let standardError: Double
@@ -76,8 +75,6 @@ package struct Evaluation: Sendable {
             (nats, standardError) = (mean, (squares / Double(values.count - 1) / Double(values.count)).squareRoot())
         }
     }
-
-    /// Images that were scored.
     package let images: Int
     /// Over all values.
     package let mean: Mean

@@ -3,7 +3,7 @@
 //
 // The same images in the same order give the same bits for every number of threads: image i of a batch goes to part i
 // mod 8, a part takes its images in order, and the parts are added up in order. Threads only choose which of them works
-// on which part. Memory: one set of activations a thread, and 8 gradients.
+// on which part. Memory: one set of activations per thread, and 8 gradients.
 
 import PixelCNNKernels
 import PixelCNNModel
@@ -215,12 +215,12 @@ package final class Trainer {
         pack(state.weights)
     }
 
-    /// Sums of −ln p of each image, one a colour channel, in nats: (N, C).
+    /// Sums of −ln p of each image, one per colour channel, in nats: (N, C).
     ///
     /// - Parameters:
     ///   - images: values (N, C, H, W), 0 … d − 1.
     ///   - labels: their classes, (N), where the network is conditional.
-    ///   - averaged: whether the average of the weights is asked, rather than the weights.
+    ///   - averaged: whether the average of the weights is used, rather than the weights.
     package func losses(_ images: [UInt16], labels: [Int] = [], averaged: Bool) -> [[Double]] {
         if averaged != isAveragePacked { pack(averaged ? state.averages : state.weights) }
         return passes.losses(images, labels, team)

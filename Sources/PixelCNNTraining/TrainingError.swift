@@ -1,4 +1,4 @@
-// What can stop training: one case a reason, each a line that says what was found and what to do.
+// What can stop training: one case per reason, each a line that says what was found and what to do.
 
 /// Why training cannot start or go on.
 package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -17,8 +17,6 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
 
     /// Whether it is a file that cannot be written, rather than what was asked.
     package var isUnwritten: Bool { if case .log = self { true } else { false } }
-
-    /// One line.
     package var description: String {
         switch self {
         case .notEnoughMemory(let needed, let allowed):

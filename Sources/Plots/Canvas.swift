@@ -14,7 +14,8 @@ final class Canvas {
 
     /// A white canvas.
     init(width: Int, height: Int) {
-        (self.width, self.height) = (Double(width), Double(height))
+        self.width = Double(width)
+        self.height = Double(height)
         surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(width), Int32(height))
         context = cairo_create(surface)
         fill(Box(x: 0, y: 0, width: self.width, height: self.height), .white)
@@ -129,6 +130,30 @@ final class Canvas {
 package struct PlotError: Error, Sendable, Equatable, CustomStringConvertible {
     /// cairo's word.
     package let reason: String
-    /// One line.
     package var description: String { "the plot cannot be drawn: \(reason)" }
+}
+
+/// A rectangle in pixels.
+struct Box {
+    var x, y, width, height: Double
+
+    var right: Double { x + width }
+    var bottom: Double { y + height }
+}
+
+/// An opaque colour, components 0 … 1. The series have those of Okabe and Ito, which the colour-blind tell apart.
+package struct Color: Sendable, Equatable {
+    var red, green, blue: Double
+
+    static let white = Color(red: 1, green: 1, blue: 1)
+    static let text = Color(red: 0.13, green: 0.13, blue: 0.13)
+    static let faintText = Color(red: 0.4, green: 0.4, blue: 0.4)
+    static let frame = Color(red: 0.5, green: 0.5, blue: 0.5)
+    static let grid = Color(red: 0.9, green: 0.9, blue: 0.9)
+    package static let blue = Color(red: 0, green: 0.45, blue: 0.7)
+    package static let paleBlue = Color(red: 0.7, green: 0.83, blue: 0.92)
+    package static let orange = Color(red: 0.84, green: 0.37, blue: 0)
+    package static let gold = Color(red: 0.94, green: 0.78, blue: 0.35)
+    /// A class of nothing.
+    package static let pale = Color(red: 0.95, green: 0.95, blue: 0.95)
 }

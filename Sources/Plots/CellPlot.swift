@@ -5,16 +5,14 @@
 package struct CellPlot: Sendable {
     /// A class and how it looks.
     package struct Class: Sendable {
-        /// For the legend.
         package var name: String
         /// Of its cells.
         package var color: Color
-
-        /// A class as given.
-        package init(_ name: String, _ color: Color) { (self.name, self.color) = (name, color) }
+        package init(_ name: String, _ color: Color) {
+            self.name = name
+            self.color = color
+        }
     }
-
-    /// Above the plot.
     package var title: String
     /// Below the title, smaller: one line each.
     package var subtitles: [String]
@@ -26,7 +24,10 @@ package struct CellPlot: Sendable {
     /// A plot of `cells`, rows of equal length.
     package init(title: String, subtitles: [String], classes: [Class], cells: [[Int]]) {
         precondition(!cells.isEmpty && cells.allSatisfy { !$0.isEmpty && $0.count == cells[0].count }, "rows of cells")
-        (self.title, self.subtitles, self.classes, self.cells) = (title, subtitles, classes, cells)
+        self.title = title
+        self.subtitles = subtitles
+        self.classes = classes
+        self.cells = cells
     }
 
     /// The plot as a PNG file; its longer side has some 600 pixels.

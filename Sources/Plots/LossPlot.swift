@@ -11,11 +11,11 @@ package struct LossPlot: Sendable {
     package struct Point: Sendable, Equatable {
         /// Epochs taken.
         package var epoch: Double
-        /// Nats a value.
         package var loss: Double
-
-        /// A point as given.
-        package init(epoch: Double, loss: Double) { (self.epoch, self.loss) = (epoch, loss) }
+        package init(epoch: Double, loss: Double) {
+            self.epoch = epoch
+            self.loss = loss
+        }
     }
 
     /// Above the plot: the model and the data.
@@ -30,14 +30,18 @@ package struct LossPlot: Sendable {
     package var test: [Point] = []
 
     /// A plot without points.
-    package init(title: String, subtitle: String) { (self.title, self.subtitle) = (title, subtitle) }
+    package init(title: String, subtitle: String) {
+        self.title = title
+        self.subtitle = subtitle
+    }
 
     private static let area = Box(x: 80, y: 80, width: 740, height: 420)
 
     /// The plot as a PNG file, 900 × 560.
     /// - Throws: ``PlotError``.
     package func png() throws(PlotError) -> [UInt8] {
-        let (canvas, area) = (Canvas(width: 900, height: 560), Self.area)
+        let canvas = Canvas(width: 900, height: 560)
+        let area = Self.area
         let steps = Self.averaged(steps, to: Int(area.width))
         let (epochs, losses) = ranges(steps)
         func x(_ epoch: Double) -> Double {
@@ -116,7 +120,7 @@ package struct LossPlot: Sendable {
 
     // MARK: - Numbers
 
-    /// All epochs, and the losses except the highest of the first steps, which would press the rest together.
+    /// All epochs, and the losses without the highest of the first steps, which would press the rest together.
     private func ranges(_ steps: [Point]) -> (epochs: ClosedRange<Double>, losses: ClosedRange<Double>) {
         let points = train + test
         let common = steps.map(\.loss).sorted().prefix(max(1, steps.count * 97 / 100))

@@ -8,7 +8,7 @@ struct Convert: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a model as safetensors.",
         discussion: """
-            The output has float32 parameters, the masks that PyTorch's strict load_state_dict asks for, and the \
+            The output has float32 parameters, the masks that PyTorch's strict load_state_dict needs, and the \
             network's size in its metadata. An existing output is replaced, at once and as a whole.
 
             Examples:

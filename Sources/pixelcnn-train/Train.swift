@@ -9,13 +9,13 @@ import Support
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train a model; CIFAR-10 and the published network unless told otherwise.",
+        abstract: "Train a model; CIFAR-10 and the published network by default.",
         discussion: """
             Without --data, CIFAR-10 is downloaded into the folder datasets. The model is written at the end of every \
             epoch, beside a checkpoint, a log of one JSON object per line, a plot of the losses (loss.png) and a grid \
-            of images that the model draws (pixelcnn.samples.png). Ctrl-C saves a checkpoint and ends; the same \
+            of sampled images (pixelcnn.samples.png). Ctrl-C saves a checkpoint and ends; the same \
             command with --resume goes on as if nothing had happened, to the same bytes. The number of threads changes \
-            nothing but the time.
+            only the time.
 
             Examples:
               pixelcnn-train --seed 0 --lr 3e-4 --epochs 50 --verbose
@@ -52,7 +52,7 @@ struct Train: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: "Images of the grid that the model draws at the end of every epoch, always from the same seed; 0: none.")
+        help: "Images of the grid that is sampled at the end of every epoch, always from the same seed; 0: none.")
     var samples = 16
 
     @Flag(help: "Show progress.")

@@ -7,33 +7,35 @@ import PixelCNNTraining
 
 extension TrainingSettings.Schedule: ExpressibleByArgument {}
 
-/// How to learn.
+/// How to learn: ``TrainingSettings`` as options, with its defaults and limits.
 struct LearningOptions: ParsableArguments {
+    private static let defaults = TrainingSettings()
+
     @Option(parsing: .unconditional, help: "Decides first weights, order of images and mirroring.")
-    var seed: UInt64 = 0
+    var seed = defaults.seed
 
     @Option(parsing: .unconditional, help: "Learning rate of Adam.")
-    var lr = 3e-4
+    var lr = defaults.rate
 
     @Option(parsing: .unconditional, help: "Passes over the training images.")
-    var epochs = 50
+    var epochs = defaults.epochs
 
-    @Option(parsing: .unconditional, help: "Images a step.")
-    var batchSize = 16
+    @Option(parsing: .unconditional, help: "Images per step.")
+    var batchSize = defaults.batchSize
 
     @Option(parsing: .unconditional, help: "Largest norm of a gradient.")
-    var clipGrad = 1.0
+    var clipGrad = defaults.clip
 
-    @Option(parsing: .unconditional, help: "Steps in which the learning rate rises from nothing.")
-    var warmup = 0
+    @Option(parsing: .unconditional, help: "Steps in which the learning rate rises from 0.")
+    var warmup = defaults.warmup
 
     @Option(help: "How the learning rate falls: constant, or cosine, down to 2 %.")
-    var schedule = TrainingSettings.Schedule.constant
+    var schedule = defaults.schedule
 
     @Option(
         parsing: .unconditional,
-        help: "Write a running average of the weights that keeps this share of itself a step, such as 0.999.")
-    var ema = 0.0
+        help: "Write a running average of the weights that keeps this share of itself per step, such as 0.999.")
+    var ema = defaults.averageDecay
 
     @Flag(help: "Mirror half of the images left to right.")
     var flip = false
@@ -41,29 +43,25 @@ struct LearningOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: "Draw classes more evenly than the images come: 0, as they come (default), to 1, all equally often.")
-    var balance = 0.0
+    var balance = defaults.balance
 
     var settings: TrainingSettings {
         var settings = TrainingSettings()
-        (settings.seed, settings.rate, settings.epochs, settings.batchSize) = (seed, lr, epochs, batchSize)
-        (settings.clip, settings.warmup, settings.schedule) = (clipGrad, warmup, schedule)
-        (settings.averageDecay, settings.flips, settings.balance) = (ema, flip, balance)
+        settings.seed = seed
+        settings.rate = lr
+        settings.epochs = epochs
+        settings.batchSize = batchSize
+        settings.clip = clipGrad
+        settings.warmup = warmup
+        settings.schedule = schedule
+        settings.averageDecay = ema
+        settings.flips = flip
+        settings.balance = balance
         return settings
     }
 
     mutating func validate() throws {
-        for (name, value) in [("--lr", lr), ("--clip-grad", clipGrad)] where !(value > 0 && value.isFinite) {
-            throw ValidationError("\(name) is \(value); it must be above 0")
-        }
-        for (name, value) in [("--epochs", epochs), ("--batch-size", batchSize)] where !(1...1_000_000).contains(value)
-        {
-            throw ValidationError("\(name) is \(value); it must be 1 to 1000000")
-        }
-        guard warmup >= 0 else { throw ValidationError("--warmup is \(warmup); it must be 0 or more") }
-        guard (0..<1).contains(ema) else { throw ValidationError("--ema is \(ema); it must be from 0 to below 1") }
-        guard (0...1).contains(balance) else {
-            throw ValidationError("--balance is \(balance); it must be from 0 to 1")
-        }
+        if let violation = settings.violation { throw ValidationError("--\(violation)") }
     }
 }
 
@@ -131,7 +129,7 @@ struct DataOptions: ParsableArguments {
         completion: .file())
     var testData: String?
 
-    @Flag(help: "Learn each class's images as such: the model then draws and scores images of a class.")
+    @Flag(help: "Learn each class's images as such: the model then samples and scores images of a class.")
     var conditional = false
 
     @OptionGroup var labels: LabelOptions
@@ -147,10 +145,10 @@ struct DataOptions: ParsableArguments {
     @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns): their middles are kept.")
     var size: ImageSize?
 
-    @Option(help: "Where CIFAR-10 is downloaded from.")
+    @Option(help: "Where to download CIFAR-10 from.")
     var cifarURL = CIFAR10.url
 
-    @Option(help: "MD5 of what is there.")
+    @Option(help: "MD5 of the file there.")
     var cifarMD5 = CIFAR10.md5
 
     mutating func validate() throws {
@@ -162,7 +160,7 @@ struct DataOptions: ParsableArguments {
     /// What the data is called in a plot.
     var name: String { data.map { ($0 as NSString).lastPathComponent } ?? "CIFAR-10" }
 
-    /// Reads the images, CIFAR-10's where no other are named; with their classes where they are asked for. Those of
+    /// Reads the images, CIFAR-10's where no other are named; with their classes where they are needed. Those of
     /// test images matter to conditional networks only.
     func load(labelled: Bool, showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
         let path =

@@ -1,7 +1,10 @@
-// Runs a training run in front of a person: steps, what is shown of them, checkpoints, and an orderly end on Ctrl-C.
+// Runs a training run in front of a person: steps, what is shown of them, checkpoints, sampled images at the end of
+// every epoch, and an orderly end on Ctrl-C.
 
 import ArgumentParser
 import Foundation
+import ImageFormats
+import PixelCNNEngine
 import PixelCNNModel
 import PixelCNNTraining
 import Plots
@@ -53,11 +56,12 @@ struct TrainingSession {
         print("\(files.output): trained for \(run.settings.epochs == 1 ? "1 epoch" : "\(run.settings.epochs) epochs")")
     }
 
-    /// The test loss, the model as it is, and what there is to look at.
+    /// The test loss, the model as it is, the plot and the sampled images.
     private func endEpoch(
         _ log: TrainingLog, _ display: inout TrainingProgress, _ interruption: Interruption
     ) throws {
-        let (step, loss) = (run.trainer.steps, run.trainingLoss)
+        let step = run.trainer.steps
+        let loss = run.trainingLoss
         let epoch = step / run.stepsPerEpoch
         let test = run.testLoss { interruption.isRequested }
         if interruption.isRequested { try stop(&display) }
@@ -74,7 +78,7 @@ struct TrainingSession {
         try draw(model, log, interruption)
     }
 
-    /// The plot of the losses, and images that the model draws.
+    /// The plot of the losses, and sampled images.
     private func draw(_ model: Model, _ log: TrainingLog, _ interruption: Interruption) throws {
         func points(_ losses: [(step: Int, loss: Double)]) -> [LossPlot.Point] {
             losses.map { LossPlot.Point(epoch: Double($0.step) / Double(run.stepsPerEpoch), loss: $0.loss) }
@@ -86,9 +90,9 @@ struct TrainingSession {
                 "\(size.blocks) blocks, \(size.filters) filters; \(Console.grouped(run.imagesPerEpoch)) images of "
                 + "\(size.channels) × \(size.height) × \(size.width), \(size.colors) values; "
                 + "steps of \(run.settings.batchSize)")
-        (plot.steps, plot.train, plot.test) = (
-            points(log.losses.steps), points(log.losses.train), points(log.losses.test)
-        )
+        plot.steps = points(log.losses.steps)
+        plot.train = points(log.losses.train)
+        plot.test = points(log.losses.test)
         try TrainingFiles.write(plot.png(), to: files.plot)
         // A run that stops here draws them when it goes on; one that ends here draws them now.
         if let grid = try samples.png(of: model, isCancelled: { interruption.isRequested && !run.isFinished }) {
@@ -106,7 +110,8 @@ struct TrainingSession {
     }
 
     private func describe() {
-        let (trainer, size) = (run.trainer, run.trainer.hyperparameters)
+        let trainer = run.trainer
+        let size = trainer.hyperparameters
         Console.say(
             "\(Console.grouped(size.parameterCount)) parameters, \(Console.grouped(run.imagesPerEpoch)) images of "
                 + "\(size.channels) × \(size.height) × \(size.width), \(Console.grouped(run.totalSteps)) steps of "
@@ -114,5 +119,83 @@ struct TrainingSession {
                 + "\(trainer.byteCount >> 20) MB"
                 + (trainer.recomputes ? ", activations computed twice" : "")
                 + (trainer.steps > 0 ? "; going on after step \(Console.grouped(trainer.steps))" : ""))
+    }
+}
+
+/// One line about the run on standard error: rewritten in place on a terminal, every ten seconds elsewhere.
+private struct TrainingProgress {
+    private let run: TrainingRun
+    private let display: LiveDisplay
+    private let start = ContinuousClock.now
+    private let firstStep: Int
+    private var images = 0
+    private var steps = 0
+    private var loss = 0.0
+
+    init(run: TrainingRun, isShown: Bool) {
+        self.run = run
+        firstStep = run.trainer.steps
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        display = LiveDisplay(
+            style: !isShown ? .silent : isTerminal ? .live : .lines,
+            interval: isTerminal ? .milliseconds(200) : .seconds(10), hidesCursor: false)
+    }
+
+    /// Takes in a step, and shows the line where it is time to.
+    mutating func show(_ progress: TrainingRun.Progress) {
+        images += progress.images
+        steps += 1
+        // A running mean, so that the number can be read; of all steps so far while they are few.
+        loss += max(1 / Double(steps), 0.02) * (progress.result.loss - loss)
+        display.refresh(lines: { [line(progress)] }, log: { StandardError.write(line(progress) + "\n") })
+    }
+
+    /// Makes room for other lines.
+    func clear() { display.clear() }
+
+    private func line(_ progress: TrainingRun.Progress) -> String {
+        let seconds = start.duration(to: .now) / .seconds(1)
+        let left = Double(run.totalSteps - progress.step) * seconds / Double(progress.step - firstStep)
+        return String(
+            format: "epoch %d, step %d of %d: %.4f nats, %.4f bits/dim, %.1f images/s, %@ left", progress.epoch,
+            progress.step, run.totalSteps, loss, bits(loss), Double(images) / seconds, Durations.words(left))
+    }
+}
+
+/// What the model has learnt, to look at: a few images that the engine samples at the end of every epoch, in one
+/// session. The seed stays, so the grids of two epochs differ by what was learnt between them. Costs what the daemon
+/// would take for as many images on one thread, and packs the weights once more.
+struct SampleGrid {
+    /// Images; 0: no grid.
+    let count: Int
+    let seed: UInt64
+
+    /// A grid of images as a PNG file; nil for none, or once `isCancelled`, called between steps, is true.
+    func png(of model: Model, isCancelled: () -> Bool) throws -> [UInt8]? {
+        let size = model.hyperparameters
+        guard count > 0 else { return nil }
+        let session = SamplingSession(engine: Engine(model: model), capacity: count)
+        for (tag, task) in tasks(size).enumerated() { session.add(task, tag: tag) }
+        var images = [[UInt16]](repeating: [], count: count)
+        while session.count > 0 {
+            if isCancelled() { return nil }
+            session.step { tag, result in
+                if case .values(let values) = result { images[tag] = values }
+            }
+        }
+        let picture = try Grid.picture(
+            values: images.flatMap(\.self), count: count, channels: size.channels, height: size.height,
+            width: size.width, colors: size.colors, columns: size.isConditional ? size.labels : nil)
+        return try PNG.encode(
+            picture, text: [(key: "PixelCNN-Seed", value: "\(seed)"), (key: "Software", value: "pixelcnn-train")])
+    }
+
+    /// One image each; where there are classes, one after the other, so that a column of the grid is a class.
+    private func tasks(_ size: Hyperparameters) -> [ImageTask] {
+        (0..<count).map { index in
+            ImageTask(
+                height: size.height, width: size.width, label: size.isConditional ? index % size.labels : nil,
+                source: .sample(seed: seed, index: UInt64(index), parameters: SamplingParameters()))
+        }
     }
 }

@@ -31,8 +31,7 @@ struct Checkpoint {
 
     /// Reads a checkpoint of a run under the same conditions.
     /// - Throws: `ModelFileError` where the file is no model; ``TrainingError`` where it is no checkpoint, or one of a
-    ///   run
-    ///   under other conditions.
+    ///   run under other conditions.
     static func read(_ path: String, conditions: [(name: String, value: String)]) throws -> Checkpoint {
         let contents = try ModelContents.read(path: path)
         let weights = try Model(contents)
@@ -54,4 +53,12 @@ struct Checkpoint {
                 steps: steps, weights: weights, averages: parts[0], means: parts[1], squares: parts[2]),
             epochLoss: Double(bitPattern: loss), conditions: conditions)
     }
+}
+
+/// Weights, their average, and Adam's moments after a number of steps.
+struct TrainerSnapshot {
+    let steps: Int
+    let weights, averages: Model
+    /// Running means of the gradients, and of their squares.
+    let means, squares: Model
 }

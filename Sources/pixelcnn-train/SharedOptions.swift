@@ -1,4 +1,4 @@
-// --height and --width, the same in every command that loads a model.
+// Options that several commands have: the size of the images, and where their classes are.
 
 import ArgumentParser
 import PixelCNNModel
@@ -43,4 +43,20 @@ extension ImageSize: ExpressibleByArgument {
         else { return nil }
         self.init(height: height, width: width)
     }
+}
+
+/// Where the classes of images are, for data that does not have them in the usual place.
+struct LabelOptions: ParsableArguments {
+    @Option(
+        help:
+            "Classes of the images: a .npy file of integers (N), or IDX (default: NAME-labels.npy beside NAME.npy).",
+        completion: .file(extensions: ["npy"]))
+    var labels: String?
+
+    @Option(
+        help: "Names of the classes, a JSON array or one per line (default: NAME-label-names.json).",
+        completion: .file(extensions: ["json", "txt"]))
+    var labelNames: String?
+
+    var files: LabelFiles { LabelFiles(labels: labels, names: labelNames) }
 }

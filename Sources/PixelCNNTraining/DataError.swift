@@ -1,5 +1,5 @@
-// What can be wrong with training data: the file, and one case a way to be wrong, each a line that says what was found
-// and what is allowed.
+// What can be wrong with training data: the file, and one case per way to be wrong, each a line that says what was
+// found and what is allowed.
 
 import ImageFormats
 
@@ -58,13 +58,13 @@ package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         /// The archive cannot be unpacked.
         case archive(reason: String)
     }
-
-    /// The file or folder.
     package let file: String
-    /// What is wrong.
     package let problem: Problem
 
-    init(_ file: String, _ problem: Problem) { (self.file, self.problem) = (file, problem) }
+    init(_ file: String, _ problem: Problem) {
+        self.file = file
+        self.problem = problem
+    }
 
     /// Whether the data is not there, rather than wrong.
     package var isMissing: Bool {
@@ -73,8 +73,6 @@ package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         default: false
         }
     }
-
-    /// One line.
     package var description: String { "\(file): \(problem)" }
 }
 
@@ -93,7 +91,7 @@ extension DataError.Problem: CustomStringConvertible {
         case .noLabels(nil): "has no classes; \(Self.labelsOption)"
         case .labelCount(let found, let images): "holds \(found) labels for \(images) images"
         case .notLabels: "holds no labels; a .npy file of integers of shape (N), or an IDX file of them, does"
-        case .notNames: "is neither a JSON array of different names, nor one name a line"
+        case .notNames: "is neither a JSON array of different names, nor one name per line"
         case .inNoSubfolder: "lies in no subfolder; the subfolder says the class of a picture"
         case .ownLabels: "has its own classes; a file of labels goes with a .npy file or an IDX file"
         case .unknownClass(let name, let known):

@@ -4,6 +4,20 @@
 
 import CCairo
 
+/// Rows and columns.
+package struct ImageSize: Sendable, Equatable {
+    /// Rows.
+    package var height: Int
+    /// Columns.
+    package var width: Int
+
+    /// A size as given; both at least 1.
+    package init(height: Int, width: Int) {
+        self.height = height
+        self.width = width
+    }
+}
+
 /// Resizes images, one after the other, by way of two surfaces that it keeps.
 final class ImageResizer {
     private let channels: Int
@@ -14,7 +28,9 @@ final class ImageResizer {
     /// For images (C, from.height, from.width), C = 1 or 3; nil where cairo has no memory for them, or for sides beyond
     /// 32767.
     init?(channels: Int, from: ImageSize, to: ImageSize) {
-        (self.channels, self.from, self.to) = (channels, from, to)
+        self.channels = channels
+        self.from = from
+        self.to = to
         source = cairo_image_surface_create(
             CAIRO_FORMAT_RGB24, Int32(clamping: from.width), Int32(clamping: from.height))
         destination = cairo_image_surface_create(

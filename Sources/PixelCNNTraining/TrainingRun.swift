@@ -32,8 +32,7 @@ package final class TrainingRun {
     ///
     /// - Parameters:
     ///   - train: images to learn from, quantised to the network's colours; with classes, numbered as the network's,
-    ///     where
-    ///     it is conditional or classes are balanced.
+    ///     where it is conditional or classes are balanced.
     ///   - test: images for the test loss, likewise.
     ///   - checkpoint: the file that checkpoints go to.
     /// - Throws: ``TrainingError/otherImages(found:expected:)``.
@@ -47,7 +46,10 @@ package final class TrainingRun {
         }
         precondition(!size.isConditional || [train, test].allSatisfy { $0 == nil || $0?.labels != nil }, "classes")
         precondition(settings.balance == 0 || train.labels != nil, "classes to balance")
-        (self.settings, self.trainer, images, self.test) = (settings, trainer, train, test)
+        self.settings = settings
+        self.trainer = trainer
+        images = train
+        self.test = test
         checkpointPath = checkpoint
         stepsPerEpoch = (train.count + settings.batchSize - 1) / settings.batchSize
         conditions =
@@ -79,8 +81,8 @@ package final class TrainingRun {
     /// Takes the next step.
     /// - Throws: ``TrainingError/diverged(step:checkpoint:)``; nothing has changed then.
     package func step() throws(TrainingError) -> Progress {
-        let (epoch, position) = (trainer.steps / stepsPerEpoch, trainer.steps % stepsPerEpoch)
-        let (indices, flips) = drawn(for: epoch)
+        let (epoch, position) = trainer.steps.quotientAndRemainder(dividingBy: stepsPerEpoch)
+        let (indices, flips) = order(of: epoch)
         let range = position * settings.batchSize..<min((position + 1) * settings.batchSize, indices.count)
         let optimizer = settings.optimizer(step: trainer.steps, total: totalSteps)
         let result = trainer.step(
@@ -100,7 +102,7 @@ package final class TrainingRun {
     package var trainingLoss: Double { epochLoss / Double(images.count) }
 
     /// Mean loss of the test images, in nats per value, under the average of the weights where there is one; nil
-    /// without test images, or where `isCancelled`, asked now and then, says so.
+    /// without test images, or once `isCancelled`, called now and then, is true.
     package func testLoss(isCancelled: () -> Bool = { false }) -> Double? {
         guard let test else { return nil }
         var sum = 0.0
@@ -119,7 +121,7 @@ package final class TrainingRun {
     }
 
     /// The order of an epoch's images, and which of them are mirrored.
-    private func drawn(for epoch: Int) -> (indices: [Int], flips: [Bool]) {
+    private func order(of epoch: Int) -> (indices: [Int], flips: [Bool]) {
         if let order, order.epoch == epoch { return (order.indices, order.flips) }
         var generator = TrainingGenerator(seed: settings.seed, .order, epoch: epoch)
         let indices = balanced(&generator).shuffled(using: &generator)
@@ -151,8 +153,7 @@ package final class TrainingRun {
 
     /// Writes where the run stands, over the last checkpoint.
     /// - Throws: `ModelFileError` where the file cannot be written; the last checkpoint is still there.
-    ///   ``TrainingError``
-    ///   where a weight is not finite.
+    ///   ``TrainingError`` where a weight is not finite.
     package func writeCheckpoint() throws {
         let snapshot: TrainerSnapshot
         do {
@@ -169,7 +170,8 @@ package final class TrainingRun {
     package func resume() throws {
         let checkpoint = try Checkpoint.read(checkpointPath, conditions: conditions)
         trainer.restore(checkpoint.snapshot)
-        (epochLoss, hasCheckpoint) = (checkpoint.epochLoss, true)
+        epochLoss = checkpoint.epochLoss
+        hasCheckpoint = true
     }
 
     /// What has been learnt: the average of the weights where there is one.

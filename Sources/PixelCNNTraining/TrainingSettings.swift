@@ -1,5 +1,5 @@
-// What decides a training run beside its data and its first weights. All of it goes into checkpoints: a run goes on
-// bit-exactly only under the settings it began with.
+// What decides a training run beside its data and its first weights: defaults and limits stand here. All of it goes
+// into checkpoints: a run goes on bit-exactly only under the settings it began with.
 
 #if canImport(Glibc)
     import Glibc
@@ -21,15 +21,14 @@ package struct TrainingSettings: Sendable, Equatable {
     package var rate = 3e-4
     /// Passes over the training images.
     package var epochs = 50
-    /// Images a step.
+    /// Images per step.
     package var batchSize = 16
     /// Largest norm of a gradient.
     package var clip = 1.0
     /// Steps in which the rate rises from nothing.
     package var warmup = 0
-    /// How the rate falls.
     package var schedule = Schedule.constant
-    /// The average of the weights keeps this share a step; 0: no average.
+    /// The average of the weights keeps this share per step; 0: no average.
     package var averageDecay = 0.0
     /// Whether half of the images, drawn anew each epoch, are mirrored left to right.
     package var flips = false
@@ -39,6 +38,20 @@ package struct TrainingSettings: Sendable, Equatable {
 
     /// The defaults: the original's.
     package init() {}
+
+    /// What is not allowed, under the option's name; nil where all is.
+    package var violation: String? {
+        for (name, value) in [("lr", rate), ("clip-grad", clip)] where !(value > 0 && value.isFinite) {
+            return "\(name) is \(value); it must be above 0"
+        }
+        for (name, value) in [("epochs", epochs), ("batch-size", batchSize)] where !(1...1_000_000).contains(value) {
+            return "\(name) is \(value); it must be 1 to 1000000"
+        }
+        if warmup < 0 { return "warmup is \(warmup); it must be 0 or more" }
+        if !(0..<1).contains(averageDecay) { return "ema is \(averageDecay); it must be from 0 to below 1" }
+        if !(0...1).contains(balance) { return "balance is \(balance); it must be from 0 to 1" }
+        return nil
+    }
 
     /// What step `step` of `total`, from 0, does.
     func optimizer(step: Int, total: Int) -> OptimizerStep {
