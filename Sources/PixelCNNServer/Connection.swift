@@ -53,7 +53,7 @@ enum HeadLimits {
     }
 }
 
-/// Tells a ``ConnectionState`` what happens, and does what it decides.
+/// Gives a ``ConnectionState`` what happens, and does what it decides.
 final class Connection: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -309,7 +309,7 @@ struct PeerCredentials: Sendable, Equatable {
         let gid: gid_t
     }
 
-    /// Asks the kernel, on the connection's event loop without waiting.
+    /// Reads it from the kernel, on the connection's event loop without waiting.
     static func of(_ channel: any Channel) -> EventLoopFuture<PeerCredentials?> {
         guard let options = channel as? any SocketOptionProvider else {
             return channel.eventLoop.makeSucceededFuture(nil)

@@ -12,7 +12,7 @@ struct ConnectionState {
 
     /// What matters of a request's head.
     struct Head {
-        /// Whether it asks for images, which wait in the queue.
+        /// Whether it is for images, which wait in the queue.
         var isForImages = false
         /// Whether the client wants the connection closed after the response. The router's way does that.
         var closesConnection = false
@@ -94,7 +94,7 @@ struct ConnectionState {
     ///
     /// - Parameters:
     ///   - canWrite: whether the client takes what is written. Were it refused all the same, refusals would pile up.
-    ///   - secondsUntilRoom: when to retry; nil where the queue has room. Asked only where it matters.
+    ///   - secondsUntilRoom: when to retry; nil where the queue has room. Called only where it matters.
     mutating func readHead(
         _ head: Head, canWrite: Bool, at now: Instant, secondsUntilRoom: () -> Int?
     ) -> HeadAction {
@@ -178,7 +178,7 @@ struct ConnectionState {
     /// - Parameters:
     ///   - isBare400: whether it is the parser's, a 400 without a body. Responses to requests before the malformed one
     ///     may still come, and none of those is.
-    ///   - closesConnection: whether it tells the client that the connection closes.
+    ///   - closesConnection: whether it says that the connection closes.
     mutating func writeHead(isBare400: Bool, closesConnection: Bool) -> ResponseAction {
         if untaken == 0 { allowance = timeout }
         if isBare400, let malformation {
@@ -236,7 +236,7 @@ struct ConnectionState {
 
     // MARK: - Time
 
-    /// When to call ``timerFired(at:)``, where no call is due as early. Asked after any event: a timer that fires
+    /// When to call ``timerFired(at:)``, where no call is due as early. Called after any event: a timer that fires
     /// without need costs less than one that is moved with every request.
     mutating func timerToSet() -> Instant? {
         guard let deadline, timer.map({ deadline < $0 }) ?? true else { return nil }

@@ -157,12 +157,23 @@ struct BackpressuredWriter: ResponseBodyWriter {
 
 /// What every response carries, errors included.
 enum ResponseHeaders {
-    /// Adds the request's identifier, the model and its precision, and the date.
+    /// Adds the request's identifier, the model and its precision, and the date; none of them is there before.
     static func add(to headers: inout HTTPFields, _ model: ModelDescription, requestID: String) {
-        headers[.requestID] = requestID
-        headers[.pixelCNNModel] = model.sha256
-        headers[.pixelCNNPrecision] = model.precision
-        headers[.date] = httpDate(time(nil))
+        headers.append(HTTPField(name: .requestID, value: requestID))
+        headers.append(HTTPField(name: .pixelCNNModel, value: model.sha256))
+        headers.append(HTTPField(name: .pixelCNNPrecision, value: model.precision))
+        headers.append(HTTPField(name: .date, value: date))
+    }
+
+    private static let lastDate = Mutex((second: time_t(0), text: ""))
+
+    /// Now. Made once per second, not once per response: it takes a calendar and a dozen small strings.
+    private static var date: String {
+        let second = time(nil)
+        return lastDate.withLock { last in
+            if last.second != second { last = (second, httpDate(second)) }
+            return last.text
+        }
     }
 
     /// The date as HTTP writes it (RFC 9110, section 5.6.7).

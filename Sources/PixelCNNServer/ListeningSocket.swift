@@ -221,7 +221,7 @@ package final class ListeningSocket: Sendable {
 
 /// Why a socket path cannot be served.
 package enum ListeningSocketError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// Another daemon serves the path; its process identifier, where it can be told.
+    /// Another daemon serves the path; its process identifier, where it is known.
     case alreadyServed(path: String, pid: pid_t?)
     /// Something other than a socket is there; it is left alone.
     case notASocket(path: String)

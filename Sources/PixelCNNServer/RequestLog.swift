@@ -30,6 +30,7 @@ final class RequestLog: Sendable {
         _ method: HTTPRequest.Method, _ path: String, _ record: RequestRecord, status: Int,
         since start: ContinuousClock.Instant
     ) {
+        guard logger.logLevel <= .info else { return }
         let level: Logger.Level = Routes.route(of: path)?.isProbe == true ? .debug : .info
         guard logger.logLevel <= level else { return }
         let now = ContinuousClock.now

@@ -16,7 +16,7 @@ struct Route: Sendable {
     let path: String
     /// Whether its requests wait in the queue for images.
     var isForImages = false
-    /// Whether programs ask by the second, and learn nothing while all is well.
+    /// Whether programs send it by the second, and learn nothing while all is well.
     var isProbe = false
     let respond: Responder
 

@@ -87,7 +87,7 @@ struct ScoreRoute {
         try limits.check(count: count, channels: model.channels, height: height, width: width)
     }
 
-    /// What the body asks for; the body itself is gone then.
+    /// What the body is a request for; the body itself is gone then.
     private func job(_ request: Request, isPNG: Bool) async throws -> ScoringJob {
         let body = try await request.wholeBody(limit: limits.maximumBodyBytes, memory: exchange.memory)
         return isPNG ? try job(png: body) : try job(npy: body)

@@ -205,7 +205,7 @@ package final class ServerState: Sendable {
 package final class ServedModel: Sendable {
     /// The model, with the limits.
     package let model: ModelDescription
-    /// The most that one request may ask for.
+    /// The most that one request may be for.
     package let limits: RequestLimits
 
     let backend: any ComputeBackend

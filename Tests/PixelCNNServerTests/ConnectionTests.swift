@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func aClientThatOnlyEndsItsSideGetsItsAnswer() async throws {
+    @Test func aClientThatOnlyEndsItsSideGetsItsResponse() async throws {
         try await TestServer.run(.waiting) { server in
             let backend = server.backend
             try await RawConnection.open(server.socket) { session in
@@ -34,8 +34,8 @@ import Testing
                 #expect(await eventually { backend.running == 1 })
                 session.finishSending()
                 try await Task.sleep(for: .milliseconds(50))
-                backend.behaviour = .answering
-                #expect(try await session.answers(1).hasPrefix("HTTP/1.1 200 OK"))
+                backend.behaviour = .responding
+                #expect(try await session.responses(1).hasPrefix("HTTP/1.1 200 OK"))
             }
             #expect(backend.cancelled == 0)
         }
@@ -45,12 +45,12 @@ import Testing
         try await TestServer.run { server in
             try await RawConnection.open(server.socket) { session in
                 try await session.send(Self.health)
-                #expect(try await session.answers(1).contains("200 OK"))
+                #expect(try await session.responses(1).contains("200 OK"))
                 try await session.send(Self.samples)
-                #expect(try await session.answers(2).components(of: "200 OK") == 2)
-                // Two at once are answered in order.
+                #expect(try await session.responses(2).components(of: "200 OK") == 2)
+                // Two at once have their responses in order.
                 try await session.send(Self.health + "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
-                let all = try await session.answers(4)
+                let all = try await session.responses(4)
                 #expect(all.components(of: "200 OK") == 3)
                 #expect(all.components(of: "404 Not Found") == 1)
             }
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNotHTTPIsAnswered400AndClosed() async throws {
+    @Test func whatIsNotHTTPBecomes400AndIsClosed() async throws {
         try await TestServer.run { server in
             try await RawConnection.open(server.socket) { session in
                 try await session.send("hello, is this PixelCNN?\r\n\r\n")
@@ -82,7 +82,7 @@ import Testing
                 // Well past the grace for requests on their way, the running one still is.
                 try await Task.sleep(for: UnixSocketServer.drainGrace * 2)
                 #expect(backend.running == 1)
-                backend.behaviour = .answering
+                backend.behaviour = .responding
                 #expect(try await session.everything().hasPrefix("HTTP/1.1 200 OK"))
             }
             #expect(backend.cancelled == 0)
@@ -115,27 +115,27 @@ import Testing
                     #expect(taken >= 0, "the old server has accepted it")
                     close(taken)
                 }
-                backend.behaviour = .answering
+                backend.behaviour = .responding
                 #expect(try await session.everything().hasPrefix("HTTP/1.1 200 OK"))
             }
             #expect(FileIdentity(path: socket) != nil)
         }
     }
 
-    @Test func aConnectionMadeBeforeTheDrainIsStillAnsweredInItsGrace() async throws {
+    @Test func aConnectionMadeBeforeTheDrainStillHasItsResponseInItsGrace() async throws {
         try await TestServer.run { server in
             let shutDown = server.shutDown
             try await RawConnection.open(server.socket) { session in
                 try await waitUntilAccepted(server)
                 await shutDown()
                 try await session.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
-                let answer = try await session.answers(1)
-                #expect(answer.hasPrefix("HTTP/1.1 503 ") || answer.hasPrefix("HTTP/1.1 200 "))
+                let response = try await session.responses(1)
+                #expect(response.hasPrefix("HTTP/1.1 503 ") || response.hasPrefix("HTTP/1.1 200 "))
             }
         }
     }
 
-    /// Connections are accepted in their order: who is answered comes after those that were there before.
+    /// Connections are accepted in their order: who has a response comes after those that were there before.
     private func waitUntilAccepted(_ server: TestServer) async throws {
         #expect(try await Curl.send(Endpoint.health, socket: server.socket).status == 200)
     }
@@ -148,14 +148,14 @@ import Testing
                 await shutDown()
                 try await Task.sleep(for: UnixSocketServer.drainGrace * 4)
                 try await session.send(Self.samples)
-                let answer = try await session.everything()
-                #expect(answer.hasPrefix("HTTP/1.1 200 OK"))
-                #expect(answer.contains("\r\nConnection: close\r\n"))
+                let response = try await session.everything()
+                #expect(response.hasPrefix("HTTP/1.1 200 OK"))
+                #expect(response.contains("\r\nConnection: close\r\n"))
             }
         }
     }
 
-    @Test func whatRunsPastTheBoundOfADrainIsAnswered503() async throws {
+    @Test func whatRunsPastTheBoundOfADrainBecomes503() async throws {
         try await TestServer.run(.waiting, drainTimeout: .milliseconds(500)) { server in
             let backend = server.backend
             let shutDown = server.shutDown
@@ -173,7 +173,7 @@ import Testing
             let shutDown = server.shutDown
             try await RawConnection.open(server.socket) { session in
                 try await session.send(Self.health)
-                _ = try await session.answers(1)
+                _ = try await session.responses(1)
                 await shutDown()
                 // The server closes it: the stream ends.
                 #expect(try await session.everything().components(of: "HTTP/1.1 ") == 1)
@@ -181,21 +181,21 @@ import Testing
         }
     }
 
-    @Test func manyClientsAtOnceAreAllAnswered() async throws {
+    @Test func manyClientsAtOnceAllHaveTheirResponses() async throws {
         try await TestServer.run { server in
             let socket = server.socket
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for _ in 0..<200 {
                     group.addTask {
-                        nonisolated(unsafe) var isAnswered = false
+                        nonisolated(unsafe) var hasResponse = false
                         try await RawConnection.open(socket) { session in
                             try await session.send(Self.samples)
-                            isAnswered = try await session.answers(1).hasPrefix("HTTP/1.1 200 OK")
+                            hasResponse = try await session.responses(1).hasPrefix("HTTP/1.1 200 OK")
                         }
-                        return isAnswered
+                        return hasResponse
                     }
                 }
-                for try await isAnswered in group { #expect(isAnswered) }
+                for try await hasResponse in group { #expect(hasResponse) }
             }
             #expect(server.backend.samplingJobs.count == 200)
         }

@@ -1,4 +1,4 @@
-// GET routes, and what every answer carries.
+// GET routes, and what every response carries.
 
 import PixelCNNAPI
 import ServerTestSupport
@@ -9,16 +9,16 @@ import Testing
 @Suite struct DescriptionRouteTests {
     @Test func modelDescribesTheModel() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(Endpoint.model, socket: server.socket)
-            #expect(answer.status == 200)
-            #expect(try JSONCoding.decode(ModelDescription.self, from: answer.body) == server.model)
+            let response = try await Curl.send(Endpoint.model, socket: server.socket)
+            #expect(response.status == 200)
+            #expect(try JSONCoding.decode(ModelDescription.self, from: response.body) == server.model)
         }
     }
 
     @Test func statusShowsTheBackendsCounters() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(Endpoint.status, socket: server.socket)
-            let status = try JSONCoding.decode(StatusDescription.self, from: answer.body)
+            let response = try await Curl.send(Endpoint.status, socket: server.socket)
+            let status = try JSONCoding.decode(StatusDescription.self, from: response.body)
             #expect(status.state == .ready)
             #expect((status.requestsInFlight, status.requestsQueued) == (1, 2))
             #expect((status.imagesInFlight, status.imagesQueued) == (3, 4))
@@ -30,13 +30,13 @@ import Testing
     @Test func healthAndReadinessAre200WhileServing() async throws {
         try await TestServer.run { server in
             for path in [Endpoint.health, Endpoint.readiness] {
-                let answer = try await Curl.send(path, socket: server.socket)
-                #expect(answer.status == 200)
+                let response = try await Curl.send(path, socket: server.socket)
+                #expect(response.status == 200)
             }
         }
     }
 
-    @Test func headAnswersAsGetWithoutTheBody() async throws {
+    @Test func headRespondsAsGetWithoutTheBody() async throws {
         try await TestServer.run { server in
             for path in [Endpoint.model, Endpoint.health, "/nowhere"] {
                 let get = try await Curl.send(path, socket: server.socket)
@@ -50,25 +50,26 @@ import Testing
 
     @Test func optionsNamesTheMethods() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, ["-X", "OPTIONS"])
-            #expect(answer.status == 204)
-            #expect(answer.headers["allow"] == "POST, OPTIONS")
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, ["-X", "OPTIONS"])
+            #expect(response.status == 204)
+            #expect(response.headers["allow"] == "POST, OPTIONS")
         }
     }
 
     @Test func theClientsOwnRequestIDComesBack() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(Endpoint.health, socket: server.socket, ["-H", "X-Request-Id: job-17.a"])
-            #expect(answer.headers["x-request-id"] == "job-17.a")
+            let response = try await Curl.send(
+                Endpoint.health, socket: server.socket, ["-H", "X-Request-Id: job-17.a"])
+            #expect(response.headers["x-request-id"] == "job-17.a")
         }
     }
 
     @Test func aRequestIDThatIsNotPlainIsReplaced() async throws {
         try await TestServer.run { server in
             for identifier in [String(repeating: "x", count: 129), "a b", "a\"b", "é"] {
-                let answer = try await Curl.send(
+                let response = try await Curl.send(
                     Endpoint.health, socket: server.socket, ["-H", "X-Request-Id: \(identifier)"])
-                #expect(answer.headers["x-request-id"]?.count == 16)
+                #expect(response.headers["x-request-id"]?.count == 16)
             }
         }
     }

@@ -1,5 +1,5 @@
 // GET /openapi.yaml against what is routed: the description and the table of routes name the same paths and methods.
-// That the answers are as described is for Tests/OpenAPI/run.
+// That the responses are as described is for Tests/OpenAPI/run.
 
 import Foundation
 import PixelCNNAPI
@@ -31,25 +31,25 @@ import Testing
         #expect(try described() == routed)
     }
 
-    @Test func theDaemonAnswersWithTheFile() async throws {
+    @Test func theDaemonRespondsWithTheFile() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(Endpoint.description, socket: server.socket)
-            #expect(answer.status == 200)
-            #expect(answer.headers["content-type"] == "application/yaml")
-            #expect(answer.text.hasPrefix("openapi: 3.1.0\n"))
-            #expect(answer.text.contains("\n  version: \(Version.current)\n"))
+            let response = try await Curl.send(Endpoint.description, socket: server.socket)
+            #expect(response.status == 200)
+            #expect(response.headers["content-type"] == "application/yaml")
+            #expect(response.text.hasPrefix("openapi: 3.1.0\n"))
+            #expect(response.text.contains("\n  version: \(Version.current)\n"))
         }
     }
 
-    @Test func metricsAreAnsweredAsText() async throws {
+    @Test func metricsAreText() async throws {
         try await TestServer.run { server in
             let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
-            let answer = try await Curl.send(Endpoint.metrics, socket: server.socket, ["-H", "Accept: \(accept)"])
-            #expect(answer.status == 200)
-            #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            let response = try await Curl.send(Endpoint.metrics, socket: server.socket, ["-H", "Accept: \(accept)"])
+            #expect(response.status == 200)
+            #expect(response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
             // The backend's 6 values are 2 pixels of three channels.
-            #expect(answer.text.contains("\npixelcnnd_pixels_completed_total 2\n"))
-            #expect(answer.text.contains("\npixelcnnd_images_queued 4\n"))
+            #expect(response.text.contains("\npixelcnnd_pixels_completed_total 2\n"))
+            #expect(response.text.contains("\npixelcnnd_images_queued 4\n"))
         }
     }
 }

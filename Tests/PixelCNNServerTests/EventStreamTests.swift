@@ -1,4 +1,4 @@
-// POST /v1/samples as an event stream: framing, order, and what becomes an answer with a status instead.
+// POST /v1/samples as an event stream: framing, order, and what becomes an response with a status instead.
 
 import Foundation
 import ImageFormats
@@ -14,20 +14,20 @@ import Testing
             Endpoint.samples, socket: server.socket, ["--no-buffer", "-H", "Accept: text/event-stream"], json: json)
     }
 
-    private func events(_ answer: CurlAnswer) throws -> [ServerSentEvent] {
+    private func events(_ response: CurlAnswer) throws -> [ServerSentEvent] {
         var parser = ServerSentEventParser()
-        return try parser.events(in: answer.body)
+        return try parser.events(in: response.body)
     }
 
     @Test func rowsImagesAndTheEndComeInOrder() async throws {
         try await TestServer.run { server in
-            let answer = try await self.stream(
+            let response = try await self.stream(
                 server, "{\"n\":2,\"seed\":5,\"first_index\":7,\"stream_rows\":true,\"format\":\"npy\"}")
-            #expect(answer.status == 200)
-            #expect(answer.headers["content-type"] == "text/event-stream")
-            #expect(answer.headers["cache-control"] == "no-store")
-            #expect(answer.headers["pixelcnn-seed"] == "5")
-            let events = try self.events(answer).filter { $0.name != SampleEventName.progress }
+            #expect(response.status == 200)
+            #expect(response.headers["content-type"] == "text/event-stream")
+            #expect(response.headers["cache-control"] == "no-store")
+            #expect(response.headers["pixelcnn-seed"] == "5")
+            let events = try self.events(response).filter { $0.name != SampleEventName.progress }
             #expect(
                 events.map(\.name) == [
                     "row", "row", "row", "row", "image", "row", "row", "row", "row", "image", "done",
@@ -90,14 +90,14 @@ import Testing
         ] {
             try await TestServer.run(behaviour) { server in
                 // A refusal that comes late, on a busy machine, is told by the stream's last event.
-                var answer = try await stream(server, "{}")
+                var response = try await stream(server, "{}")
                 #expect(
                     await eventually {
-                        if answer.status == 200 { answer = (try? await stream(server, "{}")) ?? answer }
-                        return answer.status != 200
+                        if response.status == 200 { response = (try? await stream(server, "{}")) ?? response }
+                        return response.status != 200
                     })
-                #expect(answer.status == status)
-                #expect(answer.headers["content-type"] == "application/problem+json")
+                #expect(response.status == status)
+                #expect(response.headers["content-type"] == "application/problem+json")
             }
         }
     }
@@ -107,7 +107,7 @@ import Testing
             let backend = server.backend
             try await RawConnection.open(server.socket) { session in
                 try await session.send(Self.request("{\"n\":2}"))
-                _ = try await session.answers(1)
+                _ = try await session.responses(1)
                 backend.behaviour = .late
                 let text = try await session.until("0\r\n\r\n")
                 #expect(text.contains("event: error\ndata: {"))
@@ -122,7 +122,7 @@ import Testing
             let backend = server.backend
             try await RawConnection.open(server.socket) { session in
                 try await session.send(Self.request("{}"))
-                _ = try await session.answers(1)
+                _ = try await session.responses(1)
                 backend.behaviour = .broken
                 let text = try await session.until("0\r\n\r\n")
                 #expect(text.contains("event: error\ndata: {") && text.contains("\"status\":500"))
@@ -155,7 +155,7 @@ import Testing
                 try await session.send(Self.request("{}"))
                 _ = try await session.until("0\r\n\r\n")
                 try await session.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                #expect(try await session.answers(2).hasSuffix("ok\n"))
+                #expect(try await session.responses(2).hasSuffix("ok\n"))
             }
         }
     }

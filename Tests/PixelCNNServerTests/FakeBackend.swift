@@ -1,4 +1,4 @@
-// A backend whose answers are known, and which can be full, slow, stopped or broken on purpose.
+// A backend whose responses are known, and which can be full, slow, stopped or broken on purpose.
 
 import PixelCNNScheduler
 import Synchronization
@@ -7,7 +7,7 @@ import Synchronization
 
 final class FakeBackend: ComputeBackend {
     enum Behaviour: Sendable {
-        case answering
+        case responding
         /// Waits until it is let go, or is cancelled.
         case waiting
         case full
@@ -37,7 +37,7 @@ final class FakeBackend: ComputeBackend {
     private let channels: Int
     private let colors: UInt64
 
-    init(_ behaviour: Behaviour = .answering, channels: Int = 3, colors: Int = 256) {
+    init(_ behaviour: Behaviour = .responding, channels: Int = 3, colors: Int = 256) {
         self.log = Mutex(Log(behaviour: behaviour))
         self.channels = channels
         self.colors = UInt64(colors)
@@ -132,7 +132,7 @@ final class FakeBackend: ComputeBackend {
         }
         // What a job that waited comes to in the end.
         switch behaviour {
-        case .answering, .waiting: return
+        case .responding, .waiting: return
         case .fullOnce:
             if scoringJobs.count == 2 { throw SchedulerError.queueFull(retryAfterSeconds: 0) }
         case .full, .crowded: throw SchedulerError.queueFull(retryAfterSeconds: 9)

@@ -34,9 +34,9 @@ import Testing
         _ server: TestServer, _ json: String, _ status: Int, _ field: String, _ mentions: String,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
-        let answer = try await send(server, json)
-        let problem = try JSONCoding.decode(Problem.self, from: answer.body)
-        #expect((answer.status, problem.field) == (status, field), "\(problem)", sourceLocation: sourceLocation)
+        let response = try await send(server, json)
+        let problem = try JSONCoding.decode(Problem.self, from: response.body)
+        #expect((response.status, problem.field) == (status, field), "\(problem)", sourceLocation: sourceLocation)
         #expect(problem.detail.contains(mentions), "\(problem)", sourceLocation: sourceLocation)
     }
 
@@ -45,8 +45,8 @@ import Testing
             let interleaved = (0..<60).map { values[$0 % 3 * 20 + $0 / 3] }
             let png = try PNG.encode(Picture(width: 5, height: 4, channels: 3, pixels: interleaved))
             for (image, rows) in [(npy, 2), (png, 2), (png, 0), (npy, 4)] {
-                let answer = try await send(server, json(image, "\"rows\":\(rows)", ",\"n\":3"))
-                #expect(answer.status == 200, "\(answer.text)")
+                let response = try await send(server, json(image, "\"rows\":\(rows)", ",\"n\":3"))
+                #expect(response.status == 200, "\(response.text)")
                 let job = try #require(server.backend.samplingJobs.last)
                 #expect((job.count, job.height, job.width) == (3, 4, 5))
                 #expect(
@@ -61,10 +61,10 @@ import Testing
         try await TestServer.run { server in
             let png = try PNG.encode(Picture(width: 5, height: 4, channels: 1, pixels: self.mask))
             for mask in [NPYArray.encode(self.mask, shape: [4, 5]), png] {
-                let answer = try await send(
+                let response = try await send(
                     server, json(npy, "\"mask\":\"\(base64(mask))\""),
                     ["-H", "Accept: text/event-stream"])
-                #expect(answer.status == 200, "\(answer.text)")
+                #expect(response.status == 200, "\(response.text)")
                 #expect(server.backend.samplingJobs.last?.given?.kept == .mask(self.mask.map { $0 != 0 }))
             }
         }
@@ -73,8 +73,8 @@ import Testing
     @Test func imagesAreAsLargeAsTheGivenOne() async throws {
         try await TestServer.run { server in
             let large = NPYArray.encode([UInt8](repeating: 1, count: 3 * 7 * 2), shape: [3, 7, 2])
-            let answer = try await send(server, json(large, "\"rows\":7", ",\"width\":2"))
-            #expect(answer.status == 200)
+            let response = try await send(server, json(large, "\"rows\":7", ",\"width\":2"))
+            #expect(response.status == 200)
             let job = try #require(server.backend.samplingJobs.last)
             #expect((job.height, job.width, job.given?.height) == (7, 2, 7))
         }
@@ -141,9 +141,9 @@ import Testing
             let start = image.count
             image += [UInt8](repeating: 0, count: 8 * 3 << 20)
             for value in 0..<3 << 20 { image[start + 8 * value] = 200 }
-            let answer = try await send(
+            let response = try await send(
                 server, json(image, "\"rows\":1000"), ["-H", "Accept: application/x-npy"])
-            #expect(answer.status == 200 && answer.body.count > 3 << 20, "\(answer.status)")
+            #expect(response.status == 200 && response.body.count > 3 << 20, "\(response.status)")
             #expect(server.backend.samplingJobs.last?.given?.values == [UInt16](repeating: 200, count: 3 << 20))
             #expect(await eventually { server.state.memory.bytesInUse == 0 })
         }

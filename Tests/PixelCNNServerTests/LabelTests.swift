@@ -14,18 +14,18 @@ import Testing
     @Test(arguments: [("1", 1), ("\"square\"", 1), ("\"Say & \\\"So\\\"\"", 2)])
     func theClassReachesTheBackendAndStandsInThePicture(json: String, label: Int) async throws {
         try await TestServer.run(labelNames: self.names) { server in
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"label\":\(json)}")
-            #expect(answer.status == 200)
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"label\":\(json)}")
+            #expect(response.status == 200)
             #expect(server.backend.samplingJobs.map(\.label) == [label])
-            let texts = try PNG.text(of: answer.body)
+            let texts = try PNG.text(of: response.body)
             #expect(texts.first { $0.key == "PixelCNN-Label" }?.value == "\(label)")
         }
     }
 
     @Test func picturesOfUnconditionalModelsSayNothingOfClasses() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            #expect(try !PNG.text(of: answer.body).contains { $0.key == "PixelCNN-Label" })
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            #expect(try !PNG.text(of: response.body).contains { $0.key == "PixelCNN-Label" })
             #expect(server.backend.samplingJobs.map(\.label) == [nil])
         }
     }
@@ -33,8 +33,8 @@ import Testing
     @Test(arguments: [("?label=2", 2), ("?label=Circle", 0), ("?label=say%20%26%20%22so%22", 2)])
     func scoresAreOfTheQuerysClass(query: String, label: Int) async throws {
         try await TestServer.run(labelNames: names) { server in
-            let answer = try await score(server, query)
-            #expect(answer.status == 200, "\(answer.text)")
+            let response = try await score(server, query)
+            #expect(response.status == 200, "\(response.text)")
             #expect(server.backend.scoringJobs.map(\.label) == [label])
         }
     }
@@ -46,8 +46,8 @@ import Testing
     ])
     func whatIsNoClassIsRefusedWithTheNames(query: String, status: Int, message: String) async throws {
         try await TestServer.run(labelNames: names) { server in
-            let answer = try await score(server, query)
-            #expect(answer.status == status && answer.text.contains(message.replacing("\"", with: "\\\"")))
+            let response = try await score(server, query)
+            #expect(response.status == status && response.text.contains(message.replacing("\"", with: "\\\"")))
             #expect(server.backend.scoringJobs.isEmpty)
         }
     }
@@ -55,9 +55,9 @@ import Testing
     @Test func aSampleNeedsItsClass() async throws {
         try await TestServer.run(labelNames: names) { server in
             for json in ["{}", "{\"label\":3}", "{\"label\":\"cir\"}", "{\"label\":-1}"] {
-                let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: json)
-                #expect(answer.status == 422)
-                let problem = try JSONCoding.decode(Problem.self, from: answer.body)
+                let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: json)
+                #expect(response.status == 422)
+                let problem = try JSONCoding.decode(Problem.self, from: response.body)
                 #expect(problem.field == "label" && problem.detail.contains("\"circle\", \"square\""))
             }
             #expect(server.backend.samplingJobs.isEmpty)
@@ -66,8 +66,8 @@ import Testing
 
     @Test func theModelTellsItsClasses() async throws {
         try await TestServer.run(labelNames: names) { server in
-            let answer = try await Curl.send(Endpoint.model, socket: server.socket)
-            let model = try JSONCoding.decode(ModelDescription.self, from: answer.body)
+            let response = try await Curl.send(Endpoint.model, socket: server.socket)
+            let model = try JSONCoding.decode(ModelDescription.self, from: response.body)
             #expect(model.labels == 3 && model.labelNames == names)
         }
     }

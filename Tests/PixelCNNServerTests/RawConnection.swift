@@ -47,8 +47,8 @@ struct RawConnection {
             outbound.finish()
         }
 
-        /// Everything received, once `count` answers have begun or the other side has closed.
-        mutating func answers(_ count: Int) async throws -> String {
+        /// Everything received, once `count` responses have begun or the other side has closed.
+        mutating func responses(_ count: Int) async throws -> String {
             while received.components(of: "HTTP/1.1 ") < count, let buffer = try await inbound.next() {
                 received += String(buffer: buffer)
             }

@@ -28,7 +28,7 @@ import Testing
         try await TestServer.run { server in
             let json =
                 "{\"n\":2,\"first_index\":9,\"height\":3,\"temperature\":0.7,\"top_k\":4,\"top_p\":0.5,\"columns\":1}"
-            let answer = try await Curl.send(
+            let response = try await Curl.send(
                 Endpoint.samples, socket: server.socket,
                 ["-H", "X-Request-Id: mine", "-H", "Accept: application/x-npy"],
                 json: json)
@@ -36,7 +36,7 @@ import Testing
             #expect(message == "POST /v1/samples 200")
             let expected = [
                 "request": "mine", "outcome": "done", "images": "2", "height": "3", "width": "5", "first_index": "9",
-                "seed": answer.headers["pixelcnn-seed"] ?? "", "temperature": "0.7", "top_k": "4", "top_p": "0.5",
+                "seed": response.headers["pixelcnn-seed"] ?? "", "temperature": "0.7", "top_k": "4", "top_p": "0.5",
                 "columns": "1", "type": "application/x-npy", "model": TestServer.sha256, "precision": "f32",
                 "uid": "\(getuid())",
             ]
@@ -65,7 +65,7 @@ import Testing
             let socket = server.socket
             try await RawConnection.open(socket) { session in
                 try await session.send("GET /v1/model HTTP/1.1\r\nHost: x\r\n\r\n")
-                _ = try await session.answers(1)
+                _ = try await session.responses(1)
             }
             let fields = try await record(server).fields
             #expect((fields["pid"], fields["uid"]) == ("\(getpid())", "\(getuid())"))
@@ -145,13 +145,13 @@ import Testing
         }
     }
 
-    /// Requests on one connection, which are answered.
+    /// Requests on one connection, which have their responses.
     private func refuse(_ count: Int, _ server: TestServer) async throws {
         try await RawConnection.open(server.socket) { session in
             for _ in 0..<count {
                 try await session.send("POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
             }
-            _ = try await session.answers(count)
+            _ = try await session.responses(count)
         }
     }
 

@@ -12,15 +12,15 @@ import Testing
 
     @Test func anEmptyBodyGivesOneImageOfTheModelsSizeAsPNG() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, ["-X", "POST"])
-            #expect(answer.status == 200)
-            #expect(answer.headers["content-type"] == "image/png")
-            let picture = try PNG.decode(answer.body)
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, ["-X", "POST"])
+            #expect(response.status == 200)
+            #expect(response.headers["content-type"] == "image/png")
+            let picture = try PNG.decode(response.body)
             #expect((picture.width, picture.height, picture.channels) == (5, 4, 3))
             let job = try #require(server.backend.samplingJobs.first)
             #expect((job.count, job.firstIndex, job.height, job.width) == (1, 0, 4, 5))
             #expect(job.parameters == .init(temperature: 1, topK: nil, topP: nil))
-            #expect(answer.headers["pixelcnn-seed"] == "\(job.seed)")
+            #expect(response.headers["pixelcnn-seed"] == "\(job.seed)")
             #expect(job.seed < 1 << 53)
         }
     }
@@ -31,38 +31,38 @@ import Testing
                 {"n":3,"seed":18446744073709551615,"first_index":"18446744073709551613","height":2,"width":6,\
                 "temperature":0.5,"top_k":7,"top_p":0.25,"columns":2}
                 """
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: json)
-            #expect(answer.status == 200)
-            #expect(answer.headers["pixelcnn-seed"] == "18446744073709551615")
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: json)
+            #expect(response.status == 200)
+            #expect(response.headers["pixelcnn-seed"] == "18446744073709551615")
             let job = try #require(server.backend.samplingJobs.first)
             #expect((job.count, job.seed, job.firstIndex) == (3, .max, .max - 2))
             #expect((job.height, job.width) == (2, 6))
             #expect(job.parameters == .init(temperature: 0.5, topK: 7, topP: 0.25))
-            let picture = try PNG.decode(answer.body)
+            let picture = try PNG.decode(response.body)
             #expect((picture.width, picture.height) == (12, 4))
         }
     }
 
     @Test func npyHoldsTheBackendsValuesAsBytes() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(
+            let response = try await Curl.send(
                 Endpoint.samples, socket: server.socket, self.npy, json: "{\"n\":2,\"seed\":5}")
-            #expect(answer.headers["content-type"] == "application/x-npy")
-            let array = try NPYArray(parsing: answer.body)
+            #expect(response.headers["content-type"] == "application/x-npy")
+            let array = try NPYArray(parsing: response.body)
             #expect(array.shape == [2, 3, 4, 5])
             let job = try #require(server.backend.samplingJobs.first)
             #expect(try array.integers(as: UInt16.self, in: 0...255) == server.backend.values(of: job))
             // One byte a value.
-            #expect(answer.body.suffix(120).map(UInt16.init) == server.backend.values(of: job))
+            #expect(response.body.suffix(120).map(UInt16.init) == server.backend.values(of: job))
         }
     }
 
     @Test func npyHasTwoBytesAValueForMoreThan256() async throws {
         try await TestServer.run(channels: 2, colors: 1024) { server in
             // Nothing but NPY can be had, so that is what `*/*` gets.
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"seed\":1000}")
-            #expect(answer.headers["content-type"] == "application/x-npy")
-            let array = try NPYArray(parsing: answer.body)
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"seed\":1000}")
+            #expect(response.headers["content-type"] == "application/x-npy")
+            let array = try NPYArray(parsing: response.body)
             #expect(array.shape == [1, 2, 4, 5])
             let job = try #require(server.backend.samplingJobs.first)
             #expect(try array.integers(as: UInt16.self, in: 0...1023) == server.backend.values(of: job))
@@ -71,14 +71,14 @@ import Testing
 
     @Test func thePNGSaysHowToDrawItAgain() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(
+            let response = try await Curl.send(
                 Endpoint.samples, socket: server.socket, json: "{\"seed\":77,\"first_index\":88}")
             for text in [
                 "PixelCNN-Seed\u{0}77", "PixelCNN-First-Index\u{0}88", "PixelCNN-Model\u{0}\(TestServer.sha256)",
                 "PixelCNN-Precision\u{0}f32",
                 "Software\u{0}pixelcnnd \(Version.current)",
             ] {
-                #expect(answer.body.firstRange(of: Array(text.utf8)) != nil, "\(text)")
+                #expect(response.body.firstRange(of: Array(text.utf8)) != nil, "\(text)")
             }
         }
     }
@@ -94,9 +94,9 @@ import Testing
 
     @Test func columnsBeyondTheImagesMakeNoEmptyCells() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(
+            let response = try await Curl.send(
                 Endpoint.samples, socket: server.socket, json: "{\"n\":2,\"columns\":9223372036854775807}")
-            #expect(try PNG.decode(answer.body).width == 10)
+            #expect(try PNG.decode(response.body).width == 10)
         }
     }
 
@@ -106,19 +106,19 @@ import Testing
                 ("image/png;q=0.1, application/x-npy", "application/x-npy"), ("image/*, */*;q=0.1", "image/png"),
                 ("application/*", "application/x-npy"), ("*/*", "image/png"),
             ] {
-                let answer = try await Curl.send(
+                let response = try await Curl.send(
                     Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"], json: "{}")
-                #expect(answer.headers["content-type"] == type, "\(accept)")
+                #expect(response.headers["content-type"] == type, "\(accept)")
             }
         }
     }
 
     @Test func aCharsetParameterIsStillJSON() async throws {
         try await TestServer.run { server in
-            let answer = try await Curl.send(
+            let response = try await Curl.send(
                 Endpoint.samples, socket: server.socket,
                 ["-H", "Content-Type: Application/JSON; charset=utf-8", "--data", "{}"])
-            #expect(answer.status == 200)
+            #expect(response.status == 200)
         }
     }
 }

@@ -23,10 +23,10 @@ import Testing
 
     @Test func npyBatchesAreScoredImageByImage() async throws {
         try await TestServer.run { server in
-            let answer = try await send(server, NPYArray.encode(values, shape: [2, 3, 4, 5]))
-            #expect(answer.status == 200)
-            #expect(answer.headers["content-type"] == "application/json")
-            let scores = try JSONCoding.decode(ScoreResponse.self, from: answer.body)
+            let response = try await send(server, NPYArray.encode(values, shape: [2, 3, 4, 5]))
+            #expect(response.status == 200)
+            #expect(response.headers["content-type"] == "application/json")
+            let scores = try JSONCoding.decode(ScoreResponse.self, from: response.body)
             let expected = ScoreResponse(logProbabilities: values.map { -Float($0) / 16 }, count: 2)
             #expect(scores == expected)
             let job = try #require(server.backend.scoringJobs.first)
@@ -39,9 +39,9 @@ import Testing
     @Test func aStackIsScoredInBatches() async throws {
         try await TestServer.run(.fullOnce, limits: RequestLimits(maximumImages: 3)) { server in
             let body = NPYArray.encode(values, shape: [8, 3, 1, 5])
-            let answer = try await send(server, body)
-            #expect(answer.status == 200, "\(answer.text)")
-            let scores = try JSONCoding.decode(ScoreResponse.self, from: answer.body)
+            let response = try await send(server, body)
+            #expect(response.status == 200, "\(response.text)")
+            let scores = try JSONCoding.decode(ScoreResponse.self, from: response.body)
             #expect(scores == ScoreResponse(logProbabilities: values.map { -Float($0) / 16 }, count: 8))
             #expect(server.backend.scoringJobs.map(\.count) == [3, 3, 3, 2])
             #expect(await eventually { server.memory.bytesInUse == 0 })
@@ -50,16 +50,16 @@ import Testing
 
     @Test func onlyTheValuesOfAStackAreBounded() async throws {
         try await TestServer.run(limits: RequestLimits(maximumImages: 3, maximumValues: 119)) { server in
-            let answer = try await send(server, NPYArray.encode(self.values, shape: [8, 3, 1, 5]))
-            #expect(answer.status == 422)
-            #expect(answer.text.contains("at most 119 values in one request"))
+            let response = try await send(server, NPYArray.encode(self.values, shape: [8, 3, 1, 5]))
+            #expect(response.status == 422)
+            #expect(response.text.contains("at most 119 values in one request"))
         }
     }
 
     @Test func threeDimensionsAreOneImageOfAnySize() async throws {
         try await TestServer.run { server in
-            let answer = try await send(server, NPYArray.encode(values, shape: [3, 8, 5]))
-            #expect(try JSONCoding.decode(ScoreResponse.self, from: answer.body).bitsPerDimension.count == 1)
+            let response = try await send(server, NPYArray.encode(values, shape: [3, 8, 5]))
+            #expect(try JSONCoding.decode(ScoreResponse.self, from: response.body).bitsPerDimension.count == 1)
             let job = try #require(server.backend.scoringJobs.first)
             #expect((job.count, job.height, job.width) == (1, 8, 5))
         }
@@ -67,10 +67,10 @@ import Testing
 
     @Test func logProbabilitiesComeAsFloats() async throws {
         try await TestServer.run { server in
-            let answer = try await send(
+            let response = try await send(
                 server, NPYArray.encode(values, shape: [2, 3, 4, 5]), ["-H", "Accept: application/x-npy"])
-            #expect(answer.headers["content-type"] == "application/x-npy")
-            let array = try NPYArray(parsing: answer.body)
+            #expect(response.headers["content-type"] == "application/x-npy")
+            let array = try NPYArray(parsing: response.body)
             #expect(array.shape == [2, 3, 4, 5])
             #expect(array.floats() == values.map { -Float($0) / 16 })
         }
@@ -79,8 +79,8 @@ import Testing
     @Test func aPNGIsScoredAsItsPlanarValues() async throws {
         try await TestServer.run { server in
             let picture = Picture(width: 5, height: 4, channels: 3, pixels: (0..<60).map { UInt8($0) })
-            let answer = try await send(server, try PNG.encode(picture, text: []), type: MediaTypeName.png)
-            #expect(answer.status == 200)
+            let response = try await send(server, try PNG.encode(picture, text: []), type: MediaTypeName.png)
+            #expect(response.status == 200)
             let job = try #require(server.backend.scoringJobs.first)
             #expect((job.count, job.height, job.width) == (1, 4, 5))
             let planar: [UInt16] = (0..<3).flatMap { (channel: UInt16) in
@@ -98,8 +98,8 @@ import Testing
                 (Array(truncated), MediaTypeName.npy),
                 (Array("hello".utf8), MediaTypeName.png),
             ] {
-                let answer = try await send(server, body, type: type)
-                #expect(answer.status == 400, "\(answer.text)")
+                let response = try await send(server, body, type: type)
+                #expect(response.status == 400, "\(response.text)")
             }
             #expect(server.backend.scoringJobs.isEmpty)
         }
@@ -116,9 +116,9 @@ import Testing
                 (NPYArray.encode([Float](repeating: 0, count: 60), shape: [3, 4, 5]), "values"),
             ]
             for (body, field) in cases {
-                let answer = try await send(server, body)
-                #expect(answer.status == 422, "\(answer.text)")
-                #expect(try JSONCoding.decode(Problem.self, from: answer.body).field == field)
+                let response = try await send(server, body)
+                #expect(response.status == 422, "\(response.text)")
+                #expect(try JSONCoding.decode(Problem.self, from: response.body).field == field)
             }
             #expect(server.backend.scoringJobs.isEmpty)
         }
@@ -127,8 +127,8 @@ import Testing
     @Test func aGreyPictureDoesNotFitAColourModel() async throws {
         try await TestServer.run { server in
             let picture = Picture(width: 2, height: 1, channels: 1, pixels: [1, 2])
-            let answer = try await send(server, try PNG.encode(picture, text: []), type: MediaTypeName.png)
-            #expect(answer.status == 422)
+            let response = try await send(server, try PNG.encode(picture, text: []), type: MediaTypeName.png)
+            #expect(response.status == 422)
         }
     }
 
@@ -140,9 +140,9 @@ import Testing
             let many = try PNG.encode(
                 Picture(width: 16, height: 16, channels: 3, pixels: [UInt8](repeating: 9, count: 768)), text: [])
             for (body, field) in [(large, "width"), (many, "n")] {
-                let answer = try await send(server, body, type: MediaTypeName.png)
-                #expect(answer.status == 422)
-                #expect(try JSONCoding.decode(Problem.self, from: answer.body).field == field)
+                let response = try await send(server, body, type: MediaTypeName.png)
+                #expect(response.status == 422)
+                #expect(try JSONCoding.decode(Problem.self, from: response.body).field == field)
             }
             #expect(server.backend.scoringJobs.isEmpty)
         }
@@ -151,10 +151,10 @@ import Testing
     @Test func bodiesPast1MiBAreInvitedToContinue() async throws {
         try await TestServer.run { server in
             let values = [UInt8](repeating: 1, count: 600 * 3 * 32 * 32)
-            let answer = try await send(
+            let response = try await send(
                 server, NPYArray.encode(values, shape: [600, 3, 32, 32]),
                 ["-H", "Expect: 100-continue", "--expect100-timeout", "3600"])
-            #expect(answer.status == 200)
+            #expect(response.status == 200)
             #expect(server.backend.scoringJobs.first?.count == 600)
         }
     }

@@ -1,4 +1,4 @@
-// A model that is replaced while requests run: each is answered from one model, and counters only grow.
+// A model that is replaced while requests run: each is computed with one model, and counters only grow.
 
 import Foundation
 import PixelCNNAPI
@@ -47,11 +47,11 @@ private final class Flag: Sendable {
                 let tooMany = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{\"n\":3}")
                 #expect(tooMany.status == 422)
                 #expect(!unused.isSet)
-                backend.behaviour = .answering
-                #expect(try await session.answers(1).contains("PixelCNN-Model: \(TestServer.sha256)\r\n"))
+                backend.behaviour = .responding
+                #expect(try await session.responses(1).contains("PixelCNN-Model: \(TestServer.sha256)\r\n"))
                 // On the same connection.
                 try await session.send(Self.samples)
-                #expect(try await session.answers(2).contains("PixelCNN-Model: \(other.model.sha256)\r\n"))
+                #expect(try await session.responses(2).contains("PixelCNN-Model: \(other.model.sha256)\r\n"))
             }
             #expect(await eventually { unused.isSet })
             #expect(backend.samplingJobs.count == 1)
@@ -62,8 +62,8 @@ private final class Flag: Sendable {
         try await TestServer.run { server in
             let other = self.other()
             _ = server.state.replace(with: other)
-            let answer = try await Curl.send(Endpoint.model, socket: server.socket)
-            let model = try JSONCoding.decode(ModelDescription.self, from: answer.body)
+            let response = try await Curl.send(Endpoint.model, socket: server.socket)
+            let model = try JSONCoding.decode(ModelDescription.self, from: response.body)
             #expect(model == other.model)
             #expect(model.limits.maximumImages == 2)
             let malformed = try await Curl.send(Endpoint.health, socket: server.socket, ["-H", "A\u{1}: b"])
@@ -76,13 +76,13 @@ private final class Flag: Sendable {
         try await TestServer.run { server in
             try await RawConnection.open(server.socket) { session in
                 try await session.send(Self.samples)
-                #expect(try await session.answers(1).contains("PixelCNN-Model: \(TestServer.sha256)\r\n"))
+                #expect(try await session.responses(1).contains("PixelCNN-Model: \(TestServer.sha256)\r\n"))
                 let other = self.other(FakeBackend(.crowded, channels: 1))
                 _ = server.state.replace(with: other)
                 try await session.send(Self.samples)
-                let answers = try await session.answers(2)
-                #expect(answers.contains("HTTP/1.1 429"))
-                #expect(answers.contains("PixelCNN-Model: \(other.model.sha256)\r\n"))
+                let responses = try await session.responses(2)
+                #expect(responses.contains("HTTP/1.1 429"))
+                #expect(responses.contains("PixelCNN-Model: \(other.model.sha256)\r\n"))
             }
         }
     }

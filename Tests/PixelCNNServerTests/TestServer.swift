@@ -35,7 +35,7 @@ struct TestServer {
     ///
     /// - Parameter makeSocket: makes the socket to listen on at a path.
     static func run(
-        _ behaviour: FakeBackend.Behaviour = .answering, channels: Int = 3, colors: Int = 256,
+        _ behaviour: FakeBackend.Behaviour = .responding, channels: Int = 3, colors: Int = 256,
         labelNames: [String] = [], limits: RequestLimits = .init(),
         maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, drainTimeout: Duration = patience,
         makeSocket: (SocketPath) throws -> ListeningSocket = { try ListeningSocket.bind($0) },

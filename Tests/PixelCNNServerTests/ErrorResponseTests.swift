@@ -6,17 +6,17 @@ import Testing
 
 @testable import PixelCNNServer
 
-@Suite struct ErrorAnswerTests {
+@Suite struct ErrorResponseTests {
     private func expectProblem(
-        _ answer: CurlAnswer, _ status: Int, field: String? = nil, mentions: String...,
+        _ response: CurlAnswer, _ status: Int, field: String? = nil, mentions: String...,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        #expect(answer.status == status, sourceLocation: sourceLocation)
-        #expect(answer.headers["content-type"] == "application/problem+json", sourceLocation: sourceLocation)
-        #expect(answer.headers["pixelcnn-model"] == TestServer.sha256, sourceLocation: sourceLocation)
-        #expect(answer.headers["pixelcnn-precision"] == "f32", sourceLocation: sourceLocation)
-        #expect(answer.headers["x-request-id"]?.isEmpty == false, sourceLocation: sourceLocation)
-        let problem = try JSONCoding.decode(Problem.self, from: answer.body)
+        #expect(response.status == status, sourceLocation: sourceLocation)
+        #expect(response.headers["content-type"] == "application/problem+json", sourceLocation: sourceLocation)
+        #expect(response.headers["pixelcnn-model"] == TestServer.sha256, sourceLocation: sourceLocation)
+        #expect(response.headers["pixelcnn-precision"] == "f32", sourceLocation: sourceLocation)
+        #expect(response.headers["x-request-id"]?.isEmpty == false, sourceLocation: sourceLocation)
+        let problem = try JSONCoding.decode(Problem.self, from: response.body)
         #expect(problem.status == status, sourceLocation: sourceLocation)
         #expect(problem.field == field, sourceLocation: sourceLocation)
         for text in mentions {
@@ -79,10 +79,10 @@ import Testing
     @Test func unacceptableAcceptsAre406() async throws {
         try await TestServer.run { server in
             for accept in ["text/html", "application/pdf", "image/png;q=0"] {
-                let answer = try await Curl.send(
+                let response = try await Curl.send(
                     Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"], json: "{}")
                 try expectProblem(
-                    answer, 406, mentions: "image/png", "application/x-npy", "text/event-stream")
+                    response, 406, mentions: "image/png", "application/x-npy", "text/event-stream")
             }
             let model = try await Curl.send(Endpoint.model, socket: server.socket, ["-H", "Accept: text/html"])
             try expectProblem(model, 406, mentions: "application/json")
@@ -91,9 +91,9 @@ import Testing
 
     @Test func modelsThatNoPNGShowsAre406ForPNG() async throws {
         try await TestServer.run(colors: 1024) { server in
-            let answer = try await Curl.send(
+            let response = try await Curl.send(
                 Endpoint.samples, socket: server.socket, ["-H", "Accept: image/png"], json: "{}")
-            try expectProblem(answer, 406, mentions: "1024")
+            try expectProblem(response, 406, mentions: "1024")
         }
     }
 
@@ -126,9 +126,9 @@ import Testing
 
     @Test func aFullQueueIs429WithRetryAfter() async throws {
         try await TestServer.run(.full) { server in
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try expectProblem(answer, 429, mentions: "9 s")
-            #expect(answer.headers["retry-after"] == "9")
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            try expectProblem(response, 429, mentions: "9 s")
+            #expect(response.headers["retry-after"] == "9")
         }
     }
 
@@ -136,23 +136,23 @@ import Testing
         try await TestServer.run(.crowded) { server in
             let id = ["-H", "X-Request-Id: mine"]
             for path in [Endpoint.samples, Endpoint.score] {
-                let answer = try await Curl.send(path, socket: server.socket, id, json: "no JSON at all")
-                try expectProblem(answer, 429, mentions: "7 s")
-                #expect(answer.headers["retry-after"] == "7" && answer.headers["x-request-id"] == "mine")
+                let response = try await Curl.send(path, socket: server.socket, id, json: "no JSON at all")
+                try expectProblem(response, 429, mentions: "7 s")
+                #expect(response.headers["retry-after"] == "7" && response.headers["x-request-id"] == "mine")
             }
             #expect(server.backend.samplingJobs.isEmpty)
             // A body that has been announced, and never comes.
             for (path, more) in [(Endpoint.samples, "Connection: keep-alive\r\n"), ("\(Endpoint.score)?label=1", "")] {
                 try await RawConnection.open(server.socket) { session in
                     try await session.send("POST \(path) HTTP/1.1\r\nHost: x\r\n\(more)Content-Length: 9\r\n\r\n")
-                    #expect(try await session.answers(1).hasPrefix("HTTP/1.1 429"))
+                    #expect(try await session.responses(1).hasPrefix("HTTP/1.1 429"))
                 }
             }
             #expect(try await Curl.send(Endpoint.samples, socket: server.socket, ["-X", "GET"]).status == 405)
             try await RawConnection.open(server.socket) { session in
                 let request = EventStreamTests.request("{}")
                 try await session.send(request + request + "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                #expect(try await session.answers(3).hasSuffix("ok\n"))
+                #expect(try await session.responses(3).hasSuffix("ok\n"))
             }
         }
     }
@@ -168,7 +168,7 @@ import Testing
             #expect(await eventually { backend.running == 1 })
             #expect(server.memory.bytesInUse > 20_000)
             try expectProblem(await large(), 429, mentions: "memory")
-            backend.behaviour = .answering
+            backend.behaviour = .responding
             #expect(try await first.value.status == 200)
             #expect(await eventually { server.memory.bytesInUse == 0 })
             #expect(try await large().status == 200)
@@ -177,24 +177,24 @@ import Testing
 
     @Test func aDeadlineThatPassedIs504() async throws {
         try await TestServer.run(.late) { server in
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try expectProblem(answer, 504, field: "deadline_ms", mentions: "deadline")
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            try expectProblem(response, 504, field: "deadline_ms", mentions: "deadline")
         }
     }
 
     @Test func aStoppedSchedulerIs503WithRetryAfter() async throws {
         try await TestServer.run(.stopped) { server in
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try expectProblem(answer, 503)
-            #expect(answer.headers["retry-after"] == "1")
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            try expectProblem(response, 503)
+            #expect(response.headers["retry-after"] == "1")
         }
     }
 
     @Test func internalErrorsAre500AndTellNoSecrets() async throws {
         try await TestServer.run(.broken) { server in
-            let answer = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
-            try expectProblem(answer, 500)
-            #expect(!answer.text.contains("secret"))
+            let response = try await Curl.send(Endpoint.samples, socket: server.socket, json: "{}")
+            try expectProblem(response, 500)
+            #expect(!response.text.contains("secret"))
         }
     }
 
