@@ -12,8 +12,8 @@ import Synchronization
 
 /// A session's helper: the thread that calls ``help(while:)``.
 package final class HelperThread: @unchecked Sendable {
-    /// Columns of a block that a piece takes at least, except at a row's end, and at most. Few take hardly less time than
-    /// many, for the weights come from L3; the published network's pieces at a row's end are 8 to 22 columns.
+    /// Columns of a block that a piece takes at least, except at a row's end, and at most. Few take hardly less time
+    /// than many, for the weights come from L3; the published network's pieces at a row's end are 8 to 22 columns.
     private static let leastColumns = 8, mostColumns = 24
 
     private enum State {

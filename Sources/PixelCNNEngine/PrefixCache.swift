@@ -3,11 +3,11 @@
 // at 32 columns), a function of the rows above alone, whether they were given or drawn, with whatever parameters.
 //
 // Entries are found by the hash of their rows, and the rows themselves are compared: a hash is no proof. Which go when
-// the budget is full: a new entry is on probation, and one that is asked for again is protected from all that is not,
-// up to three quarters of the budget. So a large job, which leaves hundreds of checkpoints that nobody asks for, pushes
-// out the like, not the prefix that somebody works with. Room is made before a checkpoint is copied, of entries that
-// nobody is reading, and the memory of the one that went is written over: the cache neither exceeds its budget nor has
-// pages faulted in again.
+// the budget is full: a new entry is on probation, and one that is used again is protected from all that are not, up to
+// three quarters of the budget. So a large job, which leaves hundreds of checkpoints that are never used, pushes out
+// the like, not the prefix that somebody works with. Room is made before a checkpoint is copied, of entries that nobody
+// is reading, and the memory of the one that went is written over: the cache neither exceeds its budget nor has pages
+// faulted in again.
 
 import Foundation
 import PixelCNNKernels

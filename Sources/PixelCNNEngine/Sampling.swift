@@ -1,6 +1,6 @@
 // From logits to a value, exactly as the sampling contract (version 1) says: uniform numbers that belong to places, and
 // one order of sums, so that a draw does not depend on the instruction set. Costs a few microseconds only where top-k
-// or top-p ask for a ranking.
+// or top-p need a ranking.
 
 import PixelCNNKernels
 
@@ -118,7 +118,7 @@ final class Categorical {
     }
 }
 
-/// Moves the `count` least keys to the end, the least last: a heap, from which only as many are taken as are asked for.
+/// Moves the `count` least keys to the end, the least last: a heap, from which only as many are taken as are needed.
 /// `sort()` would allocate.
 private func moveLeastToEnd(_ keys: UnsafeMutableBufferPointer<UInt64>, count: Int) {
     /// Lets the key at `start` sink below those of its children, among the first `end`, that are less.

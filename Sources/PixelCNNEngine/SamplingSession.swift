@@ -25,7 +25,7 @@ package final class SamplingSession {
     private let prefixCache: PrefixCache?
     private let rowsBetweenCheckpoints: Int
     private var images: [ImageInFlight] = []  // image i has slot i of the horizontal stack
-    /// In their given rows, one row per step. Of several with the same rows the first one computes them.
+    /// In their given rows, one row per step. Of several with the same rows, the first one computes them.
     private var prefilling: [ImageInFlight] = []
     /// Rows prefilled, of all images: for tests.
     private(set) var prefilledRows = 0
@@ -36,13 +36,14 @@ package final class SamplingSession {
     /// Columns of a block that a piece takes at most: half a millisecond's work for the published network.
     private static let columnsOfPiece = 256
 
-    /// Hears of each row of an image that is complete, in order, before `finish` hears of the image.
+    /// Called with each complete row of an image, in order, before `finish` is called with the image.
     package var finishRow: ((_ tag: Int, _ row: CompletedRow) -> Void)?
 
-    /// Sees the logits (d) of each value, teacher-forced or drawn, before it is chosen: for tests and comparisons.
+    /// Called with the logits (d) of each value, teacher-forced or drawn, before it is chosen: for tests and
+    /// comparisons.
     package var inspectLogits: ((_ tag: Int, _ row: Int, _ column: Int, _ channel: Int, UnsafePointer<Float>) -> Void)?
 
-    /// Hears which phase of a step of several images, or one without a helper thread, begins: for measurements.
+    /// Called when a phase of a step begins, of several images or without a helper thread: for measurements.
     package var observePhase: ((SamplingPhase) -> Void)?
 
     /// A session without images. Memory for `capacity` pixels is allocated now, an image's rows when it is added.
@@ -210,7 +211,7 @@ package final class SamplingSession {
     /// The image stands at a row's start: the row above is complete, and with it the image where the rest is
     /// prefilling.
     private func didCompleteRow(of image: ImageInFlight) {
-        tellOfRow(above: image)
+        reportRow(above: image)
         if let prefixCache, image.isDrawn, !image.isComplete {
             image.extendPrefix()
             if image.row.isMultiple(of: rowsBetweenCheckpoints) || image.isBelowGivenRows {
@@ -224,11 +225,11 @@ package final class SamplingSession {
     private func completeRest(of image: ImageInFlight) {
         while !image.isComplete {
             image.advanceRow()
-            tellOfRow(above: image)
+            reportRow(above: image)
         }
     }
 
-    private func tellOfRow(above image: ImageInFlight) {
+    private func reportRow(above image: ImageInFlight) {
         finishRow?(image.tag, CompletedRow(row: image.row - 1, image: image))
     }
 
@@ -259,7 +260,7 @@ package final class SamplingSession {
         return true
     }
 
-    /// Looks for the checkpoint after as many of the image's given rows as are known.
+    /// Restores the checkpoint after as many of the image's given rows as are known.
     private func start(_ image: ImageInFlight) {
         image.isStarted = true
         guard let rows = prefixCache?.restore(image.prefix, into: image.cache), rows > 0 else { return }
@@ -316,7 +317,7 @@ package final class SamplingSession {
     }
 }
 
-// MARK: - What a session tells of
+// MARK: - What a session reports
 
 /// A row of an image in flight that is complete: drawn, given or scored. Valid during the call that hands it out.
 package struct CompletedRow {
@@ -338,6 +339,6 @@ package enum SamplingPhase: Int, Sendable, CaseIterable {
     case horizontal
     /// The two output layers.
     case output
-    /// Drawing the values, and telling the images about them.
+    /// Drawing the values, and storing them.
     case draw
 }

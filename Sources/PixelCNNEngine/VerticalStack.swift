@@ -1,7 +1,7 @@
 // The vertical stack: what the rows above say. It reads no pixel of the current row, so it runs once per row, all
-// columns together, and leaves for each block the initial accumulators of the horizontal stack. v_conv, two thirds of all work,
-// goes through Winograd's F(2, 3) where its window has three columns. A row comes in pieces, which a second thread may
-// compute while the row above is still being drawn; the wavefront says which pieces are due.
+// columns together, and leaves for each block the initial accumulators of the horizontal stack. v_conv, two thirds of
+// all work, goes through Winograd's F(2, 3) where its window has three columns. A row comes in pieces, which a second
+// thread may compute while the row above is still being drawn; the wavefront says which pieces are due.
 
 import PixelCNNKernels
 
