@@ -61,14 +61,14 @@ struct Metric: Sendable {
         "Time from a request's head to the end of its response, streams included.", .counted(labels: ["route"]))
     static let inFlight = Metric(
         "pixelcnnd_http_requests_in_flight", .gauge,
-        "HTTP requests without a complete response yet; the scrape is one.",
+        "HTTP requests whose response is not complete yet; the scrape itself is one.",
         .counted())
     static let queueTime = Metric(
         "pixelcnnd_queue_duration_seconds", .histogram, "Time from a job's admission to the start of its first image.",
         .counted())
     static let reloads = Metric(
         "pixelcnnd_reloads_total", .counter,
-        "Reloads. `outcome` is `done`, or `failed`, and then nothing has changed. A reload resets no counter.",
+        "Reloads. `outcome` is `done` or `failed`; a failed reload changes nothing. No reload resets a counter.",
         .counted(labels: ["outcome"]))
 
     // MARK: - The table
@@ -87,7 +87,7 @@ struct Metric: Sendable {
             .read { Double($0.status.imagesInFlight) }),
         Metric(
             "pixelcnnd_images_queued", .gauge,
-            "Images waiting. While there are any, a request which would make them more than `--max-queue` gets 429.",
+            "Images waiting. If there are any, a request that would raise their number above `--max-queue` gets 429.",
             .read { Double($0.status.imagesQueued) }),
         Metric(
             "pixelcnnd_images_completed_total", .counter,
@@ -100,9 +100,9 @@ struct Metric: Sendable {
         queueTime, reloads,
         Metric(
             "pixelcnnd_steps_total", .counter,
-            "Steps. A step takes images that stand together one pixel further.", .read { Double($0.status.steps) }),
+            "Steps. A step advances all images of a compute thread by one pixel.", .read { Double($0.status.steps) }),
         Metric(
-            "pixelcnnd_image_steps_total", .counter, "Images taken one pixel further, over all steps.",
+            "pixelcnnd_image_steps_total", .counter, "Images advanced by one pixel, summed over all steps.",
             .read { Double($0.status.imageSteps) }),
         Metric(
             "pixelcnnd_compute_busy_seconds_total", .counter,
@@ -127,16 +127,17 @@ struct Metric: Sendable {
             .read { Double($0.status.prefixCache.rowsSaved) }),
         Metric(
             "pixelcnnd_prefix_cache_bytes", .gauge,
-            "Memory of what is remembered of first rows; during a reload, of both models.",
+            "Memory of the cache of first rows; during a reload, of both models.",
             .read { Double($0.status.prefixCache.bytes) }),
         Metric(
-            "pixelcnnd_prefix_cache_limit_bytes", .gauge, "The most of it per model (`--cache-size`).",
+            "pixelcnnd_prefix_cache_limit_bytes", .gauge, "The limit of that memory, per model (`--cache-size`).",
             .read { Double($0.status.prefixCache.byteLimit) }),
         Metric(
-            "pixelcnnd_prefix_cache_evictions_total", .counter, "Remembered rows that were dropped to make room.",
+            "pixelcnnd_prefix_cache_evictions_total", .counter,
+            "Entries of the cache of first rows that were dropped to make room.",
             .read { Double($0.status.prefixCache.evictions) }),
         Metric(
-            "pixelcnn_model_info", .gauge, "Always 1. The labels are the served model and the daemon's version.",
+            "pixelcnn_model_info", .gauge, "Always 1. The labels describe the served model and the daemon's version.",
             .labels([
                 "sha256": { $0.sha256 }, "format": { $0.format }, "parameters": { "\($0.parameters)" },
                 "channels": { "\($0.channels)" }, "height": { "\($0.height)" }, "width": { "\($0.width)" },

@@ -10,8 +10,8 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Score images: bits and nats per value, for each colour channel, with standard errors.",
         discussion: """
-            Of a data set that has test images, those are scored. A model that is conditional on classes scores each \
-            image as one of its class, and prints one line per class.
+            If a data set has test images, only those are scored. A model that is conditional on classes scores each \
+            image as one of its class, and one line per class is printed.
 
             Examples:
               pixelcnn-train evaluate pixelcnn.pt datasets/cifar-10-batches-bin
@@ -26,7 +26,7 @@ struct Evaluate: ParsableCommand {
         completion: .file())
     var data: String
 
-    @Flag(help: "Score the training images of a data set that has both.")
+    @Flag(help: "Score the training images of a data set that has test images, too.")
     var train = false
 
     @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), as train does.")

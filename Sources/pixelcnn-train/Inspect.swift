@@ -7,8 +7,8 @@ struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what a model file holds.",
         discussion: """
-            Prints the network's size, the file's form and hash, and every tensor. A file that is not a gated PixelCNN \
-            has its tensors listed too, then the reason, and exit code 65.
+            Prints the network's size, the file's form and hash, and every tensor. If a file is not a gated PixelCNN, \
+            its tensors are printed, then the reason, and the exit code is 65.
 
             Examples:
               pixelcnn-train inspect pixelcnn.pt
@@ -39,7 +39,8 @@ struct Inspect: ParsableCommand {
         let network = model.hyperparameters
         printFile(source.path, source.format, source.byteCount, source.sha256)
         print(
-            "image       \(network.channels) × \(network.height) × \(network.width), \(network.colors) values a channel"
+            "image       \(network.channels) × \(network.height) × \(network.width), "
+                + "\(network.colors) values per channel"
         )
         print(
             "network     \(network.blocks) blocks, \(network.filters) filters, kernel \(network.kernelSize), "

@@ -9,7 +9,7 @@ struct PixelCNNTrain: ParsableCommand {
         commandName: "pixelcnn-train",
         abstract: "Train, evaluate, verify, plot, inspect and convert gated PixelCNN models.",
         discussion: """
-            The first command, train, need not be named; pixelcnn-train train --help has its options.
+            train is the default command: its name may be left out. pixelcnn-train train --help shows its options.
 
             Model files are whole modules, state_dicts or checkpoints written by torch.save, or safetensors. Nothing \
             in them is ever executed.

@@ -13,15 +13,15 @@ struct ReceptiveFieldCommand: ParsableCommand {
         commandName: "receptive-field",
         abstract: "Plot which pixels a prediction depends on.",
         discussion: """
-            The logit of value 0 of one colour channel at one pixel is differentiated by every input, for an image of \
-            ones; an input counts as seen where the gradient is above a threshold. The defaults are the original's: \
-            red in the middle, the green that it depends on, and 1e-8. A network that has learnt little may be \
-            connected to pixels that it makes less of: --threshold 0 shows them.
+            For an image of ones, the logit of value 0 of one colour channel at one pixel is differentiated with \
+            respect to every input; an input counts as seen if its gradient is above a threshold. The defaults are \
+            those of the original training script: red in the middle, its dependence on green, and 1e-8. A network \
+            that has learnt little may be connected to pixels whose gradient is smaller: --threshold 0 shows them.
 
-            --masked-only plots a network of the same depth as the first PixelCNNs were: one stack of masked k × k \
-            convolutions. It reaches one row up for each step to the right, so that it misses a wedge of pixels that \
-            are there already, however deep it is (van den Oord et al. 2016, figure 1). What of this blind spot the \
-            model's vertical and horizontal stacks do see is marked.
+            --masked-only plots a network of the same depth, but like the first PixelCNNs: one stack of masked k × k \
+            convolutions. To reach one pixel further right, it has to go one row up. So it misses a wedge of known \
+            pixels, however deep it is: the blind spot of van den Oord et al. 2016, figure 1. The plot marks the part \
+            of it that the model's vertical and horizontal stacks do see.
 
             Examples:
               pixelcnn-train receptive-field pixelcnn.pt -o rf.png
@@ -44,7 +44,7 @@ struct ReceptiveFieldCommand: ParsableCommand {
     @Option(help: "The pixel that is predicted, as ROW,COLUMN from 0 (default: the middle).")
     var at: PixelPosition?
 
-    @Option(help: "What a gradient must be above to count; 0: whatever is connected.")
+    @Option(help: "The gradient above which a pixel counts as seen; 0 shows all connected pixels.")
     var threshold = ReceptiveField.threshold
 
     @Flag(help: "Plot a network of masked convolutions alone, and its blind spot.")

@@ -13,9 +13,9 @@ struct Train: ParsableCommand {
         discussion: """
             Without --data, CIFAR-10 is downloaded into the folder datasets. The model is written at the end of every \
             epoch, beside a checkpoint, a log of one JSON object per line, a plot of the losses (loss.png) and a grid \
-            of sampled images (pixelcnn.samples.png). Ctrl-C saves a checkpoint and ends; the same \
-            command with --resume goes on as if nothing had happened, to the same bytes. The number of threads changes \
-            only the time.
+            of sampled images (pixelcnn.samples.png). Ctrl-C saves a checkpoint and ends; the same command with \
+            --resume continues, and the model has the same bytes as without the interruption. The number of threads \
+            changes only the time.
 
             Examples:
               pixelcnn-train --seed 0 --lr 3e-4 --epochs 50 --verbose
@@ -29,11 +29,11 @@ struct Train: ParsableCommand {
 
     @Option(
         name: .shortAndLong,
-        help: "The model: a state_dict that torch.load reads, or safetensors, by its ending.",
+        help: "The model: by its ending a state_dict that torch.load reads, or safetensors.",
         completion: .file(extensions: ["pt", "safetensors"]))
     var output = "pixelcnn.pt"
 
-    @Flag(help: "Go on from the checkpoint beside the output.")
+    @Flag(help: "Continue from the checkpoint beside the output.")
     var resume = false
 
     @Option(parsing: .unconditional, help: "Threads that compute (default: as many as there are processors).")
@@ -42,8 +42,8 @@ struct Train: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: """
-            Megabytes that the network may take, images not counted; it computes some things twice, or uses fewer \
-            threads, to fit.
+            Megabytes that the network may take, without the images; to fit, it computes some things twice or uses \
+            fewer threads.
             """)
     var memory: Int?
 

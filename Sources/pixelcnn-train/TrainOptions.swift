@@ -11,7 +11,7 @@ extension TrainingSettings.Schedule: ExpressibleByArgument {}
 struct LearningOptions: ParsableArguments {
     private static let defaults = TrainingSettings()
 
-    @Option(parsing: .unconditional, help: "Decides first weights, order of images and mirroring.")
+    @Option(parsing: .unconditional, help: "Seed of the initial weights, the order of images and mirroring.")
     var seed = defaults.seed
 
     @Option(parsing: .unconditional, help: "Learning rate of Adam.")
@@ -29,12 +29,12 @@ struct LearningOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Steps in which the learning rate rises from 0.")
     var warmup = defaults.warmup
 
-    @Option(help: "How the learning rate falls: constant, or cosine, down to 2 %.")
+    @Option(help: "Course of the learning rate: constant, or cosine, which falls to 2 %.")
     var schedule = defaults.schedule
 
     @Option(
         parsing: .unconditional,
-        help: "Write a running average of the weights that keeps this share of itself per step, such as 0.999.")
+        help: "Write a running average of the weights with this decay per step, such as 0.999.")
     var ema = defaults.averageDecay
 
     @Flag(help: "Mirror half of the images left to right.")
@@ -42,7 +42,7 @@ struct LearningOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: "Draw classes more evenly than the images come: 0, as they come (default), to 1, all equally often.")
+        help: "How evenly classes are drawn, from 0 (as often as they occur, the default) to 1 (all equally often).")
     var balance = defaults.balance
 
     var settings: TrainingSettings {
@@ -77,7 +77,7 @@ struct NetworkOptions: ParsableArguments {
     var kernelSize: Int?
 
     @Option(
-        name: .customLong("init"), help: "Start from this model's weights, and with its network.",
+        name: .customLong("init"), help: "Start with this model's network and weights.",
         completion: .file(extensions: ["pt", "pth", "safetensors"]))
     var start: String?
 
@@ -125,11 +125,11 @@ struct DataOptions: ParsableArguments {
     var data: String?
 
     @Option(
-        help: "Images for the test loss, in any of those forms, where the data has none of its own.",
+        help: "Images for the test loss, in any of the forms of --data, if the data has no test images of its own.",
         completion: .file())
     var testData: String?
 
-    @Flag(help: "Learn each class's images as such: the model then samples and scores images of a class.")
+    @Flag(help: "Train a conditional model, which samples and scores images of a given class.")
     var conditional = false
 
     @OptionGroup var labels: LabelOptions
@@ -139,10 +139,10 @@ struct DataOptions: ParsableArguments {
     )
     var testLabels: String?
 
-    @Option(parsing: .unconditional, help: "Values of a channel that levels 0 to 255 are quantised to (default: 256).")
+    @Option(parsing: .unconditional, help: "Values per channel, to which levels 0 to 255 are quantised (default: 256).")
     var colors: Int?
 
-    @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns): their middles are kept.")
+    @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), keeping their middle.")
     var size: ImageSize?
 
     @Option(help: "Where to download CIFAR-10 from.")

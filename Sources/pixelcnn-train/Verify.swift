@@ -16,21 +16,21 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare the engine's logits with those of the full forward pass.",
         discussion: """
-            The daemon computes images pixel by pixel and reuses what it has. Here the same engine goes through images \
-            whose values are known, and every logit of every value is compared with the one that the whole network \
-            computes for the whole image, in other code and on OpenBLAS. The largest difference may be 1e-4 nats, or \
-            1e-4 standard deviations (σ) of the image's logits where σ is above 1. An image of the published size \
+            The daemon computes images pixel by pixel and reuses what it has computed. This command runs the same \
+            engine on images whose values are known, and compares every logit of every value with that of the whole \
+            network, computed for the whole image by other code, on OpenBLAS. The largest difference may be 1e-4 nats, \
+            or 1e-4 standard deviations (σ) of the image's logits if σ is above 1. An image of the published size \
             takes some seconds.
 
-            Without IMAGES, random ones are compared, the same in every run, of the classes in turn where the model \
-            has classes.
+            Without IMAGES, random images are compared, the same in every run; if the model has classes, the images \
+            take them in turn.
 
             Examples:
               pixelcnn-train verify pixelcnn.pt
               pixelcnn-train verify pixelcnn.safetensors images.npy --count 20
               pixelcnn-train verify pixelcnn.pt --precision bf16 --height 64 --width 64
 
-            Exit status: 0 where all images are within the bound, 1 where one is not.
+            Exit status: 0 if all images are within the bound, 1 if one is not.
             """)
 
     @Argument(help: "Model file.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
@@ -46,10 +46,10 @@ struct Verify: ParsableCommand {
 
     @Option(
         name: [.customShort("n"), .long], parsing: .unconditional,
-        help: "Images to compare, from the first.")
+        help: "Number of images to compare, from the first.")
     var count = 4
 
-    @Option(help: "How the engine keeps the weights: f32 or bf16. For bf16 the full pass rounds the same weights.")
+    @Option(help: "How the engine stores the weights: f32 or bf16. For bf16 the full pass rounds the same weights.")
     var precision = Precision.f32
 
     @Option(help: "The class of all images, by number or name.")

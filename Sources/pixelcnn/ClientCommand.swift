@@ -10,7 +10,7 @@ struct ClientCommand: AsyncParsableCommand {
         commandName: "pixelcnn",
         abstract: "Draws, completes and scores images with a running pixelcnnd.",
         discussion: """
-            The daemon is looked for at --socket, else $PIXELCNN_SOCKET, else $XDG_RUNTIME_DIR/pixelcnn.sock, else \
+            The daemon's socket is --socket, else $PIXELCNN_SOCKET, else $XDG_RUNTIME_DIR/pixelcnn.sock, else \
             /run/pixelcnn/pixelcnn.sock.
 
             EXAMPLES
@@ -20,14 +20,14 @@ struct ClientCommand: AsyncParsableCommand {
               pixelcnn status
 
             EXIT STATUS
-              64  wrong usage, or a request that the daemon refuses
-              65  the input is not what it must be
+              64  wrong usage, or a request that the daemon rejects
+              65  the input is not valid
               66  no such file
               69  the daemon is not reachable
               70  the daemon has failed
               73  the output cannot be written
               75  the daemon is busy, or the deadline has passed: try later
-              76  what responds is no pixelcnnd that this version knows
+              76  the response is not from a pixelcnnd that this version knows
               130 ended by Ctrl-C
             """,
         version: "pixelcnn \(Version.current)",

@@ -11,9 +11,10 @@ struct CompleteCommand: AsyncParsableCommand {
         commandName: "complete",
         abstract: "Keeps a part of a picture and draws the rest.",
         discussion: """
-            The picture is a PNG, or NPY, integers of shape (channels, height, width); it gives the images their size. \
-            Of it the first rows are kept, or the pixels that are not 0 in a mask, a PNG or NPY of shape (height, \
-            width). With its own seed and index, a picture that the daemon has drawn is completed to what it was.
+            The picture is a PNG, or an NPY array of integers of shape (channels, height, width); the images have its \
+            size. Either its first rows are kept, or the pixels that are not 0 in a mask, which is a PNG or an NPY \
+            array of shape (height, width). A picture that the daemon has drawn is completed to the same picture if \
+            it gets its own seed and index.
 
             EXAMPLES
               pixelcnn complete --rows 16 photo.png -n 8 -o grid.png
@@ -30,7 +31,7 @@ struct CompleteCommand: AsyncParsableCommand {
     var rows: Int?
 
     @Option(
-        help: ArgumentHelp("Keep the pixels that are not 0 there, PNG or NPY.", valueName: "file"),
+        help: ArgumentHelp("Keep the pixels that are not 0 in this PNG or NPY.", valueName: "file"),
         completion: .file(extensions: ["png", "npy"]))
     var mask: String?
 

@@ -4,7 +4,7 @@ import ArgumentParser
 import Support
 
 struct ProgressOptions: ParsableArguments {
-    @Flag(help: "Show the progress, also where standard error is no terminal.")
+    @Flag(help: "Show the progress even if standard error is not a terminal.")
     var progress = false
 
     @Flag(name: .shortAndLong, help: "Report nothing except errors.")

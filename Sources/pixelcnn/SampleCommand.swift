@@ -8,14 +8,14 @@ struct SampleCommand: AsyncParsableCommand {
         commandName: "sample",
         abstract: "Draws images.",
         discussion: """
-            On a terminal a bar shows the progress; --preview shows the pictures, too. What the daemon takes in one \
-            request is no limit: more images are requested in parts.
+            On a terminal a bar shows the progress; --preview shows the pictures, too. If there are more images than \
+            the daemon allows per request, they are requested in parts.
 
             With --output-dir images go to shards of --shard-size images, named by the index of their first image: \
             .npy files, or with --format png folders with one file per image; with classes, in one folder per class. \
-            The same command goes on where it was stopped. Several jobs may share a folder, each with its own \
-            --first-index and -n: together they make the shards of one job. manifest.json in the folder holds the \
-            model, the seed and the options, which must be the same.
+            A command that was stopped continues when it is run again. Several jobs may share a folder, each with its \
+            own --first-index and -n: together they make the shards of one job. manifest.json in the folder holds \
+            the model, the seed and the options, which must be the same for all jobs.
 
             EXAMPLES
               pixelcnn sample -n 36 --seed 0 --columns 6 -o grid.png

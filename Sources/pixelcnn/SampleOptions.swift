@@ -24,8 +24,8 @@ struct SampleOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            The class, where the model has classes: its number, its name, or how the name begins. Several times for n \
-            images of each, one row per class; all for all classes.
+            The class, if the model has classes: its number, its name, or the beginning of its name. Given several \
+            times, n images of each class, one row per class; all stands for all classes.
             """, valueName: "class"),
         completion: .classes(and: [ModelDescription.allClasses]))
     var label: [String] = []
@@ -33,15 +33,15 @@ struct SampleOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("0 (most probable values), or 0.01…100.", valueName: "t"))
     var temperature = 1.0
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Draw from the k most probable values only.", valueName: "k"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Draw only from the k most probable values.", valueName: "k"))
     var topK: Int?
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Draw from the most probable values that sum to p only.", valueName: "p"))
+        help: ArgumentHelp("Draw only from the most probable values that sum to p.", valueName: "p"))
     var topP: Double?
 
-    @Option(help: "png or npy; by the ending of the output by default, else png, or npy with --output-dir.")
+    @Option(help: "png or npy; by default as the output's name ends, else png, or npy with --output-dir.")
     var format: Format?
 
     @Option(
@@ -53,7 +53,7 @@ struct SampleOptions: ParsableArguments {
     @OptionGroup
     var progress: ProgressOptions
 
-    @Flag(help: "Show the pictures in the terminal as they come.")
+    @Flag(help: "Show the pictures in the terminal while they are drawn.")
     var preview = false
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Give up after this time.", valueName: "seconds"))

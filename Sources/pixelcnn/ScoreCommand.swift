@@ -12,9 +12,9 @@ struct ScoreCommand: AsyncParsableCommand {
         commandName: "score",
         abstract: "Prints the bits per dimension of images.",
         discussion: """
-            A file is NPY, integers of shape (n, channels, height, width) or (channels, height, width), or a PNG of \
-            one image; a folder stands for all of them in it and below it. Several files are one stack of images, \
-            which may be larger than memory: they are read and sent in batches.
+            A file is an NPY array of integers of shape (n, channels, height, width) or (channels, height, width), or \
+            a PNG of one image; a folder stands for all such files in it and in its subfolders. Several files are one \
+            stack of images, which may be larger than memory: they are read and sent in batches.
 
             EXAMPLES
               pixelcnn score images.npy
@@ -31,14 +31,14 @@ struct ScoreCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The images' class, where the model has classes: its number, its name, or how the name begins.",
+            "The images' class, if the model has classes: its number, its name, or the beginning of its name.",
             valueName: "class"),
         completion: .classes())
     var label: String?
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("Write the log-probabilities (NPY, float32, nats) there.", valueName: "file"),
+        help: ArgumentHelp("Write the log-probabilities (NPY, float32, nats) here.", valueName: "file"),
         completion: .file(extensions: ["npy"]))
     var output: String?
 

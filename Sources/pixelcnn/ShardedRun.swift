@@ -144,7 +144,7 @@ struct ShardOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            Write shards into this folder, .npy files or folders of PNG files; a run that was stopped goes on.
+            Write shards into this folder, .npy files or folders of PNG files; a run that was stopped continues.
             """, valueName: "folder"), completion: .directory)
     var outputDir: String?
 

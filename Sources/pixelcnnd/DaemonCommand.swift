@@ -19,8 +19,8 @@ struct DaemonCommand: AsyncParsableCommand {
 
             SIGNALS
               SIGHUP           reads the file of settings again, loads the model, and serves it to requests that begin \
-            from then on; where anything is wrong, says so and goes on as before
-              SIGTERM, SIGINT  ends: no more connections, and --drain-timeout for what runs
+            from then on; if anything is wrong, says so and continues as before
+              SIGTERM, SIGINT  ends: no more connections, and --drain-timeout for running requests
 
             EXAMPLES
               pixelcnnd
@@ -30,7 +30,7 @@ struct DaemonCommand: AsyncParsableCommand {
             EXIT STATUS
               0   ended by SIGTERM or SIGINT
               64  wrong usage
-              65  the file is no model that can be served
+              65  the file is not a model that can be served
               66  no such file
               69  another daemon serves the socket
               71  the socket cannot be made

@@ -85,50 +85,50 @@ struct SettingTable: Sendable {
     let precision = Setting<Precision>.word(
         "precision", .reload, "precision", default: .f32,
         """
-        f32 (the default), or bf16: the weights that every pixel reads are rounded, single images are faster, and \
+        f32 (the default), or bf16, which rounds the weights that every pixel reads: single images are faster, and \
         values are equal only to those of other bf16 daemons
         """)
     let maxQueue = Setting<Int>.integer(
         "max_queue", .reload, "images", in: 1...1_000_000, default: 4096,
-        "The most images that may wait beside others")
+        "The largest number of queued images; a request that finds the queue empty may have more")
     let maxImages = Setting<Int>.integer(
         "max_images", .reload, "images", in: 1...1_000_000, default: RequestLimits().maximumImages,
-        "The most images that one request samples")
+        "The largest number of images that one request samples")
     let maxSide = Setting<Int>.integer(
         "max_side", .reload, "pixels", in: 1...65_536, default: RequestLimits().maximumSide,
-        "The most rows, and columns, of an image")
+        "The largest number of rows, and of columns, of an image")
     let height = Setting<Int?>.optionalInteger(
-        "height", .reload, "h", in: 1...65_536, "Rows of an image, where a request does not specify them")
+        "height", .reload, "h", in: 1...65_536, "Rows of an image, if a request does not specify them")
     let width = Setting<Int?>.optionalInteger(
-        "width", .reload, "w", in: 1...65_536, "Columns of an image, where a request does not specify them")
+        "width", .reload, "w", in: 1...65_536, "Columns of an image, if a request does not specify them")
     let maxValues = Setting<Int>.integer(
         "max_values", .reload, "values", in: 1...1 << 40, default: RequestLimits().maximumValues,
-        "The most values (images × channels × rows × columns) of one request")
+        "The largest number of values (images × channels × rows × columns) of one request")
     let maxBody = Setting<Int>.integer(
         "max_body", .reload, "bytes", in: 1024...1 << 40, default: RequestLimits().maximumBodyBytes,
-        "The most bytes of a request's body")
+        "The largest body of a request, in bytes")
     let maxRequestMemory = Setting<Int>.integer(
         "max_request_memory", .restart, "bytes", in: 1 << 20...1 << 50,
         default: ServerState.defaultMaximumRequestBytes,
-        "The most memory of all requests' bodies, values and responses together")
+        "The most memory that the bodies, values and responses of all requests may take together")
     let maxRowCaches = Setting<Int>.integer(
         "max_row_caches", .reload, "bytes", in: 1 << 20...1 << 50, default: Scheduler.defaultMaximumCacheBytes,
-        "The most memory of row caches, both of images in flight and kept for the next ones")
+        "The most memory that row caches may take: those of images in flight, and those kept for the next images")
     let cacheSize = Setting<Int>.integer(
         "cache_size", .reload, "bytes", in: 0...1 << 50, default: PrefixCache.defaultByteLimit,
         """
-        The most memory for what the network knows of first rows, so that completions of a picture, and variations of \
-        a sample just drawn, start below them (0 for none)
+        The most memory that the cache of first rows may take (0 for no cache); with it, completions of a picture, \
+        and variations of a sample just drawn, start below rows that are known
         """)
     let clientTimeout = Setting<Int>.integer(
         "client_timeout", .restart, "seconds", in: 1...86_400, default: 60,
-        "Disconnect a client that sends or takes nothing for this long")
+        "Disconnect a client that neither sends nor reads anything for this time")
     let drainTimeout = Setting<Int>.integer(
         "drain_timeout", .restart, "seconds", in: 1...86_400, default: 30,
-        "How long running requests may take to end after SIGTERM or SIGINT")
+        "How long running requests may continue after SIGTERM or SIGINT")
     let exitWhenIdle = Setting<Int?>.optionalInteger(
         "exit_when_idle", .restart, "seconds", in: 1...86_400,
-        "Exit after this long without a request, where a service manager keeps the socket")
+        "Exit after this time without a request; for use where a service manager keeps the socket")
     let logLevel = Setting<Logger.Level>.word(
         "log_level", .restart, "level", default: .info,
         "trace, debug, info (the default), notice, warning, error or critical")

@@ -15,7 +15,7 @@ import Testing
         }
         let table = DocumentTable(
             document: "docs/SERVICE.md", source: "Sources/pixelcnnd/SettingTable.swift",
-            header: ["setting", "allowed", "default", "a change takes a", "what it is"], rows: rows)
+            header: ["setting", "allowed", "default", "a change needs a", "what it is"], rows: rows)
         #expect(try table.differences() == [])
     }
 

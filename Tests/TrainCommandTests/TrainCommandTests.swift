@@ -25,7 +25,7 @@ import Testing
         #expect(outcome.code == 0)
         #expect(outcome.errors.isEmpty)
         for line in [
-            "format      PyTorch module, 29,457 bytes", "image       3 × 5 × 4, 4 values a channel",
+            "format      PyTorch module, 29,457 bytes", "image       3 × 5 × 4, 4 values per channel",
             "network     2 blocks, 6 filters, kernel 3, hidden 12", "tensors     35",
         ] {
             #expect(outcome.output.contains(line + "\n"))
