@@ -161,7 +161,7 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A file of settings, YAML or JSON, named as here without the dashes: max_queue: 64.", valueName: "file"),
+            "A file of settings in YAML or JSON, such as max_queue: 64.", valueName: "file"),
         completion: .file(extensions: ["yaml", "yml", "json"]))
     var config: String?
 

@@ -106,7 +106,7 @@ enum Documents {
     }
 
     /// Every function that docs/TRACE.md names stands in the file that it links to just before, and each of the two
-    /// ways crosses as many files as it says.
+    /// ways passes through as many files as it says.
     @Test func theTraceNamesFunctionsInTheirFiles() throws {
         let file = Documents.root.appending(path: "docs/TRACE.md")
         let text = try String(contentsOf: file, encoding: .utf8)
@@ -123,7 +123,7 @@ enum Documents {
                     #expect(source.contains(definition), "\(function) is not in \(path)")
                 }
             }
-            if let stated = section.firstMatch(of: #/crosses (?<count>\d+) files/#) {
+            if let stated = section.firstMatch(of: #/passes through (?<count>\d+) files/#) {
                 #expect(Int(stated.count) == sources.count, "\(sources.keys.sorted())")
             }
         }
