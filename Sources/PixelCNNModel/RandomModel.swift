@@ -2,6 +2,7 @@
 // from uniform. The same seed gives the same model on every machine of a kind.
 
 import Glibc
+import Support
 
 extension Model {
     /// Weights from N(0, scale / √fan-in), those under masks included; biases from N(0, scale / √8); norms near the
@@ -24,11 +25,11 @@ extension Model {
     }
 }
 
-/// Standard normal numbers: SplitMix64, then Box and Muller's transform, one number per pair for simplicity.
+/// Standard normal numbers by Box and Muller's transform, one number per pair for simplicity.
 private struct NormalGenerator {
-    private var state: UInt64
+    private var generator: SplitMix64
 
-    init(seed: UInt64) { state = seed }
+    init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
     mutating func next() -> Float {
         let radius = (-2 * log(1 - uniform())).squareRoot()
@@ -36,11 +37,5 @@ private struct NormalGenerator {
     }
 
     /// Uniform in [0, 1), 53 bits.
-    private mutating func uniform() -> Double {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var bits = state
-        bits = (bits ^ bits >> 30) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ bits >> 27) &* 0x94d0_49bb_1331_11eb
-        return Double((bits ^ bits >> 31) >> 11) * 0x1p-53
-    }
+    private mutating func uniform() -> Double { Double(generator.next() >> 11) * 0x1p-53 }
 }

@@ -5,26 +5,20 @@
 // the masked inputs counted; norms start as the identity.
 
 import PixelCNNModel
+import Support
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
 struct TrainingGenerator: RandomNumberGenerator {
-    private var state: UInt64
+    private var stream: SplitMix64
 
     /// What a stream is for.
     enum Purpose: UInt64 { case weights, order, flips }
 
     init(seed: UInt64, _ purpose: Purpose, epoch: Int = 0) {
-        state = seed
-        for word in [purpose.rawValue, UInt64(epoch)] { state = next() ^ word }
+        stream = SplitMix64(seed: seed)
+        for word in [purpose.rawValue, UInt64(epoch)] { stream = SplitMix64(seed: next() ^ word) }
     }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var bits = state
-        bits = (bits ^ bits >> 30) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ bits >> 27) &* 0x94d0_49bb_1331_11eb
-        return bits ^ bits >> 31
-    }
+    mutating func next() -> UInt64 { stream.next() }
 
     /// Uniform in [−1, 1).
     mutating func symmetric() -> Float { Float(Int64(bitPattern: next()) >> 40) * 0x1p-23 }

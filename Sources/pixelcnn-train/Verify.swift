@@ -149,7 +149,7 @@ extension Verify {
     private func random(_ model: Model) throws -> VerifiedImages {
         let network = model.hyperparameters
         let given = try number(of: label, model)
-        var generator = SplitMix64(state: Self.seed)
+        var generator = SplitMix64(seed: Self.seed)
         let values = (0..<count).map { _ in
             (0..<network.channels * network.height * network.width).map { _ in
                 UInt16(generator.next() >> 32 * UInt64(network.colors) >> 32)
@@ -173,19 +173,6 @@ extension Verify {
             throw Failure(.usage, "--label is \(label); \(allowed)")
         }
         return number
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): random images that are the same everywhere.
-private struct SplitMix64 {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 
@@ -258,21 +245,19 @@ extension Precision: ExpressibleByArgument {}
 /// How many images are done, on standard error: in place on a terminal, every ten seconds elsewhere.
 private struct VerifyProgress {
     private let images: Int
-    private let isTerminal = isatty(STDERR_FILENO) == 1
-    private var shown = ContinuousClock.now
+    private let display: LiveDisplay
 
-    init(images: Int) { self.images = images }
+    init(images: Int) {
+        self.images = images
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        display = LiveDisplay(
+            style: isTerminal ? .live : .lines, interval: isTerminal ? .zero : .seconds(10), hidesCursor: false)
+    }
 
-    mutating func show(_ done: Int) {
-        let now = ContinuousClock.now
-        guard isTerminal || shown.duration(to: now) >= .seconds(10) else { return }
-        shown = now
+    func show(_ done: Int) {
         let line = "\(done) of \(images) images compared"
-        try? FileHandle.standardError.write(contentsOf: Data((isTerminal ? "\r\(line)\u{1b}[K" : line + "\n").utf8))
+        display.refresh(lines: { [line] }, log: { Console.say(line) })
     }
 
-    func clear() {
-        guard isTerminal else { return }
-        try? FileHandle.standardError.write(contentsOf: Data("\r\u{1b}[K".utf8))
-    }
+    func clear() { display.clear() }
 }
