@@ -14,17 +14,18 @@ package struct SampledImages: Sendable {
         package var model: String
         /// The arithmetic that sampled them, `f32` or `bf16`.
         package var precision: String
-        /// The program that sampled them, with its version.
+        /// The daemon that sampled them, with its version.
         package var software: String
+
         package init(
-            seed: UInt64, firstIndex: UInt64, labels: [Int] = [], model: String, precision: String, software: String
+            seed: UInt64, firstIndex: UInt64, labels: [Int] = [], model: String, precision: String, version: String
         ) {
             self.seed = seed
             self.firstIndex = firstIndex
             self.labels = labels
             self.model = model
             self.precision = precision
-            self.software = software
+            software = "pixelcnnd \(version)"
         }
     }
 

@@ -1,6 +1,7 @@
 // A request's fields as a table: what reads, writes, checks and records a request is derived from a list of these, one
-// for each field. Reading is strict: a misspelt field must not silently give other images than were meant. Integers go
-// from text to UInt64 directly, so that seeds up to 2⁶⁴ − 1 keep every bit.
+// for each field: `SampleRequest.fields`, `GivenImage.Members.fields`, `ScoreRequest`. Reading is strict: a misspelt
+// field must not silently give other images than were meant. Integers go from text to UInt64 directly, so that seeds up
+// to 2⁶⁴ − 1 keep every bit.
 
 import FoundationEssentials
 import StrictJSON

@@ -8,7 +8,8 @@
 
 import PixelCNNKernels
 
-/// The state of one pixel for each image of a batch. Owned by one thread.
+/// The state of one pixel for each image of a batch. Owned by a session, whose helper thread may
+/// begin the next pixel of a lent image.
 final class HorizontalStack {
     private let engine: Engine  // keeps what `weights` points to
     private let weights: PackedWeights

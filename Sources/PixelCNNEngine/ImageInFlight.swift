@@ -20,7 +20,7 @@ final class ImageInFlight {
     private var values: [UInt16]  // (C, H, W): drawn so far, or all given
     private var logProbabilities: [Float]  // (C, H, W); empty where values are drawn
     private let mask: [Bool]  // (H, W): pixels that are given; empty where none are but whole first rows
-    private let givenRows: Int  // given as a whole, from the top
+    private let prefillRows: Int  // given as a whole, from the top
     private let drawnRows: Int  // all pixels from this row on are given
 
     /// An image at its first pixel; `chain` hashes its rows where somebody wants to know them by.
@@ -43,10 +43,10 @@ final class ImageInFlight {
         precondition(values.count == count && values.allSatisfy { $0 < colors })
         if let given = task.given { precondition((given.height, given.width) == (task.height, task.width)) }
         mask = task.given?.mask ?? []
-        givenRows = task.given?.firstRows ?? 0
+        prefillRows = task.given?.firstRows ?? 0
         drawnRows = task.given?.drawnRows ?? task.height
         prefix = RowPrefix(width: task.width, label: task.label, chain: chain ?? RowPrefix.siphash)
-        for _ in 0..<givenRows { prefix.append(rowOf: values, height: task.height) }
+        for _ in 0..<prefillRows { prefix.append(rowOf: values, height: task.height) }
     }
 
     var width: Int { task.width }
@@ -61,7 +61,7 @@ final class ImageInFlight {
     var isComplete: Bool { row == task.height }
 
     /// Whether the current row is given as a whole, so that none of its values is drawn or scored.
-    var isGivenRow: Bool { column == 0 && row < givenRows }
+    var isPrefillRow: Bool { column == 0 && row < prefillRows }
 
     /// Whether the current pixel is given.
     var isGivenPixel: Bool { !mask.isEmpty && mask[pixel] }
@@ -70,7 +70,7 @@ final class ImageInFlight {
     var isRestGiven: Bool { row >= drawnRows && !isComplete }
 
     /// Whether the image stands below the last of its given rows.
-    var isBelowGivenRows: Bool { column == 0 && row == givenRows }
+    var isBelowPrefill: Bool { column == 0 && row == prefillRows }
 
     /// Whether values are drawn.
     var isDrawn: Bool { if case .sample = task.source { true } else { false } }

@@ -72,12 +72,6 @@ package struct SamplingParameters: Sendable, Equatable {
         self.topK = topK
         self.topP = topP
     }
-
-    /// Whether every parameter is in its range, for a model of `colors` values per channel.
-    package func isValid(colors: Int) -> Bool {
-        (temperature == 0 || (0.01...100).contains(temperature))
-            && (topK.map { (1...colors).contains($0) } ?? true) && (topP.map { $0 > 0 && $0 <= 1 } ?? true)
-    }
 }
 
 // MARK: - Given pixels

@@ -2,10 +2,11 @@
 // ever read again, so the size does not depend on the image's height: about 1 MB for the published network at 32
 // columns.
 //
-// Who touches a row cache: the vertical stack and prefill write rows and the horizontal stack's accumulators, the
-// session writes pixels and `in_conv`'s features, the horizontal stack reads. All of them run on the session's thread,
-// except for the vertical stack of the session's helper thread while the image is lent to it. Nobody else sees a
-// pointer: the prefix cache copies checkpoints in and out, the pool holds caches without an image.
+// Who touches a row cache: the vertical stack and prefill write rows and the horizontal stack's accumulators; the
+// session and prefill write pixels and `in_conv`'s features; the horizontal stack reads. All of them run on the
+// session's thread, except while an image is lent to the session's helper thread: its vertical stack then writes the
+// next row, and the horizontal stack's left taps are read there. Nobody else sees a pointer: the prefix cache copies
+// checkpoints in and out, the pool holds caches without an image.
 
 import Foundation
 import PixelCNNKernels

@@ -84,7 +84,7 @@ package final class SamplingSession {
         let image = ImageInFlight(
             task: task, tag: tag, cache: rowCaches.take(RowCache.Layout(engine.sizes, width: task.width)),
             chain: prefixCache?.chain)
-        if image.isGivenRow {
+        if image.isPrefillRow {
             prefill.reserve(width: task.width)
             prefilling.append(image)
         } else {
@@ -214,7 +214,7 @@ package final class SamplingSession {
         reportRow(above: image)
         if let prefixCache, image.isDrawn, !image.isComplete {
             image.extendPrefix()
-            if image.row.isMultiple(of: rowsBetweenCheckpoints) || image.isBelowGivenRows {
+            if image.row.isMultiple(of: rowsBetweenCheckpoints) || image.isBelowPrefill {
                 prefixCache.store(image.prefix, rows: image.row, from: image.cache)
             }
         }
@@ -240,14 +240,14 @@ package final class SamplingSession {
         let image = prefilling[place]
         if image.isRestGiven {
             completeRest(of: image)
-        } else if image.isGivenRow {
+        } else if image.isPrefillRow {
             if let first = prefilling.first(where: { $0.prefix.isSame(as: image.prefix) }), first !== image {
                 return true
             }
             if !image.isStarted { start(image) }
-            if image.isGivenRow {
+            if image.isPrefillRow {
                 guard prefillPiece(of: image) else { return false }
-                if image.isGivenRow { return true }
+                if image.isPrefillRow { return true }
             }
             share(image)
         }

@@ -1,6 +1,6 @@
 // Where callers and workers meet: what waits, what is in flight, who has ended. One lock guards it all. A worker takes
 // it only when a counter, which it reads between two pieces of work, says that something has changed. Status and
-// refusals take no lock: they come from counts beside it.
+// rejections take no lock: they come from counts beside it.
 
 import Foundation
 import PixelCNNEngine
@@ -172,12 +172,14 @@ final class JobQueue: @unchecked Sendable {
 
     private var busySeconds: Double { counters.reduce(0) { $0 + $1.busySeconds } }
 
-    /// How long it should take until all that waits now has been taken up, by the speed so far: 1 … 60 seconds.
+    /// How long it should take until all that waits now has been taken up, by the speed so far.
     private func secondsToDrain(_ queued: Int) -> Int {
+        let bounds = SchedulerError.retryAfterSeconds
         let completed = counts.status.imagesCompleted
-        guard completed > 0 else { return 1 }
+        guard completed > 0 else { return bounds.lowerBound }
         let secondsPerImage = busySeconds / Double(completed) / Double(threads)
-        return min(max(Int((Double(queued) * secondsPerImage).rounded(.up)), 1), 60)
+        let seconds = Int((Double(queued) * secondsPerImage).rounded(.up))
+        return min(max(seconds, bounds.lowerBound), bounds.upperBound)
     }
 }
 

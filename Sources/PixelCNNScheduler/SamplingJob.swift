@@ -76,6 +76,9 @@ package struct ScoringJob: Sendable {
 
 /// Why a job was not done.
 package enum SchedulerError: Error, Equatable {
+    /// How long a caller is sent away for, in seconds.
+    package static let retryAfterSeconds = 1...60
+
     /// The queue has no room for the job's images now; it should have in about that time.
     case queueFull(retryAfterSeconds: Int)
     /// The job's deadline passed before all its images were complete.

@@ -1,5 +1,5 @@
 // What the scheduler is doing. Reading it does not take the queue's lock: a worker that holds it runs at low priority
-// and may lose its core meanwhile, and status and refusals are wanted at once, above all under load.
+// and may lose its core meanwhile, and status and rejections are wanted at once, above all under load.
 
 import PixelCNNEngine
 import Synchronization

@@ -72,8 +72,8 @@ final class Worker {
 
     // MARK: - Between pieces
 
-    /// Drops images that nobody wants any more, and takes up one new image, not more: its memory alone takes half a
-    /// millisecond.
+    /// Drops images that nobody wants any more, and takes up one new image, not more: where no row
+    /// cache lies ready, its memory alone takes a quarter of a millisecond.
     private func poll() {
         changes = queue.changes  // read first: what changes meanwhile is seen by the next poll
         let unwanted = images.filter { $0.value.job.isEnded }
@@ -214,13 +214,13 @@ struct ComputeThread: Sendable {
     }
 }
 
-/// When a worker last moved, for a watchdog. Written by the worker, read by anybody. A beat is one store, so it costs a
-/// step nothing that could be measured.
+/// When a worker last moved, for a watchdog. Written by the worker, read by anybody. A beat is one store, so it costs
+/// nothing that could be measured.
 final class Heartbeat: Sendable {
     /// Nanoseconds of a clock that stands still while the machine sleeps; 0 while there is nothing to do.
     private let lastBeat = Atomic<UInt64>(0)
 
-    /// A step begins.
+    /// A piece of a step begins.
     func beat() { lastBeat.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed) }
 
     /// There is nothing to do.

@@ -14,15 +14,15 @@ extension Request {
     func wholeBody(limit: Int, memory: RequestMemory) async throws -> [UInt8] {
         let limit = min(limit, memory.limit / MemoryNeed.body(1))
         // The rest of the body would have to be read to find the next request behind it.
-        let refusal = ProblemResponse(
+        let rejection = ProblemResponse(
             .contentTooLarge, "the body is too large; allowed are \(limit) bytes", headers: [.connection: "close"])
         let announced = headers[.contentLength].flatMap { Int($0) } ?? 0
-        guard announced <= limit else { throw refusal }
+        guard announced <= limit else { throw rejection }
         var bytes: [UInt8] = []
         var held = 0
         for try await piece in body {
             let count = bytes.count + piece.readableBytes
-            guard count <= limit else { throw refusal }
+            guard count <= limit else { throw rejection }
             if count > held {
                 // What has come counts, not what is announced: whoever sends nothing must not keep others out.
                 held = max(count, min(2 * held, announced))

@@ -117,7 +117,7 @@ final class Connection: ChannelDuplexHandler, RemovableChannelHandler {
                 context.fireChannelRead(data)
             case .refuse(let seconds):
                 guard let route else { preconditionFailure("only requests for images are refused") }
-                let (response, body) = shedding.refusal(
+                let (response, body) = shedding.rejection(
                     of: head, for: route, client.peer, served, retryAfterSeconds: seconds)
                 context.write(wrapOutboundOut(.head(response)), promise: nil)
                 context.write(wrapOutboundOut(.body(body)), promise: nil)

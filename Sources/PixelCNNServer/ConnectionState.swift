@@ -2,10 +2,11 @@
 // which problem a malformed request has, whom to hang up on and when, and when a response is the last. A value without
 // I/O: events and the time come in as calls, what to do goes out as their results, and Connection does it.
 //
-// HTTP/1.1 responds in the order of requests, and one count carries most rules: `unanswered`, the requests that were
-// forwarded and whose response has not ended. Only a connection that owes no response may be written to out of turn
-// (100 Continue, a refusal), and only a client that is owed none, or is still sending the one request that is, can be
-// too slow. A client that has ended its own side (a half-close) is still owed its responses, so it changes nothing.
+// HTTP/1.1 responds in the order of requests, and one count carries most rules: `pendingResponses`, the requests that
+// were forwarded and whose response has not ended. Only a connection that owes no response may be written to out of
+// turn (100 Continue, a rejection), and only a client that is owed none, or is still sending the one request that is,
+// can be too slow. A client that has ended its own side (a half-close) is still owed its responses, so it changes
+// nothing.
 
 struct ConnectionState {
     typealias Instant = ContinuousClock.Instant
@@ -55,7 +56,7 @@ struct ConnectionState {
     /// How long a client may send nothing while something is expected of it, or take nothing.
     private let timeout: Duration
     private var incoming: Incoming?
-    private var unanswered = 0
+    private var pendingResponses = 0
     private var lastActivity: Instant
     private var isDraining = false
     private var malformation: Malformation?
@@ -86,23 +87,24 @@ struct ConnectionState {
         case forward
         /// Write 100 Continue, then forward.
         case inviteAndForward
-        /// Write the refusal; nothing of the request is forwarded.
+        /// Write the rejection; nothing of the request is forwarded.
         case refuse(retryAfterSeconds: Int)
     }
 
     /// A head has come.
     ///
     /// - Parameters:
-    ///   - canWrite: whether the client takes what is written. Were it refused all the same, refusals would pile up.
+    ///   - canWrite: whether the client takes what is written. Were it refused all the same, rejections would pile up.
     ///   - secondsUntilRoom: when to retry; nil where the queue has room. Called only where it matters.
     mutating func readHead(
         _ head: Head, canWrite: Bool, at now: Instant, secondsUntilRoom: () -> Int?
     ) -> HeadAction {
         isNew = false
         lastActivity = now
-        // 1. Load shedding: before the router, its tasks and the body, a refusal costs a fraction. Whoever wants the
+        // 1. Load shedding: before the router, its tasks and the body, a rejection costs a fraction. Whoever wants the
         //    connection closed, or sends a body too large, gets that from behind the router.
-        if unanswered == 0, canWrite, head.isForImages, !head.closesConnection, head.contentLength <= head.bodyLimit,
+        if pendingResponses == 0, canWrite, head.isForImages, !head.closesConnection,
+            head.contentLength <= head.bodyLimit,
             let seconds = secondsUntilRoom()
         {
             incoming = makeIncoming(head, isRefused: true, at: now)
@@ -110,9 +112,9 @@ struct ConnectionState {
         }
         // 2. Invitation: a body announced too long gets none, its response is 413; and in the middle of another
         //    response an interim one would corrupt it.
-        let isInvited = unanswered == 0 && head.expectsContinue && head.contentLength <= head.bodyLimit
+        let isInvited = pendingResponses == 0 && head.expectsContinue && head.contentLength <= head.bodyLimit
         // 3. From here on the connection owes a response.
-        unanswered += 1
+        pendingResponses += 1
         incoming = makeIncoming(head, isRefused: false, at: now)
         return isInvited ? .inviteAndForward : .forward
     }
@@ -137,7 +139,7 @@ struct ConnectionState {
         guard var request = incoming else { return .forward }
         defer { incoming = request }
         request.bytes += bytes
-        guard unanswered == 0 else { return .forward }
+        guard pendingResponses == 0 else { return .forward }
         request.discarded += bytes
         // A whole body, at least: who sends one may not look for a response before its end.
         if request.discarded > max(request.bodyLimit, Self.leastDiscarded) { return .close }
@@ -157,7 +159,7 @@ struct ConnectionState {
         defer { incoming = nil }
         guard let request = incoming else { return .forward }
         if request.isRefused { return .discard }
-        return request.isForImages && unanswered == 1 ? .admitAndForward : .forward
+        return request.isForImages && pendingResponses == 1 ? .admitAndForward : .forward
     }
 
     /// The parser has refused what came. Whoever awaits a request learns of it and writes a bare 400.
@@ -199,16 +201,16 @@ struct ConnectionState {
     /// A response has ended. The request is out of the queue, however it ended.
     mutating func writeEnd(at now: Instant) -> ResponseEndAction {
         // What the parser refused may not have been counted as a request.
-        unanswered = max(0, unanswered - 1)
+        pendingResponses = max(0, pendingResponses - 1)
         lastActivity = now
-        if unanswered == 1, var request = incoming {
+        if pendingResponses == 1, var request = incoming {
             // Behind its predecessor little of this request was read, if anything: it counts from here.
             request.start = now
             request.bytes = 0
             request.nextCheck = now + timeout
             incoming = request
         }
-        if isDraining, unanswered == 0 { return .close }
+        if isDraining, pendingResponses == 0 { return .close }
         return isLastResponse ? .closeSoon : .keepOpen
     }
 
@@ -231,7 +233,7 @@ struct ConnectionState {
     /// The server drains: whether to close at once. A response that is owed is written first.
     mutating func drain() -> Bool {
         isDraining = true
-        return unanswered == 0
+        return pendingResponses == 0
     }
 
     // MARK: - Time
@@ -267,7 +269,7 @@ struct ConnectionState {
     }
 
     /// Whether it is the client's turn. Behind a request that is being computed nothing is read, so then it is not.
-    private var isClientsTurn: Bool { incoming == nil ? unanswered == 0 : unanswered <= 1 }
+    private var isClientsTurn: Bool { incoming == nil ? pendingResponses == 0 : pendingResponses <= 1 }
 
     private var idleDeadline: Instant? { isClientsTurn && untaken == 0 ? lastActivity + timeout : nil }
 

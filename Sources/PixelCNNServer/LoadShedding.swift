@@ -1,5 +1,5 @@
 // Refuses requests for images at their heads while the queue is full, before the router, its tasks and the body: a
-// flood then costs a fraction of what it would cost behind them, and refusals come at once. What is let through may
+// flood then costs a fraction of what it would cost behind them, and rejections come at once. What is let through may
 // still be refused by the queue itself. Shared by all connections; responses are made once for each number of seconds.
 
 import HTTPTypes
@@ -9,7 +9,7 @@ import PixelCNNScheduler
 import Synchronization
 
 final class LoadShedding: Sendable {
-    private struct Refusal {
+    private struct Rejection {
         let head: HTTPResponse
         let body: ByteBuffer
 
@@ -22,18 +22,16 @@ final class LoadShedding: Sendable {
         }
     }
 
-    private static let maximumSeconds = 60
-
     private let state: ServerState
     private let log: RequestLog
-    private let refusals: [Refusal]  // by seconds
+    private let rejections: [Rejection]  // by seconds, from the least on
     /// Requests that were let through, whole, and have not come to the queue yet: they will be there first.
     private let onTheirWay = Atomic<Int>(0)
 
     init(_ state: ServerState, _ log: RequestLog) {
         self.state = state
         self.log = log
-        refusals = (0...Self.maximumSeconds).map(Refusal.init)
+        rejections = SchedulerError.retryAfterSeconds.map(Rejection.init)
     }
 
     /// When to retry, nil where there is room for one image more.
@@ -47,18 +45,19 @@ final class LoadShedding: Sendable {
     }
 
     /// The response to a request that there is no room for; counted and logged.
-    func refusal(
+    func rejection(
         of request: HTTPRequest, for route: Route, _ peer: PeerCredentials?, _ served: ServedModel,
         retryAfterSeconds seconds: Int
     ) -> (HTTPResponse, ByteBuffer) {
         let start = state.metrics.requestBegan()
-        let refusal = refusals[min(max(seconds, 0), Self.maximumSeconds)]
+        let bounds = SchedulerError.retryAfterSeconds
+        let rejection = rejections[min(max(seconds, bounds.lowerBound), bounds.upperBound) - bounds.lowerBound]
         let record = RequestRecord(requestID: RequestID.of(request.headerFields), peer: peer)
-        var head = refusal.head
+        var head = rejection.head
         ResponseHeaders.add(to: &head.headerFields, served.model, requestID: record.requestID)
         log.log(request.method, route.path, record, status: head.status.code, since: start)
         state.metrics.requestEnded(path: route.path, status: head.status.code, since: start)
-        return (head, refusal.body)
+        return (head, rejection.body)
     }
 
     fileprivate func count(_ requests: Int) { onTheirWay.wrappingAdd(requests, ordering: .relaxed) }

@@ -20,7 +20,7 @@ struct ProblemResponse: Error {
         self.headers = headers
     }
 
-    /// A refusal that is worth repeating after a while.
+    /// A rejection that is worth repeating after a while.
     static func busy(_ status: HTTPResponse.Status, _ detail: String, retryAfterSeconds: Int) -> ProblemResponse {
         .init(status, detail, headers: [.retryAfter: "\(max(1, retryAfterSeconds))"])
     }

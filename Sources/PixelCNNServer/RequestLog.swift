@@ -1,7 +1,7 @@
 // One line per request, once its response has been written or given up: who sent it, for what, and how it went. What is
 // recorded of a request for samples is enough to draw the same images again (docs/SERVICE.md). Probes are logged at
-// debug level. Refusals because there is no room come by the thousand when they come at all: one per second is logged,
-// and says how many were not.
+// debug level. Rejections because there is no room come by the thousand when they come at all: one per second is
+// logged, and says how many were not.
 
 import HTTPTypes
 import Logging
@@ -10,16 +10,16 @@ import PixelCNNScheduler
 import Synchronization
 
 final class RequestLog: Sendable {
-    /// From one refusal that is logged to the next.
-    private static let refusalInterval = Duration.seconds(1)
+    /// From one rejection that is logged to the next.
+    private static let rejectionInterval = Duration.seconds(1)
 
-    private struct Refusals {
+    private struct Rejections {
         var lastLogged: ContinuousClock.Instant?
         var suppressed = 0
     }
 
     private let logger: Logger
-    private let refusals = Mutex(Refusals())
+    private let rejections = Mutex(Rejections())
 
     init(_ logger: Logger) {
         self.logger = logger
@@ -44,15 +44,15 @@ final class RequestLog: Sendable {
         logger.log(level: level, "\(method) \(path) \(status)", metadata: metadata)
     }
 
-    /// How many refusals were not logged since the last that was; nil where this one is not either.
+    /// How many rejections were not logged since the last that was; nil where this one is not either.
     private func suppressedRefusals(at now: ContinuousClock.Instant) -> Int? {
-        refusals.withLock { refusals in
-            if let last = refusals.lastLogged, now - last < Self.refusalInterval {
-                refusals.suppressed += 1
+        rejections.withLock { rejections in
+            if let last = rejections.lastLogged, now - last < Self.rejectionInterval {
+                rejections.suppressed += 1
                 return nil
             }
-            defer { refusals = Refusals(lastLogged: now) }
-            return refusals.suppressed
+            defer { rejections = Rejections(lastLogged: now) }
+            return rejections.suppressed
         }
     }
 }

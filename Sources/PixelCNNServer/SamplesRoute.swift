@@ -109,8 +109,7 @@ struct SamplesRoute {
     private func origin(of job: SamplingJob) -> SampledImages.Origin {
         .init(
             seed: job.seed, firstIndex: job.firstIndex, labels: job.label.map { [$0] } ?? [],
-            model: model.sha256, precision: model.precision,
-            software: "pixelcnnd \(model.version)")
+            model: model.sha256, precision: model.precision, version: model.version)
     }
 
     private func encoder(for request: SampleRequest, job: SamplingJob) -> SampleEventEncoder {

@@ -67,7 +67,7 @@ package final class ServerMetrics: Sendable {
     /// A job has waited this long for its first image to be taken up.
     package func jobStarted(queueSeconds: Double) { queueTime.recordSeconds(queueSeconds) }
 
-    /// Made once each: to look them up by their labels takes a twentieth of a refusal's time.
+    /// Made once each: to look them up by their labels takes a twentieth of a rejection's time.
     private func series(route: String, status: Int) -> (Counter, Timer) {
         routes.withLock { routes in
             let timer =

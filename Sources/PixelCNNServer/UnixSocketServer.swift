@@ -48,8 +48,8 @@ package struct UnixSocketServer: Service {
     ///   - onDrainTimeout: called where the shutdown takes longer than `drainTimeout`; it ends all jobs, and a little
     ///     later all connections are closed.
     package init(
-        socket: ListeningSocket, state: ServerState, clientTimeout: Duration = .seconds(60),
-        drainTimeout: Duration = .seconds(30), logger: Logger, onReady: @Sendable @escaping () -> Void = {},
+        socket: ListeningSocket, state: ServerState, clientTimeout: Duration,
+        drainTimeout: Duration, logger: Logger, onReady: @Sendable @escaping () -> Void = {},
         onDraining: @Sendable @escaping () -> Void = {}, onDrainTimeout: @Sendable @escaping () async -> Void = {}
     ) {
         self.socket = socket

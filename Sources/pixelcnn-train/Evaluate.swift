@@ -34,12 +34,7 @@ struct Evaluate: ParsableCommand {
 
     @OptionGroup var labels: LabelOptions
 
-    @Option(parsing: .unconditional, help: "Threads that compute (default: as many as there are processors).")
-    var threads: Int?
-
-    mutating func validate() throws {
-        guard threads ?? 1 > 0 else { throw ValidationError("--threads is \(threads ?? 0); it must be 1 or more") }
-    }
+    @OptionGroup var threads: ThreadOptions
 
     func run() throws {
         try Console.reporting {
@@ -60,7 +55,7 @@ struct Evaluate: ParsableCommand {
                 try images.number(as: loaded)
             }
             Console.warnOfValues(images, colors: size.colors, in: data)
-            let evaluator = Evaluator(model: loaded, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+            let evaluator = Evaluator(model: loaded, threads: threads.count)
             show(evaluator.evaluate(images.quantised(to: size.colors)), of: images, classes: loaded.labelNames)
         }
     }

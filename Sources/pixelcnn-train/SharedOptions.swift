@@ -1,6 +1,7 @@
-// Options that several commands have: the size of the images, and where their classes are.
+// Options that several commands have: the size of the images, where their classes are, and threads.
 
 import ArgumentParser
+import Foundation
 import PixelCNNModel
 import PixelCNNTraining
 
@@ -59,4 +60,15 @@ struct LabelOptions: ParsableArguments {
     var labelNames: String?
 
     var files: LabelFiles { LabelFiles(labels: labels, names: labelNames) }
+}
+
+struct ThreadOptions: ParsableArguments {
+    @Option(parsing: .unconditional, help: "Threads that compute (default: as many as there are processors).")
+    var threads: Int?
+
+    var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+
+    mutating func validate() throws {
+        guard threads ?? 1 > 0 else { throw ValidationError("--threads is \(threads ?? 0); it must be 1 or more") }
+    }
 }

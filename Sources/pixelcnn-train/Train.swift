@@ -36,8 +36,7 @@ struct Train: ParsableCommand {
     @Flag(help: "Continue from the checkpoint beside the output.")
     var resume = false
 
-    @Option(parsing: .unconditional, help: "Threads that compute (default: as many as there are processors).")
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Option(
         parsing: .unconditional,
@@ -65,9 +64,7 @@ struct Train: ParsableCommand {
         if !isLabelled, (data.labels.labels, data.labels.labelNames, data.testLabels) != (nil, nil, nil) {
             throw ValidationError("--labels, --label-names and --test-labels go with --conditional or --balance")
         }
-        for (name, value) in [("--threads", threads), ("--memory", memory)] {
-            guard value ?? 1 > 0 else { throw ValidationError("\(name) is \(value ?? 0); it must be 1 or more") }
-        }
+        guard memory ?? 1 > 0 else { throw ValidationError("--memory is \(memory ?? 0); it must be 1 or more") }
         guard (0...1024).contains(samples) else {
             throw ValidationError("--samples is \(samples); it must be 0 to 1024")
         }
@@ -100,7 +97,7 @@ struct Train: ParsableCommand {
             let colors = model.hyperparameters.colors
             Console.warnOfValues(images.train, colors: colors, in: data.name)
             let trainer = try Trainer(
-                model: model, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+                model: model, threads: threads.count,
                 memory: memory.map { $0 << 20 } ?? .max)
             let run = try TrainingRun(
                 learning.settings, trainer: trainer, train: images.train.quantised(to: colors),

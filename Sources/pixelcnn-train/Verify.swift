@@ -59,15 +59,13 @@ struct Verify: ParsableCommand {
 
     @OptionGroup var size: ImageSizeOptions
 
-    @Option(parsing: .unconditional, help: "Threads that compute (default: as many as there are processors).")
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     /// What random images are made of.
     private static let seed: UInt64 = 1
 
     mutating func validate() throws {
         guard count > 0 else { throw ValidationError("--count is \(count); it must be 1 or more") }
-        guard threads ?? 1 > 0 else { throw ValidationError("--threads is \(threads ?? 0); it must be 1 or more") }
         if images != nil, size.height != nil || size.width != nil {
             throw ValidationError("--height and --width are for random images; those of a file have a size")
         }
@@ -182,7 +180,7 @@ extension Verify {
     /// Each image's difference, a thread per image.
     private func compare(_ images: VerifiedImages, _ comparison: EngineComparison) -> [EngineComparison.Difference] {
         let count = images.values.count
-        let threads = min(threads ?? ProcessInfo.processInfo.activeProcessorCount, count)
+        let threads = min(threads.count, count)
         let next = Atomic<Int>(0)
         let done = Mutex<(differences: [EngineComparison.Difference?], count: Int)>(
             (Array(repeating: nil, count: count), 0))

@@ -111,7 +111,7 @@ struct SampleRun: Sendable {
         guard format == .png else { return }
         let origin = SampledImages.Origin(
             seed: seed, firstIndex: request.firstIndex, labels: classes.compactMap { $0 },
-            model: model.sha256, precision: model.precision, software: "pixelcnnd \(model.version)")
+            model: model.sha256, precision: model.precision, version: model.version)
         // One row per class.
         let columns = request.columns ?? (classes.count > 1 ? request.n : nil)
         do {

@@ -128,7 +128,7 @@ struct ShardedRun: Sendable {
                 let shard = shards[number]
                 let origin = SampledImages.Origin(
                     seed: seed, firstIndex: shard.firstIndex, labels: [shard.label].compactMap { $0 },
-                    model: model.sha256, precision: model.precision, software: "pixelcnnd \(model.version)")
+                    model: model.sha256, precision: model.precision, version: model.version)
                 writer = (number, try ShardWriter(shard, shape, origin))
             }
             try writer?.1.write(values)

@@ -163,7 +163,7 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
                     while sent < 4096, stream.send(chunk) { sent += 1 }
                     return (sent, stream.receiveAll())
                 }
-                // Far from the end of our patience, which would be 4 GB.
+                // Far from the end of the time limit, which would be 4 GB.
                 #expect(sent < 200)
                 #expect(Self.status(of: response) == 413, "\(response.prefix(300))")
                 #expect(response.lowercased().contains("connection: close"))

@@ -10,10 +10,10 @@ final class ByteStream: @unchecked Sendable {
     /// `errno` of the last failure to send.
     private(set) var sendError: CInt = 0
 
-    /// Connects; reads and writes give up when patience is at its end.
+    /// Connects; reads and writes give up when the time limit is at its end.
     init(_ path: String) throws {
         self.descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        var limit = timeval(tv_sec: Int(patience.components.seconds), tv_usec: 0)
+        var limit = timeval(tv_sec: Int(testTimeout.components.seconds), tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(self.descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
@@ -59,7 +59,7 @@ final class ByteStream: @unchecked Sendable {
     /// Ends our side only.
     func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
-    /// What has come next; nothing once the other side has closed or reset, or where patience is at its end.
+    /// What has come next; nothing once the other side has closed or reset, or where the time limit is at its end.
     func receive() -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let count = recv(descriptor, &buffer, buffer.count, 0)

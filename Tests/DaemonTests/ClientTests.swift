@@ -22,10 +22,10 @@ import Testing
                 #expect(result.errors.contains("3 images of seed 18446744073709551615"))
                 // As a person types it: curl's own Content-Type.
                 let json = "{\"n\":3,\"seed\":18446744073709551615,\"columns\":2,\(self.sizeFields)}"
-                let answer = try await Curl.send(
+                let response = try await Curl.send(
                     Endpoint.samples, socket: daemon.socket, ["-d", json, "-H", "Accept: \(type)"])
-                #expect(answer.status == 200)
-                #expect(try bytes(ofFile: output) == answer.body)
+                #expect(response.status == 200)
+                #expect(try bytes(ofFile: output) == response.body)
             }
         }
     }
@@ -221,7 +221,7 @@ import Testing
         }
     }
 
-    @Test func manyClientsAtOnceAreAllAnswered() async throws {
+    @Test func manyClientsAtOnceAreAllServed() async throws {
         try await RunningDaemon.run { daemon in
             try await withThrowingTaskGroup(of: Int32.self) { group in
                 for _ in 0..<16 {

@@ -98,17 +98,17 @@ import Testing
     @Test func limitsAreToldAndHeld() async throws {
         let limits = ["--max-images", "5", "--max-side", "20", "--max-values", "6000", "--max-body", "3000"]
         try await RunningDaemon.run(limits) { daemon in
-            let told = RequestLimits(
+            let reported = RequestLimits(
                 maximumImages: 5, maximumSide: 20, maximumValues: 6000, maximumBodyBytes: 3000)
             let limits = try await daemon.describeModel().limits
-            #expect(limits == told)
+            #expect(limits == reported)
             for (json, status) in [
                 ("{\"n\":5}", 200), ("{\"n\":6}", 422), ("{\"height\":21}", 422),
                 ("{\"n\":5,\"height\":20,\"width\":20}", 200), ("{\"n\":5,\"height\":20,\"width\":21}", 422),
                 ("{\"n\":1\(String(repeating: " ", count: 3000))}", 413),
             ] {
-                let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: json)
-                #expect(answer.status == status, "\(json)")
+                let response = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: json)
+                #expect(response.status == status, "\(json)")
             }
         }
     }
@@ -120,13 +120,13 @@ import Testing
                 environment: ["PIXELCNN_SOCKET": daemon.socket])
             #expect(await eventually { await daemon.status()?.imagesQueued ?? 0 > 0 })
             let long = "{\"n\":1\(String(repeating: " ", count: 3000))}"
-            // What the head says is answered by it; what the body says is not read while there is no room.
+            // What the head says is decided by it; what the body says is not read while there is no room.
             for (json, status) in [("{}", 429), ("{\"n\":0}", 429), (long, 413)] {
                 for accept in ["image/png", "text/event-stream"] {
-                    let answer = try await Curl.send(
+                    let response = try await Curl.send(
                         Endpoint.samples, socket: daemon.socket, ["-H", "Accept: \(accept)"], json: json)
-                    #expect(answer.status == status)
-                    if status == 429 { #expect((Int(answer.headers["retry-after"] ?? "") ?? 0) > 0) }
+                    #expect(response.status == status)
+                    if status == 429 { #expect((Int(response.headers["retry-after"] ?? "") ?? 0) > 0) }
                 }
             }
             #expect(await daemon.status()?.imagesQueued ?? 0 > 0)
@@ -146,7 +146,7 @@ import Testing
                 "/bin/sh",
                 [
                     "-c",
-                    "yes | curl -s --max-time \(patience.components.seconds) --unix-socket \(daemon.socket) "
+                    "yes | curl -s --max-time \(testTimeout.components.seconds) --unix-socket \(daemon.socket) "
                         + "-H 'Content-Type: application/json' -H 'Expect:' -X POST -T - -w '%{http_code}' "
                         + "-o /dev/null http://x/v1/samples",
                 ])

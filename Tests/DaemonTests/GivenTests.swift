@@ -1,5 +1,5 @@
 // Pictures completed by a real daemon: what is given stays, the rest is the seed's, and neither the cache, nor other
-// requests, nor a reload, nor the way of asking changes a byte.
+// requests, nor a reload, nor the way of sending changes a byte.
 
 import Foundation
 import ImageFormats
@@ -124,8 +124,8 @@ import Testing
         }
     }
 
-    /// Rows that are known are told of as drawn ones are.
-    @Test func anEventStreamTellsOfGivenRowsToo() async throws {
+    /// Rows that are known are reported of as drawn ones are.
+    @Test func anEventStreamReportsPrefilledRowsToo() async throws {
         try await RunningDaemon.run { daemon in
             for kept in ["\"rows\":5", maskField, "\"rows\":8"] {
                 let plain = try await draw(daemon, request(kept, "\"n\":3,\"seed\":6"))
@@ -134,18 +134,18 @@ import Testing
                     json: request(kept, "\"n\":3,\"seed\":6,\"stream_rows\":true"))
                 var parser = ServerSentEventParser()
                 let events = try parser.events(in: response.body)
-                var told = [UInt8](repeating: 0, count: plain.count)
+                var reported = [UInt8](repeating: 0, count: plain.count)
                 var rows = 0
                 for event in events where event.name == SampleEventName.row {
                     let row = try JSONCoding.decode(RowEvent.self, from: event.data)
                     let values = Array(row.values)
                     for (i, value) in values.enumerated() {
                         let channel = Int(row.index) * 3 + i / Self.width
-                        told[(channel * Self.height + row.row) * Self.width + i % Self.width] = value
+                        reported[(channel * Self.height + row.row) * Self.width + i % Self.width] = value
                     }
                     rows += 1
                 }
-                #expect(rows == 3 * Self.height && told == plain)
+                #expect(rows == 3 * Self.height && reported == plain)
                 #expect(events.count { $0.name == SampleEventName.image } == 3)
                 #expect(events.last?.name == SampleEventName.done)
             }

@@ -69,14 +69,14 @@ private final class Flag: Sendable {
         self.socket = self.directory.file("i.sock")
     }
 
-    private func isAnswered() async -> Bool {
+    private func isServed() async -> Bool {
         (try? await Curl.send(Endpoint.samples, socket: socket, json: "{}").status) == 200
     }
 
     @Test func itIsServedBeforeAnyOptionAndLeftInPlace() async throws {
         let other = directory.file("option.sock")
         let activation = try Activation.start("listening", self.socket, ["--socket", other])
-        #expect(await eventually { await isAnswered() })
+        #expect(await eventually { await isServed() })
         #expect(!FileManager.default.fileExists(atPath: other))
         #expect(!FileManager.default.fileExists(atPath: self.socket + ".lock"))
         activation.signal(SIGTERM)
@@ -89,14 +89,14 @@ private final class Flag: Sendable {
 
     @Test func restartsLoseNoConnection() async throws {
         let activation = try Activation.start("listening", socket)
-        #expect(await eventually { await self.isAnswered() })
+        #expect(await eventually { await self.isServed() })
         let isOver = Flag()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<3 {
                 group.addTask {
                     repeat {
-                        let isAnswered = await self.isAnswered()
-                        #expect(isAnswered, "\(activation.errors)")
+                        let isServed = await self.isServed()
+                        #expect(isServed, "\(activation.errors)")
                     } while !isOver.value.load(ordering: .relaxed)
                 }
             }

@@ -1,4 +1,4 @@
-// What clients can make a daemon hold, as its own process tells: bodies that never end and responses that nobody reads
+// What clients can make a daemon hold, as its own process says: bodies that never end and responses that nobody reads
 // fill the memory for requests and no more; the others are refused, and all of it is free again when they are gone.
 
 import Foundation

@@ -10,11 +10,11 @@ import Testing
 struct MetricsTests {
     /// The samples by type, name and labels.
     private func scrape(_ daemon: RunningDaemon) async throws -> [String: Double] {
-        let answer = try await Curl.send(Endpoint.metrics, socket: daemon.socket)
-        #expect(answer.status == 200)
-        #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+        let response = try await Curl.send(Endpoint.metrics, socket: daemon.socket)
+        #expect(response.status == 200)
+        #expect(response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
         var samples: [String: Double] = [:]
-        for line in try PrometheusClient.parse(answer.text) {
+        for line in try PrometheusClient.parse(response.text) {
             let space = try #require(line.lastIndex(of: " "))
             samples[String(line[..<space])] = Double(line[line.index(after: space)...])
         }
@@ -25,13 +25,13 @@ struct MetricsTests {
         try await RunningDaemon.run(["--threads", "2"]) { daemon in
             let before = try await scrape(daemon)
             for _ in 0..<3 {
-                let answer = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{\"n\":5}")
-                #expect(answer.status == 200)
+                let response = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{\"n\":5}")
+                #expect(response.status == 200)
             }
             _ = try await Curl.send(Endpoint.samples, socket: daemon.socket, json: "{\"n\":0}")
             for path in ["/nowhere", "/nowhere/else?x=1"] { _ = try await Curl.send(path, socket: daemon.socket) }
             // A request is counted a moment after its client has the answer, and its connection closed a moment later;
-            // the scrape itself is being answered.
+            // the scrape itself is being served.
             var after: [String: Double] = [:]
             #expect(
                 await eventually {
@@ -52,7 +52,7 @@ struct MetricsTests {
             #expect(growth("counter pixelcnnd_image_steps_total {}") == 15 * 64)
             #expect((1...15 * 64).contains(growth("counter pixelcnnd_steps_total {}")))
             #expect(growth("counter pixelcnnd_compute_busy_seconds_total {}") > 0)
-            // The images' rows are remembered, and nobody asked for them again.
+            // The images' rows are remembered, and nobody needed them again.
             #expect(growth("gauge pixelcnnd_prefix_cache_bytes {}") > 0)
             #expect(growth("counter pixelcnnd_prefix_cache_hits_total {}") == 0)
             #expect(after["gauge pixelcnnd_prefix_cache_limit_bytes {}"] == Double(256 << 20))

@@ -1,4 +1,4 @@
-// pixelcnn against a daemon whose limits are below what is asked for, or which is busy: parts make the same file,
+// pixelcnn against a daemon whose limits are below what is requested, or which is busy: parts make the same file,
 // waiting is polite and bounded.
 
 import Foundation
@@ -91,12 +91,12 @@ import Testing
             }
             #expect(!FileManager.default.fileExists(atPath: output))
 
-            let patient = try Command(
+            let waiting = try Command(
                 Programs.client, ["sample", "-o", output], environment: ["PIXELCNN_SOCKET": daemon.socket])
-            #expect(await eventually { patient.errors.contains("busy, trying again") })
+            #expect(await eventually { waiting.errors.contains("busy, trying again") })
             large.signal(SIGKILL)
             _ = try await large.wait()
-            let result = try await patient.wait()
+            let result = try await waiting.wait()
             #expect(result.status == 0 && result.errors.contains("wrote 1 image"), "\(result.errors)")
         }
     }

@@ -72,7 +72,7 @@ struct RunningDaemon {
         try await Programs.client(arguments, environment: ["PIXELCNN_SOCKET": socket])
     }
 
-    /// The daemon's counters, nil where it does not answer.
+    /// The daemon's counters, nil where it does not response.
     func status() async -> StatusDescription? {
         guard let body = PlainRequest.get(Endpoint.status, socket: socket) else { return nil }
         return try? JSONCoding.decode(StatusDescription.self, from: body)

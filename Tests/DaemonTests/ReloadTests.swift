@@ -13,7 +13,7 @@ import Testing
         await eventually { daemon.command.errors.ranges(of: text).count >= count }
     }
 
-    private func draw(_ daemon: RunningDaemon, _ json: String) async throws -> CurlAnswer {
+    private func draw(_ daemon: RunningDaemon, _ json: String) async throws -> CurlResponse {
         try await Curl.send(
             Endpoint.samples, socket: daemon.socket, ["-H", "Accept: application/x-npy"], json: json)
     }

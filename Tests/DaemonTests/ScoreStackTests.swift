@@ -22,11 +22,11 @@ import Testing
     }
 
     private func curl(_ daemon: RunningDaemon, _ file: String, _ type: String) async throws -> [UInt8] {
-        let answer = try await Curl.send(
+        let response = try await Curl.send(
             Endpoint.score, socket: daemon.socket,
             ["-H", "Content-Type: \(MediaTypeName.npy)", "-H", "Accept: \(type)", "--data-binary", "@\(file)"])
-        #expect(answer.status == 200, "\(answer.text)")
-        return answer.body
+        #expect(response.status == 200, "\(response.text)")
+        return response.body
     }
 
     @Test(arguments: [[], ["--max-images", "3"], ["--max-values", "600"], ["--max-body", "1024", "--threads", "1"]])
@@ -89,7 +89,7 @@ import Testing
                 daemon.directory.file("some.npy"))
             for (i, name) in [(3, "a.png"), (4, "b/c.PNG")] {
                 let image = SampledImages(values: Array(images.values[i * size..<(i + 1) * size]), shape: images.shape)
-                let origin = SampledImages.Origin(seed: 0, firstIndex: 0, model: "", precision: "", software: "test")
+                let origin = SampledImages.Origin(seed: 0, firstIndex: 0, model: "", precision: "", version: "test")
                 try write(image.png(origin: origin), "\(folder)/\(name)")
             }
             try write(Array("hello".utf8), "\(folder)/notes.txt")

@@ -1,4 +1,4 @@
-// What the daemon tells a service manager: the tests listen where systemd would.
+// What the daemon reports to a service manager: the tests listen where systemd would.
 
 import Foundation
 import PixelCNNAPI
@@ -127,7 +127,7 @@ private final class NotificationSocket: Sendable {
         let hanging = try Command(
             "/usr/bin/curl",
             [
-                "--silent", "--max-time", "\(patience.components.seconds)", "--unix-socket", self.socket, "-H",
+                "--silent", "--max-time", "\(testTimeout.components.seconds)", "--unix-socket", self.socket, "-H",
                 "Content-Type: application/json",
                 "--data", #"{"seed": 3735928559}"#, "http://localhost\(Endpoint.samples)",
             ])

@@ -1,4 +1,4 @@
-// Event streams of a real daemon, by the real curl: what they tell is what the plain call gives, as it comes; and who
+// Event streams of a real daemon, by the real curl: what they report is what the plain call gives, as it comes; and who
 // does not read, or leaves, holds nothing up.
 
 import Foundation

@@ -27,7 +27,7 @@ import Testing
     @Test func aPNGSaysWhereItsImagesComeFrom() throws {
         let shape = SampledImages.Shape(channels: 1, height: 2, width: 2, colors: 256)
         let origin = SampledImages.Origin(
-            seed: .max, firstIndex: 7, model: "5a", precision: "f32", software: "pixelcnnd 1")
+            seed: .max, firstIndex: 7, model: "5a", precision: "f32", version: "1")
         let png = try SampledImages(values: [1, 2, 3, 4, 5, 6, 7, 8], shape: shape).png(columns: 1, origin: origin)
         let text = try PNG.text(of: png)
         #expect(

@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test(arguments: SmallModels.all.indices)
-    func bfloat16ImagesAreTheSameAloneInBatchesAfterGivenRowsAndOnTwoThreads(_ index: Int) {
+    func bfloat16ImagesAreTheSameAloneInBatchesAfterPrefillAndOnTwoThreads(_ index: Int) {
         let engine = Engine(model: SmallModels.all[index].model, precision: .bf16)
         let h = engine.hyperparameters
         let crowd = engine.sample(9, seed: 5)

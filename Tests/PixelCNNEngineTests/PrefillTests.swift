@@ -30,7 +30,7 @@ import Testing
 
     /// Logits of the first drawn pixel, against teacher-forced ones: rows that the model would not have drawn.
     @Test(arguments: SmallModels.all.indices)
-    func logitsAfterGivenRowsAreTheTeacherForcedOnesBitForBit(_ index: Int) {
+    func logitsAfterPrefillAreTheTeacherForcedOnesBitForBit(_ index: Int) {
         let model = SmallModels.all[index].model
         let engine = Engine(model: model)
         let h = model.hyperparameters
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test func imagesWithAndWithoutGivenRowsStepTogether() {
+    @Test func imagesWithAndWithoutPrefillStepTogether() {
         let engine = Engine(model: SmallModels.colour)
         let tasks = (0..<6).map { i in  // the last one is given as a whole
             ImageTask(

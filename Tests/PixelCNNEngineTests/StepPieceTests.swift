@@ -9,13 +9,13 @@ import Testing
 @Suite struct StepPieceTests {
     private let engine = Engine(model: SmallModels.colour)
 
-    private func task(_ index: Int, height: Int = 5, width: Int = 4, givenRows: Int = 0) -> ImageTask {
+    private func task(_ index: Int, height: Int = 5, width: Int = 4, prefillRows: Int = 0) -> ImageTask {
         ImageTask(
             height: height, width: width,
             source: .sample(
                 seed: 5, index: UInt64(index), parameters: SamplingParameters(),
                 given: .rows(
-                    givenRows, of: Array(repeating: UInt16(index % 4), count: 3 * width * height), height: height,
+                    prefillRows, of: Array(repeating: UInt16(index % 4), count: 3 * width * height), height: height,
                     width: width)))
     }
 
@@ -52,7 +52,7 @@ import Testing
         var generator = SplitMix(seed: seed)
         let session = SamplingSession(engine: engine, capacity: 6)
         let tasks = (0..<40).map { i in
-            task(i, height: 3 + i % 3, width: 2 + i % 4, givenRows: i % 5 == 0 ? 2 : i % 7 == 0 ? 3 : 0)
+            task(i, height: 3 + i % 3, width: 2 + i % 4, prefillRows: i % 5 == 0 ? 2 : i % 7 == 0 ? 3 : 0)
         }
         var results: [Int: ImageResult] = [:]
         var (next, dropped) = (0, Set<Int>())
@@ -83,7 +83,7 @@ import Testing
             values[tag] += row.values
             #expect(row.count == row.values.count)
         }
-        let tasks = [task(0, givenRows: 2), task(1)]
+        let tasks = [task(0, prefillRows: 2), task(1)]
         for (tag, task) in tasks.enumerated() { session.add(task, tag: tag) }
         while session.count > 0 {
             session.step { tag, result in

@@ -44,15 +44,15 @@ import Testing
         #expect(model.hyperparameters.isConditional)
         #expect(model.source.warnings == [])
         #expect(model.labelNames == names)
-        var answer = try Fixture.bytes("conditional.f32")[...]
+        var expected = try Fixture.bytes("conditional.f32")[...]
         for spec in model.hyperparameters.parameters {
-            let floats = answer.prefix(4 * spec.count).withUnsafeBytes { bytes in
+            let floats = expected.prefix(4 * spec.count).withUnsafeBytes { bytes in
                 (0..<spec.count).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
             }
-            answer = answer.dropFirst(4 * spec.count)
+            expected = expected.dropFirst(4 * spec.count)
             #expect(model[spec.name].floats() == floats)
         }
-        #expect(answer.isEmpty)
+        #expect(expected.isEmpty)
     }
 
     @Test(arguments: ["out.pt", "out.safetensors"], [[], names, ["a", "b", "\\\u{308}\"\u{301}", "d", "\u{308}"]])

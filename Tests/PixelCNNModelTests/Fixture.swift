@@ -1,4 +1,4 @@
-// The files that Fixtures/make_files.py wrote, their answers, and a folder for files made on the spot.
+// The files that Fixtures/make_files.py wrote, the values expected, and a folder for files made on the spot.
 
 import Foundation
 import Testing
@@ -19,18 +19,18 @@ enum Fixture {
     }
 
     /// The fixtures' parameters by name, from their bare numbers.
-    static func answer() throws -> [String: [Float]] {
+    static func expected() throws -> [String: [Float]] {
         let bytes = try bytes("plain.f32")
         var offset = 0
-        var answer: [String: [Float]] = [:]
+        var expected: [String: [Float]] = [:]
         for spec in try hyperparameters().parameters {
-            answer[spec.name] = bytes[offset..<offset + 4 * spec.count].withUnsafeBytes { buffer in
+            expected[spec.name] = bytes[offset..<offset + 4 * spec.count].withUnsafeBytes { buffer in
                 (0..<spec.count).map { buffer.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
             }
             offset += 4 * spec.count
         }
         #expect(offset == bytes.count)
-        return answer
+        return expected
     }
 
     /// Calls `body` with a path for a file of this content, then removes it.

@@ -21,7 +21,7 @@ import Testing
         let model = try Model.load(path: Fixture.path("python.safetensors"), height: 5, width: 4)
         #expect(model.source.format == .safetensors)
         #expect(model.hyperparameters == (try Fixture.hyperparameters()))
-        for (name, floats) in try Fixture.answer() { #expect(model[name].floats() == floats) }
+        for (name, floats) in try Fixture.expected() { #expect(model[name].floats() == floats) }
     }
 
     @Test(arguments: ["module.pt", "f16.pt", "strided.pt", "python.safetensors"])

@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct ErrorResponseTests {
     private func expectProblem(
-        _ response: CurlAnswer, _ status: Int, field: String? = nil, mentions: String...,
+        _ response: CurlResponse, _ status: Int, field: String? = nil, mentions: String...,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         #expect(response.status == status, sourceLocation: sourceLocation)

@@ -1,4 +1,4 @@
-// POST /v1/samples as an event stream: framing, order, and what becomes an response with a status instead.
+// POST /v1/samples as an event stream: framing, order, and what becomes a response with a status instead.
 
 import Foundation
 import ImageFormats
@@ -9,12 +9,12 @@ import Testing
 @testable import PixelCNNServer
 
 @Suite struct EventStreamTests {
-    private func stream(_ server: TestServer, _ json: String) async throws -> CurlAnswer {
+    private func stream(_ server: TestServer, _ json: String) async throws -> CurlResponse {
         try await Curl.send(
             Endpoint.samples, socket: server.socket, ["--no-buffer", "-H", "Accept: text/event-stream"], json: json)
     }
 
-    private func events(_ response: CurlAnswer) throws -> [ServerSentEvent] {
+    private func events(_ response: CurlResponse) throws -> [ServerSentEvent] {
         var parser = ServerSentEventParser()
         return try parser.events(in: response.body)
     }
@@ -89,7 +89,7 @@ import Testing
             (FakeBackend.Behaviour.full, 429), (.stopped, 503), (.late, 504), (.broken, 500),
         ] {
             try await TestServer.run(behaviour) { server in
-                // A refusal that comes late, on a busy machine, is told by the stream's last event.
+                // A rejection that comes late, on a busy machine, is reported by the stream's last event.
                 var response = try await stream(server, "{}")
                 #expect(
                     await eventually {

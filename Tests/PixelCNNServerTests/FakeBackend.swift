@@ -52,7 +52,7 @@ final class FakeBackend: ComputeBackend {
     var running: Int { log.withLock { $0.running } }
     var cancelled: Int { log.withLock { $0.cancelled } }
 
-    /// What happens while it is asked for its status.
+    /// What happens while its status is read.
     var whenAsked: @Sendable () -> Void {
         get { log.withLock { $0.whenAsked } }
         set { log.withLock { $0.whenAsked = newValue } }

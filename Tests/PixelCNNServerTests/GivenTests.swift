@@ -23,7 +23,7 @@ import Testing
         "{\"given\":{\"image\":\"\(base64(image))\",\(rest)}\(fields)}"
     }
 
-    private func send(_ server: TestServer, _ json: String, _ arguments: [String] = []) async throws -> CurlAnswer {
+    private func send(_ server: TestServer, _ json: String, _ arguments: [String] = []) async throws -> CurlResponse {
         let directory = try TemporaryDirectory()
         try Data(json.utf8).write(to: URL(fileURLWithPath: directory.file("body")))
         return try await Curl.send(
@@ -127,7 +127,7 @@ import Testing
             var header = NPYArray.header(.uint8, shape: [3, 1_000_000, 1_000_000])
             header += [0]
             try await refuse(server, json(header, "\"rows\":1"), 422, "given.image", "at most 1024")
-            // 1024 × 1024 pixels that are not there: the budget and the file's length are asked first.
+            // 1024 × 1024 pixels that are not there: the budget and the file's length are checked first.
             let short = NPYArray.header(.uint8, shape: [3, 1024, 1024])
             try await refuse(server, json(short, "\"rows\":1"), 400, "given.image", "0")
             #expect(await eventually { server.state.memory.bytesInUse == 0 })

@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    private func score(_ server: TestServer, _ query: String) async throws -> CurlAnswer {
+    private func score(_ server: TestServer, _ query: String) async throws -> CurlResponse {
         let directory = try TemporaryDirectory()
         let file = directory.file("body")
         try Data(NPYArray.encode([UInt8](0..<60), shape: [3, 4, 5])).write(to: URL(fileURLWithPath: file))

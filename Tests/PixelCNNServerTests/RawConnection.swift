@@ -1,4 +1,4 @@
-// A connection that sends bytes as it is told to, for what curl would never do.
+// A connection that sends bytes as it is given them, for what curl would never do.
 
 import NIOCore
 import NIOPosix

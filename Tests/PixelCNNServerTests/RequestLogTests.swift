@@ -133,7 +133,7 @@ import Testing
             var refused = 0
             #expect(
                 await eventually {
-                    // Twenty in one go, and one a second or more later that tells of those which were not logged.
+                    // Twenty in one go, and one a second or more later that counts those which were not logged.
                     for count in [20, 1] {
                         try? await refuse(count, server)
                         refused += count

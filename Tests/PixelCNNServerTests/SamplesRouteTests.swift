@@ -1,4 +1,4 @@
-// POST /v1/samples: what the backend is asked, and what comes back.
+// POST /v1/samples: what the backend is given, and what comes back.
 
 import ImageFormats
 import PixelCNNAPI

@@ -11,7 +11,7 @@ import Testing
 @Suite struct ScoreRouteTests {
     private func send(
         _ server: TestServer, _ body: [UInt8], type: String = MediaTypeName.npy, _ arguments: [String] = []
-    ) async throws -> CurlAnswer {
+    ) async throws -> CurlResponse {
         let directory = try TemporaryDirectory()
         try Data(body).write(to: URL(fileURLWithPath: directory.file("body")))
         return try await Curl.send(

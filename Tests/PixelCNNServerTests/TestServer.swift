@@ -37,7 +37,7 @@ struct TestServer {
     static func run(
         _ behaviour: FakeBackend.Behaviour = .responding, channels: Int = 3, colors: Int = 256,
         labelNames: [String] = [], limits: RequestLimits = .init(),
-        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, drainTimeout: Duration = patience,
+        maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, drainTimeout: Duration = testTimeout,
         makeSocket: (SocketPath) throws -> ListeningSocket = { try ListeningSocket.bind($0) },
         _ body: (TestServer) async throws -> Void
     ) async throws {
@@ -53,7 +53,7 @@ struct TestServer {
         let (ready, readiness) = AsyncStream<Void>.makeStream()
         let (draining, drain) = AsyncStream<Void>.makeStream()
         let service = UnixSocketServer(
-            socket: try makeSocket(path), state: state, drainTimeout: drainTimeout, logger: logger,
+            socket: try makeSocket(path), state: state, clientTimeout: .seconds(60), drainTimeout: drainTimeout, logger: logger,
             onReady: { readiness.finish() }, onDraining: { drain.finish() },
             onDrainTimeout: { backend.behaviour = .stopped })
         let group = ServiceGroup(configuration: .init(services: [service], logger: logger))

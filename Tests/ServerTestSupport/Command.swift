@@ -19,7 +19,7 @@ package struct CommandResult: Sendable {
 /// A running program. Foundation's `Process` reads past a buffer's end while this process has more than some 1,300
 /// descriptors open (it copies 256 bytes of each entry of /proc/self/fd), so tests that run together hold fewer.
 package final class Command: @unchecked Sendable {
-    // `Process` is set up before it is shared, and afterwards only asked and signalled.
+    // `Process` is set up before it is shared, and afterwards only queried and signalled.
     private let process = Process()
     private let directory: TemporaryDirectory
     private let exits: AsyncStream<Int32>

@@ -3,7 +3,7 @@
 import Foundation
 
 /// What curl got.
-package struct CurlAnswer: Sendable {
+package struct CurlResponse: Sendable {
     /// The final HTTP status; 0 where there was no response.
     package let status: Int
     /// The final response's header fields, names in lower case.
@@ -22,10 +22,10 @@ package enum Curl {
     /// - Parameter arguments: further arguments of curl.
     package static func send(
         _ path: String, socket: String, _ arguments: [String] = [], json: String? = nil
-    ) async throws -> CurlAnswer {
+    ) async throws -> CurlResponse {
         let directory = try TemporaryDirectory()
         var all = [
-            "--silent", "--max-time", "\(patience.components.seconds)", "--unix-socket", socket, "-D",
+            "--silent", "--max-time", "\(testTimeout.components.seconds)", "--unix-socket", socket, "-D",
             directory.file("head"), "-o",
             directory.file("body"),
         ]
@@ -41,7 +41,7 @@ package enum Curl {
             headers[line[..<colon].lowercased()] = value.trimmingCharacters(in: .whitespaces)
         }
         let status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        return CurlAnswer(
+        return CurlResponse(
             status: status, headers: headers, body: (try? bytes(ofFile: directory.file("body"))) ?? [])
     }
 }

@@ -1,8 +1,8 @@
-// A GET without a program for it: for what is asked every few milliseconds until it comes true.
+// A GET without a program for it: for what is requested every few milliseconds until it comes true.
 
 import Foundation
 
-/// Asks on a Unix socket.
+/// Sends a request on a Unix socket.
 package enum PlainRequest {
     /// The body of the response, nil where nobody responds. Blocks for the moment that it takes.
     package static func get(_ path: String, socket socketPath: String) -> [UInt8]? {

@@ -6,7 +6,7 @@ import Synchronization
 
 /// A running program whose standard streams are a terminal.
 package final class PseudoTerminal: @unchecked Sendable {
-    // `Process` is set up before it is shared, and afterwards only asked and signalled.
+    // `Process` is set up before it is shared, and afterwards only queried and signalled.
     private let process = Process()
     private let received = Mutex<[UInt8]>([])
     private let ends: AsyncStream<Int32>

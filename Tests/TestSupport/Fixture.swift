@@ -1,4 +1,4 @@
-// A model file and what PyTorch answers for it; Tests/Fixtures/make_fixtures.py says how each was made.
+// A model file and what PyTorch computes for it; Tests/Fixtures/make_fixtures.py says how each was made.
 
 import Foundation
 import ImageFormats
@@ -38,7 +38,7 @@ package struct Fixture: Sendable, CustomStringConvertible {
         try self.init(name, file: Fixture.committed[name] ?? name, folder: Fixture.folder)
     }
 
-    /// Loads `folder/file` and the answers that belong to `name`.
+    /// Loads `folder/file` and the values expected of `name`.
     package init(_ name: String, file: String, folder: URL) throws {
         self.name = name
         let images = try Fixture.array("\(name)-images.npy", in: folder)

@@ -1,5 +1,5 @@
 // `pixelcnn-train verify` as a user runs it: every model file that the repository has is served within the bound, and a
-// model beyond it is told of by exit code 1.
+// model beyond it is reported by exit code 1.
 
 import Foundation
 import PixelCNNModel

@@ -5,7 +5,7 @@
 
 The network is the gated PixelCNN in miniature (3 x 5 x 4, 4 values a channel, 2 blocks, 6 filters, hidden 12), defined
 here in as few lines as its pickle needs. `plain.f32` holds the parameters and `plain.masks` the masks as nothing but
-their numbers, one tensor after another in the state_dict's order: the answers for all others.
+their numbers, one tensor after another in the state_dict's order: the values expected of all others.
 """
 import collections
 import pathlib
