@@ -53,7 +53,8 @@ struct TestServer {
         let (ready, readiness) = AsyncStream<Void>.makeStream()
         let (draining, drain) = AsyncStream<Void>.makeStream()
         let service = UnixSocketServer(
-            socket: try makeSocket(path), state: state, clientTimeout: .seconds(60), drainTimeout: drainTimeout, logger: logger,
+            socket: try makeSocket(path), state: state, clientTimeout: .seconds(60), drainTimeout: drainTimeout,
+            logger: logger,
             onReady: { readiness.finish() }, onDraining: { drain.finish() },
             onDrainTimeout: { backend.behaviour = .stopped })
         let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
