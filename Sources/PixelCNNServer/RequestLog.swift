@@ -36,7 +36,7 @@ final class RequestLog: Sendable {
         let now = ContinuousClock.now
         var suppressed = 0
         if status == 429 {
-            guard let count = suppressedRefusals(at: now) else { return }
+            guard let count = suppressedRejections(at: now) else { return }
             suppressed = count
         }
         var metadata = record.metadata(status: status, duration: now - start)
@@ -45,7 +45,7 @@ final class RequestLog: Sendable {
     }
 
     /// How many rejections were not logged since the last that was; nil where this one is not either.
-    private func suppressedRefusals(at now: ContinuousClock.Instant) -> Int? {
+    private func suppressedRejections(at now: ContinuousClock.Instant) -> Int? {
         rejections.withLock { rejections in
             if let last = rejections.lastLogged, now - last < Self.rejectionInterval {
                 rejections.suppressed += 1

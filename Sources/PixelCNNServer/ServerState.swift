@@ -35,7 +35,7 @@ package final class ServerState: Sendable {
         /// When the last request ended; the start at first.
         var lastEnd = ContinuousClock.now
 
-        var all: [ServedModel] { [self.current.served] + self.previous.map(\.served) }
+        var all: [ServedModel] { [current.served] + previous.map(\.served) }
     }
 
     let metrics: ServerMetrics
@@ -55,9 +55,9 @@ package final class ServerState: Sendable {
         _ served: ServedModel, maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes,
         metrics: ServerMetrics = .init()
     ) {
-        self.generations = Mutex(Generations(current: Generation(served)))
+        generations = Mutex(Generations(current: Generation(served)))
         self.metrics = metrics
-        self.memory = MemoryBudget(limit: maximumRequestBytes)
+        memory = MemoryBudget(limit: maximumRequestBytes)
         metrics.show(self)
     }
 
@@ -66,7 +66,7 @@ package final class ServerState: Sendable {
 
     /// Moves on; a phase is never taken back.
     func enter(_ next: StatusDescription.State) {
-        self.phase.withLock { phase in
+        phase.withLock { phase in
             if phase != .draining { phase = next }
         }
     }
@@ -80,7 +80,7 @@ package final class ServerState: Sendable {
 
     /// A request begins; every one is ended by ``endRequest(_:)`` with what this returns.
     func beginRequest() -> ServedModel {
-        self.generations.withLock { generations in
+        generations.withLock { generations in
             generations.current.requests += 1
             return generations.current.served
         }
@@ -88,7 +88,7 @@ package final class ServerState: Sendable {
 
     /// A request's response has been written, or given up.
     func endRequest(_ served: ServedModel) {
-        let waiter = self.generations.withLock { generations -> CheckedContinuation<Void, Never>? in
+        let waiter = generations.withLock { generations -> CheckedContinuation<Void, Never>? in
             generations.requestsEnded += 1
             generations.lastEnd = .now
             guard generations.current.served !== served else {
@@ -104,7 +104,7 @@ package final class ServerState: Sendable {
 
     /// Serves `next` to every request that begins from now on; returns what was served so far.
     package func replace(with next: ServedModel) -> ServedModel {
-        self.generations.withLock { generations in
+        generations.withLock { generations in
             let previous = generations.current
             generations.previous.append(previous)
             generations.current = Generation(next)
@@ -115,7 +115,7 @@ package final class ServerState: Sendable {
     /// Waits until no request is computed with a model that was replaced. For one caller.
     package func waitUntilUnused(_ served: ServedModel) async {
         await withCheckedContinuation { waiter in
-            let isUnused = self.generations.withLock { generations in
+            let isUnused = generations.withLock { generations in
                 guard let i = generations.previous.firstIndex(where: { $0.served === served }),
                     generations.previous[i].requests > 0
                 else { return true }
@@ -129,7 +129,7 @@ package final class ServerState: Sendable {
     /// Lets go of a model that was replaced, is unused, and computes no more; what it has counted stays counted.
     package func forget(_ served: ServedModel) {
         let totals = served.backend.status.totals
-        self.generations.withLock { generations in
+        generations.withLock { generations in
             guard let i = generations.previous.firstIndex(where: { $0.served === served }) else { return }
             generations.forgotten += totals
             generations.forgottenPixels += served.pixels(totals)
@@ -160,7 +160,7 @@ package final class ServerState: Sendable {
 
     /// For how long there has been no request; nil while there is one.
     package var idleTime: Duration? {
-        self.generations.withLock { generations in
+        generations.withLock { generations in
             let isBusy = generations.current.requests > 0 || generations.previous.contains { $0.requests > 0 }
             return isBusy ? nil : ContinuousClock.now - generations.lastEnd
         }
