@@ -1,5 +1,6 @@
 // From settings to a served socket, and back to a clean exit; reloads in between are Reloader's.
 
+import CMalloc
 import Foundation
 import Logging
 import PixelCNNAPI
@@ -25,6 +26,7 @@ enum Daemon {
         let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let source = try SocketSource.find(settings, environment: environment, logger: logger)
         DescriptorLimit.raise()
+        Heap.returnLargeBlocks()
         let reporter = ServiceReporter(headline: "Loading the model", logger: logger)
         reporter.start(environment: environment)
         defer { reporter.stop() }
@@ -102,5 +104,20 @@ private enum DescriptorLimit {
         guard getrlimit(resource, &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
         _ = setrlimit(resource, &limit)
+    }
+}
+
+/// glibc takes large blocks from the kernel one by one and returns each when it is freed. But the first large block
+/// that is freed raises the size from which it does so, up to 32 MiB: later bodies of requests then stay in the heap,
+/// which shrinks only from its end.
+private enum Heap {
+    /// From this size, in bytes, a block always goes back to the kernel. Smaller ones, among them all that a small
+    /// request needs, are reused without a system call.
+    private static let threshold: CInt = 1 << 20
+
+    /// Fixes the size, so that a daemon without requests holds as little memory as before its first.
+    static func returnLargeBlocks() {
+        mallopt(M_MMAP_THRESHOLD, threshold)
+        mallopt(M_TRIM_THRESHOLD, threshold)
     }
 }

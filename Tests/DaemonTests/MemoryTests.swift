@@ -2,6 +2,7 @@
 // fill the memory for requests and no more; the others are refused, and all of it is free again when they are gone.
 
 import Foundation
+import ImageFormats
 import PixelCNNAPI
 import ServerTestSupport
 import Testing
@@ -49,6 +50,31 @@ import Testing
             }
             #expect(responses.allSatisfy { $0.hasPrefix("HTTP/1.1 429") && $0.lowercased().contains("retry-after: ") })
             try await Self.expectBounded(daemon, limit: limit, before: before, &streams)
+        }
+    }
+
+    /// Large bodies leave nothing behind: as much as the allocator keeps for small ones, and no more.
+    @Test func memoryOfLargeBodiesGoesBackToTheKernel() async throws {
+        try await RunningDaemon.run(["--cache-size", "0"]) { daemon in
+            // An array of four channels: its whole body is read, then refused.
+            let images = SampledImages(
+                values: [UInt16](repeating: 0, count: 180_000 * 256),
+                shape: .init(channels: 4, height: 8, width: 8, colors: 256))
+            let file = daemon.directory.file("images.npy")
+            try Data(images.npy()).write(to: URL(fileURLWithPath: file))
+            let arguments = ["-H", "Content-Type: \(MediaTypeName.npy)", "--data-binary", "@\(file)"]
+            for _ in 0..<4 {
+                let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<5 {
+                        group.addTask {
+                            try await Curl.send(Endpoint.score, socket: daemon.socket, arguments).status
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(statuses.contains(422) && statuses.allSatisfy { [422, 429].contains($0) })
+            }
+            #expect(await eventually { Self.claimed(daemon) == 0 && daemon.process.residentBytes < 80 << 20 })
         }
     }
 
