@@ -1,7 +1,8 @@
-// The daemon's Unix socket, bound here or inherited. Who owns a path that is bound here is decided by a lock file
-// beside it, held for as long as the daemon lives: the kernel drops the lock of a dead process, so a stale socket is
-// replaced at once and a live one never. The lock file itself stays: removing it would let two daemons lock two
-// different files of that name. An inherited socket is the service manager's: its path is neither locked nor removed.
+// The daemon's Unix socket, bound here or inherited. Whether a path is served, the kernel knows: it takes connections
+// for as long as the process that listens lives, so a stale socket is replaced at once and a live one never. Only the
+// few steps of binding and removing need a lock, of the socket's folder, against a daemon that starts or ends at the
+// same moment. There is no lock file: none can be left over, squatted, or taken for somebody else's file. An inherited
+// socket is the service manager's: its path is neither locked nor removed.
 
 import Foundation
 import PixelCNNAPI
@@ -11,6 +12,9 @@ import Synchronization
 package final class ListeningSocket: Sendable {
     /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
     static let backlog: CInt = 4096
+
+    /// O_PATH, which the C library hides behind _GNU_SOURCE.
+    private static let openPath: CInt = 0o10_000_000
 
     private enum State {
         /// Listening; we own the descriptor.
@@ -23,8 +27,9 @@ package final class ListeningSocket: Sendable {
 
     /// Whose the path is.
     enum Source: Sendable {
-        /// Ours: locked, and removed at the end where it is still this file.
-        case path(SocketPath, lock: CInt, identity: FileIdentity)
+        /// Ours, and removed at the end where it is still this file. The descriptor (O_PATH) keeps the file's inode, so
+        /// that no other file gets its number.
+        case path(SocketPath, file: CInt)
         /// Whoever started us listens too, and goes on when we stop.
         case inherited
     }
@@ -55,23 +60,20 @@ package final class ListeningSocket: Sendable {
     ///
     /// The process's umask changes for the moment of the bind, so call it before other threads make files.
     ///
-    /// - Throws: ``ListeningSocketError``; ``ListeningSocketError/alreadyServed(path:pid:)`` where a daemon lives
+    /// - Throws: ``ListeningSocketError``; ``ListeningSocketError/alreadyServed(path:by:)`` where a daemon lives
     ///   there.
     package static func bind(_ path: SocketPath) throws(ListeningSocketError) -> ListeningSocket {
-        let lock = try Self.acquireLock(for: path)
-        do throws(ListeningSocketError) {
-            try Self.removeStaleSocket(at: path)
-            let descriptor = try Self.listen(at: path)
-            guard let identity = FileIdentity(path: path.path) else {
-                close(descriptor)
-                throw ListeningSocketError.system("stat", path: path.path, code: errno)
-            }
-            return ListeningSocket(
-                source: .path(path, lock: lock, identity: identity), address: path.path, descriptor: descriptor)
-        } catch {
-            close(lock)
-            throw error
+        let lock = try FolderLock(of: path)
+        defer { withExtendedLifetime(lock) {} }
+        try Self.removeStaleSocket(at: path, mayBeStarting: !lock.isHeld)
+        let descriptor = try Self.listen(at: path)
+        let file = open(path.path, Self.openPath | O_NOFOLLOW | O_CLOEXEC)
+        guard file >= 0 else {
+            let code = errno
+            close(descriptor)
+            throw ListeningSocketError.system("open", path: path.path, code: code)
         }
+        return ListeningSocket(source: .path(path, file: file), address: path.path, descriptor: descriptor)
     }
 
     /// Hands over the listening descriptor, once; the receiver closes it.
@@ -91,11 +93,13 @@ package final class ListeningSocket: Sendable {
     /// Removes the socket from the file system if it is still ours. Nobody new can connect then; who has connected is
     /// still accepted. An inherited one stays.
     func removePath() {
-        guard case .path(let path, _, let identity) = source else { return }
-        if FileIdentity(path: path.path) == identity { unlink(path.path) }
+        guard case .path(let path, let file) = source else { return }
+        let lock = try? FolderLock(of: path)
+        defer { withExtendedLifetime(lock) {} }
+        if let ours = FileIdentity(descriptor: file), FileIdentity(path: path.path) == ours { unlink(path.path) }
     }
 
-    /// Gives up the path and the lock. Further calls do nothing.
+    /// Gives up the path. Further calls do nothing.
     package func release() {
         let previous = self.state.withLock { state in
             defer { state = .released }
@@ -104,7 +108,7 @@ package final class ListeningSocket: Sendable {
         if case .released = previous { return }
         removePath()
         if case .bound(let descriptor) = previous { close(descriptor) }
-        if case .path(_, let lock, _) = source { close(lock) }
+        if case .path(_, let file) = source { close(file) }
     }
 
     deinit {
@@ -113,45 +117,36 @@ package final class ListeningSocket: Sendable {
 
     // MARK: - Binding
 
-    /// Locks `PATH.lock` and writes our process identifier into it, for the message of whoever comes second.
-    private static func acquireLock(for path: SocketPath) throws(ListeningSocketError) -> CInt {
-        let lockPath = path.path + ".lock"
-        let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard lock >= 0 else { throw .system("open", path: lockPath, code: errno) }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            let code = errno
-            defer { close(lock) }
-            guard code == EWOULDBLOCK else { throw .system("lock", path: lockPath, code: code) }
-            throw .alreadyServed(path: path.path, pid: Self.processIdentifier(in: lock))
-        }
-        // The number only improves a message; failing to write it is no reason not to serve.
-        let text = Array("\(getpid())\n".utf8)
-        if ftruncate(lock, 0) == 0 { _ = pwrite(lock, text, text.count, 0) }
-        return lock
-    }
-
-    private static func processIdentifier(in lock: CInt) -> pid_t? {
-        var bytes = [UInt8](repeating: 0, count: 16)
-        let count = pread(lock, &bytes, bytes.count, 0)
-        guard count > 0 else { return nil }
-        return pid_t(String(decoding: bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
-    }
-
-    /// Removes a socket that nobody listens on. Whoever serves the path without our lock (an older program, or systemd)
-    /// shows by accepting a connection.
-    private static func removeStaleSocket(at path: SocketPath) throws(ListeningSocketError) {
+    /// Removes a socket that nobody listens on.
+    ///
+    /// - Parameter mayBeStarting: whether another daemon may be between its bind and its listen, and needs a moment.
+    private static func removeStaleSocket(
+        at path: SocketPath, mayBeStarting: Bool
+    ) throws(ListeningSocketError) {
         guard let found = FileIdentity(path: path.path) else { return }
-        guard found.isSocket else { throw .notASocket(path: path.path) }
+        guard found.isSocket else { throw .notASocket(path: path.path, owner: found.owner) }
+        var code = try probe(path)
+        if code == ECONNREFUSED, mayBeStarting {
+            usleep(100_000)
+            code = try probe(path)
+        }
+        switch code {
+        case ECONNREFUSED: break
+        case ENOENT: return
+        default: throw .otherSocket("connect to", path: path.path, owner: found.owner, code: code)
+        }
+        guard unlink(path.path) == 0 || errno == ENOENT else {
+            throw .otherSocket("remove", path: path.path, owner: found.owner, code: errno)
+        }
+    }
+
+    /// Why a socket takes no connection. Whoever serves it shows by taking one, or by having too many that wait.
+    private static func probe(_ path: SocketPath) throws(ListeningSocketError) -> CInt {
         let probe = try Self.makeSocket(for: path)
         defer { close(probe) }
         let code = Self.withAddress(of: path) { connect(probe, $0, $1) == 0 ? 0 : errno }
-        switch code {
-        case 0, EAGAIN: throw .alreadyServed(path: path.path, pid: Self.peer(of: probe))
-        case ECONNREFUSED: break
-        case ENOENT: return
-        default: throw .system("connect", path: path.path, code: code)
-        }
-        guard unlink(path.path) == 0 || errno == ENOENT else { throw .system("remove", path: path.path, code: errno) }
+        guard code != 0, code != EAGAIN else { throw .alreadyServed(path: path.path, by: peer(of: probe)) }
+        return code
     }
 
     /// Binds with mode 0660 from the first instant, and listens.
@@ -209,32 +204,76 @@ package final class ListeningSocket: Sendable {
         return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
     }
 
-    /// The process at the other end of a connection.
-    private static func peer(of descriptor: CInt) -> pid_t? {
-        // struct ucred { pid_t pid; uid_t uid; gid_t gid; }, which the C library hides behind _GNU_SOURCE.
-        var credentials: (pid: pid_t, uid: uid_t, gid: gid_t) = (0, 0, 0)
-        var length = socklen_t(MemoryLayout.size(ofValue: credentials))
-        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 else { return nil }
-        return credentials.pid > 0 ? credentials.pid : nil
+    /// Who listens at the other end, by the kernel's word.
+    private static func peer(of descriptor: CInt) -> PeerCredentials? {
+        var peer = PeerCredentials.Kernel(pid: 0, uid: 0, gid: 0)
+        var length = socklen_t(MemoryLayout.size(ofValue: peer))
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0, peer.pid > 0 else { return nil }
+        return PeerCredentials(processIdentifier: peer.pid, user: peer.uid)
+    }
+}
+
+/// The lock of a socket's folder, which orders daemons that start or end at the same moment. Whoever may read a folder
+/// may lock it, so it is waited for only so long: nobody must be able to stop a daemon by holding it.
+private final class FolderLock {
+    /// Binding takes a fraction of a millisecond.
+    private static let patience = Duration.seconds(2)
+
+    /// Nil where the folder cannot be read.
+    private let descriptor: CInt?
+    private(set) var isHeld = false
+
+    /// Locks, where that can be done.
+    ///
+    /// - Throws: ``ListeningSocketError`` where there is no such folder.
+    init(of path: SocketPath) throws(ListeningSocketError) {
+        let name = path.path
+        let folder = name.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(name[...$0]) } ?? "./"
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            guard errno == EACCES else { throw .system("bind", path: name, code: errno) }
+            self.descriptor = nil
+            return
+        }
+        self.descriptor = descriptor
+        let end = ContinuousClock.now + Self.patience
+        while true {
+            isHeld = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+            guard !isHeld, errno == EWOULDBLOCK || errno == EINTR, .now < end else { return }
+            usleep(10_000)
+        }
+    }
+
+    deinit {
+        if let descriptor { close(descriptor) }
     }
 }
 
 /// Why a socket path cannot be served.
 package enum ListeningSocketError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// Another daemon serves the path; its process identifier, where it is known.
-    case alreadyServed(path: String, pid: pid_t?)
+    /// Another process serves the path; which, where it is known.
+    case alreadyServed(path: String, by: PeerCredentials?)
     /// Something other than a socket is there; it is left alone.
-    case notASocket(path: String)
+    case notASocket(path: String, owner: uid_t)
+    /// A socket is there that can be neither used nor replaced.
+    case otherSocket(String, path: String, owner: uid_t, code: CInt)
     /// A system call failed.
     case system(String, path: String, code: CInt)
 
     /// One line for a person.
     package var description: String {
         switch self {
-        case .alreadyServed(let path, let pid):
-            "another pixelcnnd\(pid.map { " (pid \($0))" } ?? "") serves \(path); stop it, or choose another --socket"
-        case .notASocket(let path):
-            "\(path) exists and is not a socket; remove it, or choose another --socket"
+        case .alreadyServed(let path, let peer?) where peer.user != geteuid():
+            "a process of user \(peer.user) (pid \(peer.processIdentifier)) serves \(path); "
+                + "stop it, or choose another --socket"
+        case .alreadyServed(let path, let peer):
+            "another pixelcnnd\(peer.map { " (pid \($0.processIdentifier))" } ?? "") serves \(path); "
+                + "stop it, or choose another --socket"
+        case .notASocket(let path, let owner):
+            "\(path) exists, of user \(owner), and is not a socket; remove it, or choose another --socket"
+        case .otherSocket(let operation, let path, let owner, let code):
+            "cannot \(operation) \(path), a socket of user \(owner): \(String(cString: strerror(code))); "
+                + "remove it as that user or as root, or choose another --socket"
         case .system(let operation, let path, ENOENT):
             "cannot \(operation) \(path): its folder does not exist; make it, or choose another --socket"
         case .system(let operation, let path, let code):
@@ -248,12 +287,29 @@ struct FileIdentity: Equatable {
     let device: dev_t
     let inode: ino_t
     let isSocket: Bool
+    let owner: uid_t
 
     init?(path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    init?(descriptor: CInt) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    private init(_ status: stat) {
         device = status.st_dev
         inode = status.st_ino
-        self.isSocket = status.st_mode & S_IFMT == S_IFSOCK
+        isSocket = status.st_mode & S_IFMT == S_IFSOCK
+        owner = status.st_uid
+    }
+
+    /// The owner may change; the file stays the same.
+    static func == (one: FileIdentity, other: FileIdentity) -> Bool {
+        (one.device, one.inode) == (other.device, other.inode)
     }
 }

@@ -24,7 +24,7 @@ struct DaemonCommand: AsyncParsableCommand {
 
             EXAMPLES
               pixelcnnd
-              pixelcnnd --model pixelcnn.pt --socket /tmp/pixelcnn.sock
+              pixelcnnd --model pixelcnn.pt --socket ./pixelcnn.sock
               pixelcnnd --config pixelcnnd.yaml --check
 
             EXIT STATUS

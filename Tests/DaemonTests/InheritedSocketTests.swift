@@ -78,7 +78,6 @@ private final class Flag: Sendable {
         let activation = try Activation.start("listening", self.socket, ["--socket", other])
         #expect(await eventually { await isServed() })
         #expect(!FileManager.default.fileExists(atPath: other))
-        #expect(!FileManager.default.fileExists(atPath: self.socket + ".lock"))
         activation.signal(SIGTERM)
         let result = try await activation.wait()
         #expect(result.status == 0, "\(result.errors)")
