@@ -16,7 +16,7 @@ extension Request {
         // The rest of the body would have to be read to find the next request behind it.
         let rejection = ProblemResponse(
             .contentTooLarge, "the body is too large; allowed are \(limit) bytes", headers: [.connection: "close"])
-        let announced = headers[.contentLength].flatMap { Int($0) } ?? 0
+        let announced = headers[.contentLength].map(Connection.length) ?? 0
         guard announced <= limit else { throw rejection }
         var bytes: [UInt8] = []
         var held = 0

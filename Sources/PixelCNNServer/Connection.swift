@@ -1,8 +1,8 @@
 // One accepted connection: its pipeline, the handler that does what ConnectionState decides, and the client at the
 // other end. Hummingbird's loop takes requests from here one after the other and calls the responder for each.
 //
-// The pipeline is the HTTP/1.1 codec, `Connection`, and the asynchronous channel; so everything that comes in has been
-// parsed, and whatever `Connection` does not forward nobody sees.
+// The pipeline is the HTTP/1.1 codec between the rules of HTTP1Rules, `Connection`, and the asynchronous channel; so
+// everything that comes in has been parsed, and whatever `Connection` does not forward nobody sees.
 
 import Foundation
 import HTTPTypes
@@ -25,9 +25,12 @@ struct ConnectionPipeline: HTTPChannelHandler {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
+            let overhead = ChunkOverhead()
+            try pipeline.addHandler(overhead)
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: HeadLimits.configuration)
+            try pipeline.addHandler(HTTP1Rules(overhead))
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
             try pipeline.addHandler(makeConnection())
             return try NIOAsyncChannel(
@@ -149,7 +152,7 @@ final class Connection: ChannelDuplexHandler, RemovableChannelHandler {
         for field in fields {
             switch field.name {
             case .connection: head.closesConnection = field.value.lowercased() != "keep-alive" || head.closesConnection
-            case .contentLength: head.contentLength = Int(field.value) ?? 0
+            case .contentLength: head.contentLength = Self.length(field.value)
             case .expect: head.expectsContinue = field.value.lowercased() == "100-continue"
             default: break
             }
@@ -157,8 +160,15 @@ final class Connection: ChannelDuplexHandler, RemovableChannelHandler {
         return head
     }
 
+    /// A length as announced: digits, as the parser has seen to.
+    static func length(_ digits: String) -> Int { Int(digits) ?? .max }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
+        case is ChunkOverhead.Exceeded:
+            state.readMalformed(.tooMuchOverhead)
+            // What whoever awaits the body knows.
+            return context.fireErrorCaught(HTTPParserError.invalidChunkSize)
         case HTTPParserError.headerOverflow: state.readMalformed(.headTooLarge)
         case let error as HTTPParserError: state.readMalformed(.notHTTP("\(error)"))
         default: break
@@ -298,9 +308,9 @@ final class Client: Sendable {
 
 /// Who is at the other end of a connection, by the kernel's word (SO_PEERCRED): the process that connected, and its
 /// user.
-struct PeerCredentials: Sendable, Equatable {
-    let processIdentifier: pid_t
-    let user: uid_t
+package struct PeerCredentials: Sendable, Equatable {
+    package let processIdentifier: pid_t
+    package let user: uid_t
 
     /// struct ucred, which the C library hides behind _GNU_SOURCE.
     struct Kernel: Sendable {

@@ -28,6 +28,8 @@ struct ConnectionState {
     /// Why bytes are no request.
     enum Malformation: Equatable {
         case headTooLarge
+        /// Chunks with extensions and trailers out of proportion to their data.
+        case tooMuchOverhead
         case notHTTP(String)
     }
 

@@ -68,6 +68,11 @@ extension ProblemResponse {
     init(_ malformation: ConnectionState.Malformation) {
         switch malformation {
         case .notHTTP(let error): self.init(.badRequest, "the request is not HTTP/1.1: \(error)")
+        case .tooMuchOverhead:
+            self.init(
+                .badRequest,
+                "the body's chunks have too many bytes besides data; allowed are \(ChunkOverhead.bytes), and "
+                    + "\(ChunkOverhead.bytesPerByte) per byte of data")
         case .headTooLarge:
             self.init(
                 .requestHeaderFieldsTooLarge,

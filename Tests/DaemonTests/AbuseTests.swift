@@ -51,12 +51,16 @@ struct Nonsense: Sendable, CustomTestStringConvertible {
         Nonsense("a negative chunk size", chunked + "-2\r\n{}\r\n0\r\n\r\n", 400),
         Nonsense("a chunk size of 2⁶⁸", chunked + "100000000000000000\r\n{}\r\n0\r\n\r\n", 400),
         Nonsense("a chunk longer than its size", chunked + "1\r\n{}\r\n0\r\n\r\n", 400),
+        Nonsense(
+            "a chunk extension of 1 MB", chunked + "2;\(String(repeating: "e", count: 1 << 20))\r\n{}\r\n0\r\n\r\n",
+            400),
         Nonsense("a body that stops half way", post + "Content-Length: 100\r\n\r\n{", 400, 0),
         Nonsense("two lengths", post + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", 400),
         Nonsense("length and chunks", post + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 400),
         Nonsense("a negative length", post + "Content-Length: -2\r\n\r\n{}", 400),
         Nonsense("a length with a sign", post + "Content-Length: +2\r\n\r\n{}", 400),
         Nonsense("a length of 2⁶⁴", post + "Content-Length: 18446744073709551616\r\n\r\n{}", 400, 413),
+        Nonsense("a length of 2⁶³", post + "Content-Length: 9223372036854775808\r\n\r\n{}", 400, 413),
         Nonsense("a length of 10¹⁸", post + "Content-Length: 1000000000000000000\r\n\r\n{}", 413),
         Nonsense("an unknown transfer coding", post + "Transfer-Encoding: gzip\r\n\r\n{}", 400, 501),
         Nonsense(

@@ -63,6 +63,9 @@ struct RawConnection {
             return received
         }
 
+        /// Forgets what was received so far.
+        mutating func forget() { received = "" }
+
         /// Everything received until the other side closes.
         mutating func everything() async throws -> String {
             while let buffer = try await inbound.next() { received += String(buffer: buffer) }
