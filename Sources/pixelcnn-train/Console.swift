@@ -20,7 +20,7 @@ enum Console {
     }
 
     /// Prints a line for a person to standard error.
-    static func say(_ text: String) { StandardError.write("\(text)\n") }
+    static func say(_ text: String) { StandardError.write("\(text.printable)\n") }
 
     /// Runs `body`; each of our errors becomes one line and its exit code.
     static func reporting(_ body: () throws -> Void) throws {
@@ -58,6 +58,9 @@ enum Console {
         return String(text.reversed())
     }
 }
+
+/// Prints a line to standard output; it may have names of files, and words that stand in them.
+func print(_ line: String) { Swift.print(line.printable) }
 
 /// Nats as bits.
 func bits(_ nats: Double) -> Double { nats / log(2) }

@@ -23,7 +23,8 @@ struct TrainingSession {
     func toEnd() throws {
         // Whichever signal it was, an interrupted run ends with the same status.
         let interruption = Interruption(exitStatus: 130) {
-            Console.say("\nsaving after this step; once more to end at once")
+            StandardError.write("\n")  // behind the line that is redrawn
+            Console.say("saving after this step; once more to end at once")
         }
         let log = try TrainingLog(path: files.log, keeping: run.trainer.steps)
         describe()

@@ -23,7 +23,7 @@ struct ClientCommand: AsyncParsableCommand {
               64  wrong usage, or a request that the daemon rejects
               65  the input is not valid
               66  no such file
-              69  the daemon is not reachable
+              69  the daemon is not reachable, or says nothing any more
               70  the daemon has failed
               73  the output cannot be written
               75  the daemon is busy, or the deadline has passed: try later

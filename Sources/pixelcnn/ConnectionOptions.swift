@@ -9,12 +9,28 @@ struct ConnectionOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"), completion: .file())
     var socket: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            How long the daemon may say nothing; 60 by default. A request that is computed may take longer, as long \
+            as the daemon responds to a health check.
+            """, valueName: "seconds"))
+    var timeout: Double?
+
+    func validate() throws {
+        if let timeout, !(0.1...86_400 ~= timeout) {
+            throw ValidationError("--timeout is \(timeout); allowed is 0.1…86400")
+        }
+    }
+
     /// A client that tries each place where the daemon may listen.
     func client() throws(Failure) -> DaemonClient {
         do {
             return DaemonClient(
                 candidates: try SocketPath.candidates(
-                    option: socket, environment: ProcessInfo.processInfo.environment))
+                    option: socket, environment: ProcessInfo.processInfo.environment),
+                silence: timeout.map { .seconds($0) } ?? WaitLimits.defaultSilence)
         } catch {
             throw Failure(.usage, "\(error)")
         }
@@ -27,6 +43,7 @@ extension CompletionKind {
     static func classes(and words: [String] = []) -> CompletionKind {
         .custom { line, _, _ in
             var connection = ConnectionOptions()
+            connection.timeout = 2  // a shell waits meanwhile
             let (option, joined) = ("--socket", "--socket=")
             connection.socket =
                 line.last { $0.hasPrefix(joined) }.map { String($0.dropFirst(joined.count)) }
@@ -34,7 +51,8 @@ extension CompletionKind {
             guard let model = try? await connection.client().describeModel(retries: .none, report: { _ in }),
                 model.labels > 0
             else { return [] }
-            return words + (model.labelNames.isEmpty ? (0..<model.labels).map(String.init) : model.labelNames)
+            let names = model.labelNames.isEmpty ? (0..<model.labels).map(String.init) : model.labelNames
+            return words + names.filter { $0 == $0.printable }  // a shell takes a line for a word
         }
     }
 }

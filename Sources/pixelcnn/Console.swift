@@ -17,5 +17,5 @@ extension Failure {
     }
 }
 
-/// Writes a line to standard error, under the program's name.
-func say(_ line: String) { StandardError.write("pixelcnn: \(line)\n") }
+/// Writes a line to standard error, under the program's name. It may have words of a daemon's, and names of files.
+func say(_ line: String) { StandardError.write("pixelcnn: \(line.printable)\n") }

@@ -11,6 +11,8 @@ import Support
 
 struct DaemonClient: Sendable {
     let candidates: [SocketPath]
+    /// How long a daemon may say nothing.
+    var silence = WaitLimits.defaultSilence
 
     /// How often a request is sent: a daemon that crashes or is restarted loses what it was computing, and every
     /// request may be repeated. Under systemd the next connection waits for the next daemon.
@@ -23,6 +25,10 @@ struct DaemonClient: Sendable {
         var accept: String
         var contentType: String?
         var body: () throws -> [UInt8] = { [] }
+        /// When all of the response must have come.
+        var end: ContinuousClock.Instant?
+        /// The most bytes of a response that is collected.
+        var maximumBytes = HTTPResponse.maximumJSONBytes
         /// Throws where the head of a response, also of a refusal, is not what it must be.
         var check: (HTTPResponseHead) throws(Failure) -> Void = { _ in }
 
@@ -39,9 +45,9 @@ struct DaemonClient: Sendable {
     /// - Parameters:
     ///   - report: gets a line for a person where the response is late.
     ///   - makeConsumer: makes, for each attempt, what takes the body of a successful response as it comes; a
-    ///     ``Problem``
-    ///     that it throws counts as the response.
-    /// - Throws: ``Failure``: unreachable (69), refused (64), busy (75); `CancellationError`.
+    ///     ``Problem`` that it throws counts as the response.
+    /// - Throws: ``Failure``: unreachable, or silent (69), refused (64), busy (75), no pixelcnnd (76);
+    ///   `CancellationError`.
     func send(
         _ request: Request, retries: RetryPolicy = .none, report: (String) -> Void = say,
         makeConsumer: (() -> HTTPExchange.Consumer)? = nil
@@ -52,9 +58,7 @@ struct DaemonClient: Sendable {
             let body = try request.body()  // before a connection is made, which must not be dropped unused
             let exchange = try await connect()
             do {
-                let response = try await exchange.send(
-                    request.method, request.path, headers: request.headers, body: body, check: request.check,
-                    consume: makeConsumer?())
+                let response = try await exchange.send(request, body: body, silence: silence, consume: makeConsumer?())
                 if response.isSuccess { return response }
                 try await wait(for: response, &retries, report)
             } catch let problem as Problem {
@@ -62,9 +66,8 @@ struct DaemonClient: Sendable {
                 try await wait(for: response, &retries, report)
             } catch let failure as Failure {
                 throw failure
-            } catch HTTPExchange.Failure.responseTooLarge {
-                throw Failure(
-                    .protocolError, "the daemon's response exceeds \(HTTPExchange.maximumResponseBytes) bytes")
+            } catch let error as HTTPParserError where error != .invalidEOFState {
+                throw Failure.unknownProtocol("it is not HTTP (\(error))")
             } catch {
                 // A task that is cancelled ends its connection, which is not the daemon's doing.
                 try Task.checkCancellation()
@@ -79,22 +82,11 @@ struct DaemonClient: Sendable {
     }
 
     /// What the daemon serves.
-    func describeModel(retries: RetryPolicy, report: (String) -> Void = say) async throws -> ModelDescription {
-        let request = Request(path: Endpoint.model, accept: MediaTypeName.json)
-        return try decode(ModelDescription.self, try await send(request, retries: retries, report: report))
-    }
-
-    /// Decodes a JSON response.
-    func decode<Value: Decodable>(_ type: Value.Type, _ response: HTTPResponse) throws(Failure) -> Value {
-        do {
-            return try JSONCoding.decode(type, from: response.body)
-        } catch {
-            throw Failure(
-                .protocolError,
-                "the daemon's response is not what pixelcnn \(Version.current) knows; "
-                    + "use a pixelcnnd of the same version"
-            )
-        }
+    func describeModel(
+        retries: RetryPolicy, until end: ContinuousClock.Instant? = nil, report: (String) -> Void = say
+    ) async throws -> ModelDescription {
+        let request = Request(path: Endpoint.model, accept: MediaTypeName.json, end: end)
+        return try await send(request, retries: retries, report: report).decoded(as: ModelDescription.self).bounded
     }
 
     /// Waits where the daemon is busy, and throws where it refuses or the retries are at their end.
@@ -132,11 +124,11 @@ struct DaemonClient: Sendable {
 
     private static func failure(for response: HTTPResponse) -> Failure {
         let status = SystemExit(httpStatus: response.status)
-        guard let problem = try? JSONCoding.decode(Problem.self, from: response.body) else {
+        guard let problem = Problem(response) else {
             return Failure(
                 status, "the daemon responded with status \(response.status) and no reason; its log says more")
         }
-        return Failure(status, problem.detail)
+        return Failure(status, problem.detail.shortened(to: 2000))
     }
 }
 
@@ -163,26 +155,26 @@ struct HTTPResponse: Sendable {
 }
 
 struct HTTPExchange: Sendable {
-    /// No response of the protocol comes near; a bound keeps a broken peer from filling the memory.
+    /// The most bytes of a response; larger jobs are split. A bound keeps a broken peer from filling the memory.
     static let maximumResponseBytes = 1 << 30
     /// A full backlog (EAGAIN) empties as fast as the daemon accepts: 50 tries, 20 ms apart, are enough.
     static let connectAttempts = 50
 
-    enum Failure: Error {
-        case closedEarly
-        case responseTooLarge
-    }
+    /// The connection has closed before the response had come.
+    struct ClosedEarly: Error {}
 
     /// Takes a piece of a successful response's body.
     typealias Consumer = (ByteBuffer) throws -> Void
     typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
     private let connection: Connection
+    private let path: SocketPath
 
     /// Connects.
     ///
     /// - Throws: `IOError` where nobody listens.
     init(connectingTo path: SocketPath) async throws {
+        self.path = path
         var attempt = 1
         while true {
             do {
@@ -207,53 +199,74 @@ struct HTTPExchange: Sendable {
 
     /// Sends a request and returns its response; the connection is closed after it.
     ///
-    /// - Parameters:
-    ///   - check: gets the head of the response before anything of its body is taken.
-    ///   - consume: gets the body of a successful response as it comes, which the response then lacks.
+    /// - Parameter consume: gets the body of a successful response as it comes, which the response then lacks.
     func send(
-        _ method: HTTPMethod, _ path: String, headers: [(String, String)], body: [UInt8] = [],
-        check: (HTTPResponseHead) throws -> Void = { _ in }, consume: Consumer? = nil
+        _ request: DaemonClient.Request, body: [UInt8], silence: Duration, consume: Consumer? = nil
     ) async throws -> HTTPResponse {
-        var fields = HTTPHeaders([("Host", "localhost")] + headers)
-        if method == .POST { fields.add(name: "Content-Length", value: "\(body.count)") }
-        let head = HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: fields)
+        var fields = HTTPHeaders([("Host", "localhost")] + request.headers)
+        if request.method == .POST { fields.add(name: "Content-Length", value: "\(body.count)") }
+        let head = HTTPRequestHead(version: .http1_1, method: request.method, uri: request.path, headers: fields)
         var parts: [HTTPClientRequestPart] = [.head(head)]
         if !body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
         parts.append(.end(nil))
-        return try await connection.executeThenClose { [parts] inbound, outbound in
-            // A daemon may refuse before it has read everything, and close; its response is still there to be read.
-            do {
-                try await outbound.write(contentsOf: parts)
-            } catch let writeError {
-                do { return try await Self.collect(inbound, check, consume) } catch { throw writeError }
+        let watch = ResponseWatch(WaitLimits(silence: silence, end: request.end, isJob: request.method == .POST))
+        let task = Task { [channel = connection.channel, path] in
+            await watch.run(closing: channel) { await Self.isHealthy(path, within: silence) }
+        }
+        defer { task.cancel() }
+        do {
+            return try await connection.executeThenClose { [parts] inbound, outbound in
+                // A daemon may refuse before it has read everything, and close; its response is still there to be read.
+                do {
+                    try await outbound.write(contentsOf: parts)
+                } catch let writeError {
+                    do { return try await Self.collect(inbound, request, watch, consume) } catch { throw writeError }
+                }
+                return try await Self.collect(inbound, request, watch, consume)
             }
-            return try await Self.collect(inbound, check, consume)
+        } catch {
+            throw watch.failure ?? error
         }
     }
 
     private static func collect(
-        _ parts: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ check: (HTTPResponseHead) throws -> Void,
-        _ consume: Consumer?
+        _ parts: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ request: DaemonClient.Request,
+        _ watch: ResponseWatch, _ consume: Consumer?
     ) async throws -> HTTPResponse {
         var response: HTTPResponse?
         for try await part in parts {
             switch part {
             case .head(let head):
-                try check(head)
+                watch.headHasCome(isStream: consume != nil)
+                if 200..<300 ~= head.status.code { try head.checkType(request.accept) }
+                try request.check(head)
                 response = HTTPResponse(status: Int(head.status.code), headers: head.headers, body: [])
             case .body(let buffer):
+                watch.hasCome(bytes: buffer.readableBytes)
                 if let consume, response?.isSuccess == true {
                     try consume(buffer)
                     continue
                 }
-                guard (response?.body.count ?? 0) + buffer.readableBytes <= Self.maximumResponseBytes else {
-                    throw Failure.responseTooLarge
+                guard (response?.body.count ?? 0) + buffer.readableBytes <= request.maximumBytes else {
+                    throw Failure.unknownProtocol("it has more than \(request.maximumBytes) bytes")
                 }
                 response?.body.append(contentsOf: buffer.readableBytesView)
             case .end:
                 if let response { return response }
             }
         }
-        throw Failure.closedEarly
+        throw ClosedEarly()
+    }
+
+    /// Whether whoever listens responds to anything.
+    private static func isHealthy(_ path: SocketPath, within silence: Duration) async -> Bool {
+        let request = DaemonClient.Request(path: Endpoint.health, accept: MediaTypeName.text)
+        do {
+            _ = try await HTTPExchange(connectingTo: path)
+                .send(request, body: [], silence: min(silence, WaitLimits.healthCheck))
+            return true
+        } catch {
+            return false
+        }
     }
 }

@@ -25,8 +25,8 @@ struct ModelCommand: AsyncParsableCommand {
         try await Failure.reporting {
             let client = try connection.client()
             let response = try await client.send(.init(path: Endpoint.model, accept: MediaTypeName.json))
-            if json { return try Output.write(response.body, to: "-") }
-            let table = Self.table(try client.decode(ModelDescription.self, response))
+            if json { return try Output.write(response.printableJSON(of: ModelDescription.self), to: "-") }
+            let table = Self.table(try response.decoded(as: ModelDescription.self))
             try Output.write(Array((table + "\n").utf8), to: "-")
         }
     }

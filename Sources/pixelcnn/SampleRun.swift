@@ -29,7 +29,7 @@ struct SampleRun: Sendable {
     ///
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
-        let model = try await client.describeModel(retries: retries, report: report)
+        let model = try await client.describeModel(retries: retries, until: end, report: report)
         let classes = try model.classes(labels)
         try given?.check(model)
         try request.check(model, classes)
@@ -47,17 +47,13 @@ struct SampleRun: Sendable {
         defer { display.clear() }
         let job = SplitJob(
             client: client, model: model, display: display, retries: retries, width: 1, outlastsRestarts: false)
-        if parts.count == 1, style == .silent {
-            // The daemon's file is the output.
-            try await file.write(send(parts[0].request, accept: mediaType, in: job).body)
-        } else {
-            try await sample(parts, shape, classes, to: file, in: job)
-        }
+        try await sample(parts, shape, classes, to: file, in: job)
         display.end()
         try file.commit()
     }
 
-    private var mediaType: String { format == .png ? MediaTypeName.png : MediaTypeName.npy }
+    /// When the daemon must have responded.
+    private var end: ContinuousClock.Instant? { deadline.map { $0 + WaitLimits.deadlineMargin } }
 
     private func report(_ line: String) { if !isQuiet { say(line) } }
 
@@ -168,7 +164,8 @@ struct SampleRun: Sendable {
     ) async throws -> HTTPResponse {
         let request = DaemonClient.Request(
             method: .POST, path: Endpoint.samples, accept: accept, contentType: MediaTypeName.json,
-            body: { try body(of: part) })
+            body: { try body(of: part) }, end: end, maximumBytes: HTTPExchange.maximumResponseBytes,
+            check: { head throws(Failure) in try head.checkSeed(seed) })
         return try await job.send(request, makeConsumer: makeConsumer)
     }
 
@@ -181,17 +178,6 @@ struct SampleRun: Sendable {
         }
         part.deadlineMilliseconds = milliseconds
         return part.json
-    }
-}
-
-extension HTTPResponse {
-    /// The values of a response that is an array of `count` images.
-    func values(of count: Int, _ shape: SampledImages.Shape) throws(Failure) -> [UInt16] {
-        guard let array = try? NPYArray(parsing: body),
-            array.shape == [count, shape.channels, shape.height, shape.width],
-            let values = try? array.integers(as: UInt16.self, in: 0...shape.colors - 1)
-        else { throw Failure(.protocolError, "the daemon's array is not what was requested") }
-        return values
     }
 }
 
@@ -209,6 +195,11 @@ extension SampleRequest {
         do {
             try request.validate(against: model, limits: limits)
             limits.maximumImages = .max
+            // Not even one part must be larger than a response may be.
+            limits.maximumValues = model.limits.maximumValues
+            try limits.check(
+                count: 1, channels: model.channels, height: height ?? model.height, width: width ?? model.width)
+            limits.maximumValues = .max
             try limits.check(
                 count: overflow ? .max : count, channels: model.channels, height: height ?? model.height,
                 width: width ?? model.width)
@@ -223,83 +214,41 @@ extension SampleRequest {
 
 /// Takes the events of one part's stream: images into their places, rows into the preview, counts into the progress.
 private struct StreamCollector {
-    private let part: SampleRequest
     private let shape: SampledImages.Shape
     /// Images and values that were done before this part.
     private let before: (images: Int, values: Int)
-    private var parser = ServerSentEventParser()
-    /// Values so far, (n, C, H, W), and which images they are of.
+    private var stream: CheckedSampleStream
+    /// Values so far, (n, C, H, W).
     private var values: [UInt16]
-    private var isThere: [Bool]
-    private var isDone = false
 
     init(_ part: SampleRequest, shape: SampledImages.Shape, before: (images: Int, values: Int)) {
-        self.part = part
         self.shape = shape
         self.before = before
+        stream = CheckedSampleStream(of: part, shape: shape)
         self.values = Array(repeating: 0, count: part.n * shape.count)
-        self.isThere = Array(repeating: false, count: part.n)
     }
 
     /// Takes in the next piece of the stream.
     ///
     /// - Throws: the ``Problem`` that the stream ends with; ``Failure`` where it is not what it must be.
     mutating func take(_ buffer: ByteBuffer, display: ProgressDisplay) throws {
-        for event in try parser.events(in: buffer.readableBytesView) {
-            do {
-                try take(event, display: display)
-            } catch let error as DecodingError {
-                throw Failure(.protocolError, "the daemon's \(event.name) event is not what it must be: \(error)")
+        for event in try stream.events(in: buffer.readableBytesView) {
+            switch event {
+            case .progress(let progress):
+                display.set(
+                    imagesDone: before.images + progress.imagesDone, valuesDone: before.values + progress.done)
+            case .row(let image, let row, let values): display.draw(row: row, of: image, values: values)
+            case .image(let image, let values):
+                self.values.replaceSubrange(image * shape.count..<(image + 1) * shape.count, with: values)
+            case .done: break
             }
         }
         display.refresh()
     }
 
-    private mutating func take(_ event: ServerSentEvent, display: ProgressDisplay) throws {
-        switch event.name {
-        case SampleEventName.progress:
-            let progress = try JSONCoding.decode(ProgressEvent.self, from: event.data)
-            display.set(
-                imagesDone: before.images + progress.imagesDone, valuesDone: before.values + progress.done)
-        case SampleEventName.row:
-            let row = try JSONCoding.decode(RowEvent.self, from: event.data)
-            if let image = place(row.index) {
-                display.draw(row: row.row, of: image, values: Self.values(row))
-            }
-        case SampleEventName.image: try take(JSONCoding.decode(ImageEvent.self, from: event.data))
-        case SampleEventName.done: isDone = true
-        case SampleEventName.error: throw try JSONCoding.decode(Problem.self, from: event.data)
-        default: break
-        }
-    }
-
-    private mutating func take(_ event: ImageEvent) throws {
-        guard let image = place(event.index), let npy = event.npy,
-            let array = try? NPYArray(parsing: Array(npy)),
-            array.shape == [shape.channels, shape.height, shape.width],
-            let values = try? array.integers(as: UInt16.self, in: 0...shape.colors - 1)
-        else { throw Failure(.protocolError, "the daemon sent an image that was not requested") }
-        self.values.replaceSubrange(image * shape.count..<(image + 1) * shape.count, with: values)
-        isThere[image] = true
-    }
-
     /// All values, once all images are there.
     func result() throws(Failure) -> [UInt16] {
-        guard isDone, isThere.allSatisfy({ $0 }) else {
-            throw Failure(.protocolError, "the daemon's stream ended before all images had come")
-        }
+        guard stream.isWhole else { throw .unknownProtocol("its stream ended before all images had come") }
         return values
-    }
-
-    /// Where the image of an absolute index lies in this part.
-    private func place(_ index: UInt64) -> Int? {
-        guard index >= part.firstIndex, index - part.firstIndex < UInt64(part.n) else { return nil }
-        return Int(index - part.firstIndex)
-    }
-
-    private static func values(_ row: RowEvent) -> [UInt16] {
-        let bytes = Array(row.values)
-        guard row.dtype == NPYArray.ElementType.uint16.descr else { return bytes.map(UInt16.init) }
-        return stride(from: 0, to: bytes.count - 1, by: 2).map { UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8 }
     }
 }

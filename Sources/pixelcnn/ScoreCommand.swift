@@ -116,10 +116,10 @@ private struct ScoreRun: Sendable {
             try parts.next().map { try stack.read($0.count, shape) }
         } send: { batch in
             let request = DaemonClient.Request(
-                method: .POST, path: path, accept: type, contentType: MediaTypeName.npy
-            ) { batch.body }
+                method: .POST, path: path, accept: type, contentType: MediaTypeName.npy, body: { batch.body },
+                maximumBytes: HTTPExchange.maximumResponseBytes)
             let response = try await job.send(request)
-            return try Self.scores(response, type, of: batch.count, shape, client)
+            return try Self.scores(response, type, of: batch.count, shape)
         } receive: { scores, data in
             bits += scores.bitsPerDimension
             try file?.write(data)
@@ -163,20 +163,16 @@ private struct ScoreRun: Sendable {
 
     /// A batch's scores and, as an array's data, the log-probabilities where these were requested.
     private static func scores(
-        _ response: HTTPResponse, _ type: String, of count: Int, _ shape: SampledImages.Shape, _ client: DaemonClient
+        _ response: HTTPResponse, _ type: String, of count: Int, _ shape: SampledImages.Shape
     ) throws(Failure) -> (ScoreResponse, [UInt8]) {
         if type == MediaTypeName.json {
-            let scores = try client.decode(ScoreResponse.self, response)
+            let scores = try response.decoded(as: ScoreResponse.self)
             guard scores.bitsPerDimension.count == count else {
-                throw Failure(
-                    .protocolError, "the daemon has scored \(scores.bitsPerDimension.count) of \(count) images")
+                throw .unknownProtocol("it has scores of \(scores.bitsPerDimension.count) of \(count) images")
             }
             return (scores, [])
         }
-        guard let array = try? NPYArray(parsing: response.body), array.elementType == .float32,
-            array.shape == [count, shape.channels, shape.height, shape.width]
-        else { throw Failure(.protocolError, "the daemon's array is not what was requested") }
-        let scores = ScoreResponse(logProbabilities: array.floats(), count: count)
-        return (scores, Array(response.body.suffix(array.count * array.elementType.size)))
+        let (values, data) = try response.logProbabilities(of: count, shape)
+        return (ScoreResponse(logProbabilities: values, count: count), data)
     }
 }

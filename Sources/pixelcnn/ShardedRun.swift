@@ -120,8 +120,9 @@ struct ShardedRun: Sendable {
             rest.next()
         } send: { part in
             let request = DaemonClient.Request(
-                method: .POST, path: Endpoint.samples, accept: MediaTypeName.npy, contentType: MediaTypeName.json
-            ) { part.request.json }
+                method: .POST, path: Endpoint.samples, accept: MediaTypeName.npy, contentType: MediaTypeName.json,
+                body: { part.request.json }, maximumBytes: HTTPExchange.maximumResponseBytes,
+                check: { head throws(Failure) in try head.checkSeed(seed) })
             return (part.shard, try await job.send(request).values(of: part.request.n, shape))
         } receive: { number, values in
             if writer?.shard != number {

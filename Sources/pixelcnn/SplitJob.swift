@@ -41,7 +41,11 @@ struct SplitJob: Sendable {
         _ request: DaemonClient.Request, makeConsumer: (() -> HTTPExchange.Consumer)? = nil
     ) async throws -> HTTPResponse {
         var request = request
-        request.check = model.checkOrigin
+        let check = request.check
+        request.check = { head throws(Failure) in
+            try model.checkOrigin(head)
+            if 200..<300 ~= head.status.code { try check(head) }
+        }
         var attempts = RetryPolicy.Retries(retries)
         while true {
             do {

@@ -41,8 +41,8 @@ struct StatusCommand: AsyncParsableCommand {
 
     private static func show(_ client: DaemonClient, json: Bool, isRepeated: Bool = false) async throws {
         let response = try await request(from: client)
-        if json { return try Output.write(response.body, to: "-") }
-        let table = Self.table(try client.decode(StatusDescription.self, response))
+        if json { return try Output.write(response.printableJSON(of: StatusDescription.self), to: "-") }
+        let table = Self.table(try response.decoded(as: StatusDescription.self))
         try Output.write(Array("\(table)\n\(isRepeated ? "\n" : "")".utf8), to: "-")
     }
 
@@ -53,7 +53,7 @@ struct StatusCommand: AsyncParsableCommand {
         defer { lines.end() }
         while true {
             if isLive {
-                let status = try client.decode(StatusDescription.self, try await request(from: client))
+                let status = try await request(from: client).decoded(as: StatusDescription.self)
                 let columns = Terminal.size(STDOUT_FILENO).columns
                 lines.draw(Self.table(status).split(separator: "\n").map { String($0.prefix(columns - 1)) })
             } else {

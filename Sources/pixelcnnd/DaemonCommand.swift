@@ -57,7 +57,7 @@ struct DaemonCommand: AsyncParsableCommand {
                 try settings.check(model)
                 let warnings = Settings.warnings(environment) + model.source.warnings.map(\.advised)
                 for warning in warnings { Self.say("warning: \(warning)") }
-                print(model.summary)
+                print(model.summary.printable)
                 guard fflush(nil) == 0 else {  // nil: all streams
                     throw Failure(.cannotCreate, "cannot write to standard output: \(String(cString: strerror(errno)))")
                 }
@@ -79,6 +79,6 @@ struct DaemonCommand: AsyncParsableCommand {
     }
 
     private static func say(_ line: String, prefix: String = "pixelcnnd: ") {
-        try? FileHandle.standardError.write(contentsOf: Data("\(prefix)\(line)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\(prefix)\(line.printable)\n".utf8))
     }
 }

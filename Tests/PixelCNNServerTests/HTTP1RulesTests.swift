@@ -46,8 +46,8 @@ import Testing
     func anHTTP10StreamHasNoChunksAndEndsWithTheConnection(_ field: String) async throws {
         try await TestServer.run { server in
             let response = try await everything(
-                "POST /v1/samples HTTP/1.0\r\n\(field)Accept: text/event-stream\r\n\(Self.json)Content-Length: 2\r\n\r\n{}",
-                server)
+                "POST /v1/samples HTTP/1.0\r\n\(field)Accept: text/event-stream\r\n\(Self.json)"
+                    + "Content-Length: 2\r\n\r\n{}", server)
             #expect(response.hasPrefix("HTTP/1.0 200 OK\r\n"), "\(response)")
             #expect(!response.lowercased().contains("transfer-encoding"), "\(response)")
             #expect(response.contains("\r\nConnection: close\r\n"), "\(response)")
@@ -109,7 +109,8 @@ import Testing
     /// Many small extensions add up; chunks of one byte, as some clients send them, do not.
     @Test func extensionsAddUpAndSmallChunksAreAllowed() async throws {
         try await TestServer.run { server in
-            let head = "POST /v1/samples HTTP/1.1\r\nHost: x\r\n\(Self.json)Connection: close\r\n"
+            let head =
+                "POST /v1/samples HTTP/1.1\r\nHost: x\r\n\(Self.json)Connection: close\r\n"
                 + "Transfer-Encoding: chunked\r\n\r\n"
             let chunk = "1;\(String(repeating: "e", count: 100))\r\n \r\n"
             let many = try await everything(head + String(repeating: chunk, count: 20_000), server)
