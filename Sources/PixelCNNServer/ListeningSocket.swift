@@ -6,6 +6,7 @@
 
 import Foundation
 import PixelCNNAPI
+import Support
 import Synchronization
 
 /// A bound, listening Unix socket that nobody else serves.
@@ -63,8 +64,12 @@ package final class ListeningSocket: Sendable {
     /// - Throws: ``ListeningSocketError``; ``ListeningSocketError/alreadyServed(path:by:)`` where a daemon lives
     ///   there.
     package static func bind(_ path: SocketPath) throws(ListeningSocketError) -> ListeningSocket {
-        let lock = try FolderLock(of: path)
+        let lock = Self.lock(path)
         defer { withExtendedLifetime(lock) {} }
+        // A folder that only cannot be read may still take a socket.
+        guard [0, EACCES].contains(lock.openError) else {
+            throw .system("bind", path: path.path, code: lock.openError)
+        }
         try Self.removeStaleSocket(at: path, mayBeStarting: !lock.isHeld)
         let descriptor = try Self.listen(at: path)
         let file = open(path.path, Self.openPath | O_NOFOLLOW | O_CLOEXEC)
@@ -94,7 +99,7 @@ package final class ListeningSocket: Sendable {
     /// still accepted. An inherited one stays.
     func removePath() {
         guard case .path(let path, let file) = source else { return }
-        let lock = try? FolderLock(of: path)
+        let lock = Self.lock(path)
         defer { withExtendedLifetime(lock) {} }
         if let ours = FileIdentity(descriptor: file), FileIdentity(path: path.path) == ours { unlink(path.path) }
     }
@@ -116,6 +121,12 @@ package final class ListeningSocket: Sendable {
     }
 
     // MARK: - Binding
+
+    /// Binding and removing take a fraction of a millisecond.
+    private static func lock(_ path: SocketPath) -> FolderLock {
+        let folder = path.path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path.path[...$0]) } ?? "./"
+        return FolderLock(folder, patience: .seconds(2))
+    }
 
     /// Removes a socket that nobody listens on.
     ///
@@ -210,42 +221,6 @@ package final class ListeningSocket: Sendable {
         var length = socklen_t(MemoryLayout.size(ofValue: peer))
         guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0, peer.pid > 0 else { return nil }
         return PeerCredentials(processIdentifier: peer.pid, user: peer.uid)
-    }
-}
-
-/// The lock of a socket's folder, which orders daemons that start or end at the same moment. Whoever may read a folder
-/// may lock it, so it is waited for only so long: nobody must be able to stop a daemon by holding it.
-private final class FolderLock {
-    /// Binding takes a fraction of a millisecond.
-    private static let patience = Duration.seconds(2)
-
-    /// Nil where the folder cannot be read.
-    private let descriptor: CInt?
-    private(set) var isHeld = false
-
-    /// Locks, where that can be done.
-    ///
-    /// - Throws: ``ListeningSocketError`` where there is no such folder.
-    init(of path: SocketPath) throws(ListeningSocketError) {
-        let name = path.path
-        let folder = name.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(name[...$0]) } ?? "./"
-        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            guard errno == EACCES else { throw .system("bind", path: name, code: errno) }
-            self.descriptor = nil
-            return
-        }
-        self.descriptor = descriptor
-        let end = ContinuousClock.now + Self.patience
-        while true {
-            isHeld = flock(descriptor, LOCK_EX | LOCK_NB) == 0
-            guard !isHeld, errno == EWOULDBLOCK || errno == EINTR, .now < end else { return }
-            usleep(10_000)
-        }
-    }
-
-    deinit {
-        if let descriptor { close(descriptor) }
     }
 }
 

@@ -16,13 +16,24 @@ package final class OpenFile {
     /// Opens a file.
     ///
     /// - Throws: ``Failure``: there is none (66), or it cannot be read (65).
-    package init(_ path: String) throws(Failure) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    package convenience init(_ path: String) throws(Failure) { try self.init(path, isRegular: false) }
+
+    /// Opens a file that must be a plain one: a pipe would be waited for, and a device may have no end.
+    ///
+    /// - Throws: ``Failure``: there is none (66), it is something else, or cannot be read (65).
+    package convenience init(regular path: String) throws(Failure) { try self.init(path, isRegular: true) }
+
+    private init(_ path: String, isRegular: Bool) throws(Failure) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | (isRegular ? O_NONBLOCK : 0))
         guard descriptor >= 0 else { throw OpenFile.failure(path, errno) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             defer { close(descriptor) }
             throw OpenFile.failure(path, errno)
+        }
+        if isRegular, status.st_mode & S_IFMT != S_IFREG {
+            close(descriptor)
+            throw Failure(.dataError, "\(path) is \(FileKind(status).name), and must be a file")
         }
         self.path = path
         self.descriptor = descriptor
@@ -78,4 +89,30 @@ package final class OpenFile {
     private static func failure(_ path: String, _ code: CInt) -> Failure {
         Failure(code == ENOENT ? .noInput : .dataError, "cannot read \(path): \(String(cString: strerror(code)))")
     }
+}
+
+/// What a path leads to.
+package enum FileKind {
+    case file, folder, pipe, socket, device
+
+    /// What a path leads to, links followed; nil where it leads nowhere.
+    package init?(path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    fileprivate init(_ status: stat) {
+        self =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .file
+            case S_IFDIR: .folder
+            case S_IFIFO: .pipe
+            case S_IFSOCK: .socket
+            default: .device
+            }
+    }
+
+    /// With its article.
+    package var name: String { self == .file ? "a file" : self == .folder ? "a folder" : "a \(self)" }
 }

@@ -1,11 +1,14 @@
-// What the shards of a folder were drawn with. Whoever adds some must draw with the same, or the folder would hold a
-// mixture that nobody can draw again.
+// What the shards of a folder were drawn with, and the digest of each. Whoever adds some must draw with the same, or
+// the folder would hold a mixture that nobody can draw again; and a shard that has changed since does not count as there.
+//
+// Several processes may add to a folder at the same time. Each writes the digests that it has now and then, under the
+// folder's lock; the manifest's bytes do not depend on their order.
 
 import Foundation
 import PixelCNNAPI
 import Support
 
-struct Manifest: Codable, Equatable {
+struct Manifest: Codable {
     /// SHA-256 of the model's file.
     var model: String
     var precision: String
@@ -17,13 +20,20 @@ struct Manifest: Codable, Equatable {
     var topP: Double?
     var shardSize: Int
     var format: String
+    /// SHA-256 of each shard, by its path in the folder; nil in those that earlier versions wrote.
+    var shards: [String: String]?
 
     enum CodingKeys: String, CodingKey {
-        case model, precision, seed, height, width, temperature, format
+        case model, precision, seed, height, width, temperature, format, shards
         case topK = "top_k"
         case topP = "top_p"
         case shardSize = "shard_size"
     }
+
+    /// A million shards, and more.
+    private static let maximumBytes = 256 << 20
+    /// How long others may take to write theirs.
+    private static let patience = Duration.seconds(10)
 
     private static func path(_ folder: String) -> String { "\(folder)/manifest.json" }
 
@@ -33,25 +43,27 @@ struct Manifest: Codable, Equatable {
     static func read(_ folder: String) throws(Failure) -> Manifest? {
         let path = Self.path(folder)
         let bytes: [UInt8]
-        do {
-            let file = try OpenFile(path)
+        do throws(Failure) {
+            let file = try OpenFile(regular: path)
+            guard file.byteCount <= maximumBytes else {
+                throw Failure(.dataError, "\(path) has \(file.byteCount) bytes, and is no manifest of shards")
+            }
             bytes = try file.bytes(0..<file.byteCount)
         } catch {
             if error.status == .noInput { return nil }
             throw error
         }
-        do {
-            return try JSONCoding.decode(Manifest.self, from: bytes)
-        } catch {
-            throw Failure(.dataError, "\(path) is no manifest of shards; use another folder")
-        }
+        guard let manifest = try? JSONCoding.decode(Manifest.self, from: bytes),
+            manifest.shards?.allSatisfy({ Shard.isName($0.key) }) ?? true
+        else { throw Failure(.dataError, "\(path) is no manifest of shards; use another folder") }
+        return manifest
     }
 
     /// Writes the manifest of a folder, unless there is one; then that must be the same.
     ///
     /// - Parameter seed: whether the seed must be the same, too.
     /// - Returns: the manifest that is there then.
-    /// - Throws: ``Failure``: 73 where it cannot be written, 64 where the folder's is another.
+    /// - Throws: ``Failure``: 73 where it cannot be written, 64 where the folder's is another, or is missing.
     func claim(_ folder: String, seed: Bool) throws(Failure) -> Manifest {
         if try Self.read(folder) == nil { try create(folder) }
         guard let there = try Self.read(folder) else {
@@ -68,11 +80,40 @@ struct Manifest: Codable, Equatable {
         return there
     }
 
-    /// Of several processes that begin together, one writes it.
+    /// Adds digests to the manifest of a folder, which there must be.
+    ///
+    /// - Throws: ``Failure``: 73 where it cannot be written.
+    static func add(_ digests: [String: String], to folder: String) throws(Failure) {
+        let lock = FolderLock(folder, patience: patience)
+        defer { withExtendedLifetime(lock) {} }
+        guard var manifest = try read(folder) else {
+            throw Failure(.cannotCreate, "\(path(folder)) has gone meanwhile")
+        }
+        manifest.shards = (manifest.shards ?? [:]).merging(digests) { $1 }
+        do {
+            try AtomicFile.write(manifest.json(), to: path(folder))
+        } catch {
+            throw Failure(.cannotCreate, "\(error)")
+        }
+    }
+
+    /// Of several processes that begin together, one writes it. Where shards are, nobody knows any more what they were
+    /// drawn with.
     private func create(_ folder: String) throws(Failure) {
+        let lock = FolderLock(folder, patience: Self.patience)
+        defer { withExtendedLifetime(lock) {} }
+        if try Self.read(folder) != nil { return }
+        if let shard = Shard.any(in: folder) {
+            throw Failure(
+                .usage,
+                "\(folder) has shards, such as \(shard), but no manifest.json that says how they were drawn; "
+                    + "put it back, or use another folder")
+        }
+        var manifest = self
+        manifest.shards = [:]
         do {
             let file = try AtomicFile(path: Self.path(folder))
-            try file.write(json())
+            try file.write(manifest.json())
             try file.commit(replacing: false)
         } catch let error as AtomicFileError where error.errno == EEXIST {
             return
@@ -83,7 +124,7 @@ struct Manifest: Codable, Equatable {
 
     private func json() throws -> [UInt8] {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         return try Array(encoder.encode(self)) + [UInt8(ascii: "\n")]
     }
 
@@ -95,5 +136,32 @@ struct Manifest: Codable, Equatable {
             ("top_k", topK.map { "\($0)" } ?? "none"), ("top_p", topP.map { "\($0)" } ?? "none"),
             ("shard_size", "\(shardSize)"), ("format", format),
         ]
+    }
+}
+
+/// The digests of shards on their way into the manifest. Written with every shard, the manifest of a large job would be
+/// most of what is written; what is not in it when the command is killed is added when the job goes on.
+struct NewDigests {
+    private static let interval = Duration.seconds(2)
+
+    private let folder: String
+    private var digests: [String: String] = [:]
+    private var lastWrite: ContinuousClock.Instant?
+
+    init(of folder: String) { self.folder = folder }
+
+    /// Adds one; writes all of them where the last time was long ago.
+    mutating func add(_ digest: String, of shard: Shard) throws(Failure) {
+        digests[shard.name] = digest
+        if let lastWrite, .now - lastWrite < Self.interval { return }
+        try write()
+    }
+
+    /// Writes all that are not written yet.
+    mutating func write() throws(Failure) {
+        lastWrite = .now
+        if digests.isEmpty { return }
+        try Manifest.add(digests, to: folder)
+        digests = [:]
     }
 }

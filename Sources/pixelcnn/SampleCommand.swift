@@ -15,7 +15,9 @@ struct SampleCommand: AsyncParsableCommand {
             .npy files, or with --format png folders with one file per image; with classes, in one folder per class. \
             A command that was stopped continues when it is run again. Several jobs may share a folder, each with its \
             own --first-index and -n: together they make the shards of one job. manifest.json in the folder holds \
-            the model, the seed and the options, which must be the same for all jobs.
+            the model, the seed and the options, which must be the same for all jobs, and the SHA-256 of each shard: \
+            a command that continues compares those of its own images first, and draws again what has changed. \
+            --verify compares all of them, without a daemon.
 
             EXAMPLES
               pixelcnn sample -n 36 --seed 0 --columns 6 -o grid.png
@@ -26,6 +28,7 @@ struct SampleCommand: AsyncParsableCommand {
               pixelcnn sample -n 4 --label flags -o flags.png
               pixelcnn sample -n 9 --label all -o grid.png
               pixelcnn sample -n 100000 --seed 1 --output-dir samples
+              pixelcnn sample --output-dir samples --verify
             """
     )
 
@@ -44,7 +47,10 @@ struct SampleCommand: AsyncParsableCommand {
     func validate() throws { try shards.check(sampling) }
 
     func run() async throws {
-        if let folder = shards.outputDir { return try await runSharded(folder) }
+        if let folder = shards.outputDir {
+            if shards.verify { return try await Failure.reporting { try ShardVerification.run(folder) } }
+            return try await runSharded(folder)
+        }
         var command = ["sample"]
         if let height { command.append("--height \(height)") }
         if let width { command.append("--width \(width)") }

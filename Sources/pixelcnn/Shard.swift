@@ -20,6 +20,29 @@ struct Shard: Equatable {
         return String(repeating: "0", count: max(0, 12 - digits.count)) + digits
     }
 
+    /// Its path in the folder of all.
+    var name: String { String(path.dropFirst(folder.count + 1)) }
+
+    /// Whether a text could be such a path.
+    static func isName(_ text: String) -> Bool {
+        text.wholeMatch(of: /(label-[0-9]+\/)?samples-[0-9]{12,20}(\.npy)?/) != nil
+    }
+
+    /// A shard of any job in a folder; nil where there is none.
+    static func any(in folder: String) -> String? {
+        func names(_ folder: String) -> [String] {
+            ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+        }
+        for name in names(folder) {
+            if isName(name) { return name }
+            guard name.hasPrefix("label-") else { continue }
+            if let shard = names("\(folder)/\(name)").first(where: { isName("\(name)/\($0)") }) {
+                return "\(name)/\(shard)"
+            }
+        }
+        return nil
+    }
+
     /// Where the shards of a class go.
     static func folder(_ folder: String, label: Int?) -> String { label.map { "\(folder)/label-\($0)" } ?? folder }
 
@@ -37,7 +60,7 @@ struct Shard: Equatable {
     func isThere(_ shape: SampledImages.Shape) -> Bool {
         switch format {
         case .npy:
-            guard let file = try? OpenFile(path),
+            guard let file = try? OpenFile(regular: path),
                 let layout = try? NPYLayout(read: { range in try file.bytes(range) }),
                 (try? layout.check(fileBytes: file.byteCount)) != nil
             else { return false }
@@ -50,6 +73,51 @@ struct Shard: Equatable {
     }
 }
 
+extension Shard {
+    /// Refuses what is neither a shard nor nothing.
+    func checkKind() throws(Failure) {
+        guard let kind = FileKind(path: path), kind != (format == .npy ? .file : .folder) else { return }
+        throw Failure(
+            .cannotCreate,
+            "\(path) is \(kind.name), where a shard goes that is \(format == .npy ? "a file" : "a folder"); "
+                + "remove it, or use another folder")
+    }
+
+    /// SHA-256 of a file; of a folder that of `sha256sum`'s list of its files.
+    ///
+    /// - Parameter name: the shard's path in the folder.
+    /// - Throws: ``Failure`` (65, 66) where it cannot be read.
+    static func digest(of name: String, in folder: String) throws(Failure) -> String {
+        let path = "\(folder)/\(name)"
+        if name.hasSuffix(".npy") { return try fileDigest(path) }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            throw Failure(.noInput, "cannot read the folder \(path)")
+        }
+        var list = ShardList()
+        for name in names.sorted() { list.add(name, try fileDigest("\(path)/\(name)")) }
+        return list.digest
+    }
+
+    private static func fileDigest(_ path: String) throws(Failure) -> String {
+        let file = try OpenFile(regular: path)
+        var hash = SHA256()
+        for start in stride(from: 0, to: file.byteCount, by: 1 << 20) {
+            let bytes = try file.bytes(start..<start + 1 << 20)
+            bytes.withUnsafeBytes { hash.update($0) }
+        }
+        return hash.hexadecimal()
+    }
+}
+
+/// What `sha256sum` says of the files of a folder.
+private struct ShardList {
+    private var text = ""
+
+    mutating func add(_ name: String, _ digest: String) { text += "\(digest)  \(name)\n" }
+
+    var digest: String { Array(text.utf8).withUnsafeBytes { SHA256.hexadecimal(of: $0) } }
+}
+
 /// Writes one shard. Dropped before its last image, it leaves no trace.
 final class ShardWriter {
     private let shard: Shard
@@ -60,6 +128,9 @@ final class ShardWriter {
     private var folder: AtomicFolder?
     /// Images so far.
     private var count = 0
+    /// Of the file's bytes so far; of a folder, its files so far.
+    private var hash = SHA256()
+    private var list = ShardList()
 
     /// Begins a shard. `origin` is what PNGs say of themselves.
     ///
@@ -72,7 +143,7 @@ final class ShardWriter {
             switch shard.format {
             case .npy:
                 file = try AtomicFile(path: shard.path)
-                try file?.write(SampledImages.npyHeader(count: shard.count, shape: shape))
+                try write(SampledImages.npyHeader(count: shard.count, shape: shape))
             case .png: folder = try AtomicFolder(path: shard.path)
             }
         } catch {
@@ -82,25 +153,34 @@ final class ShardWriter {
 
     /// Adds whole images; the last one completes the shard.
     ///
+    /// - Returns: the digest of the shard, once it is complete.
     /// - Throws: ``Failure``: 73, or 64 where a PNG cannot show such images.
-    func write(_ values: [UInt16]) throws(Failure) {
+    func write(_ values: [UInt16]) throws(Failure) -> String? {
         let images = values.count / shape.count
         do {
             switch shard.format {
-            case .npy: try file?.write(NPYArray.bytes(of: values, type: shape.elementType))
+            case .npy: try write(NPYArray.bytes(of: values, type: shape.elementType))
             case .png:
                 for image in 0..<images {
                     let number = count + image
-                    try folder?.write(png(values, image, number), to: shard.name(ofImage: number))
+                    let (name, png) = (shard.name(ofImage: number), try png(values, image, number))
+                    list.add(name, png.withUnsafeBytes { SHA256.hexadecimal(of: $0) })
+                    try folder?.write(png, to: name)
                 }
             }
             count += images
-            guard count == shard.count else { return }
+            guard count == shard.count else { return nil }
             try file.take()?.commit()
             try folder.take()?.commit()
+            return shard.format == .npy ? hash.hexadecimal() : list.digest
         } catch {
             throw Self.failure(error)
         }
+    }
+
+    private func write(_ bytes: [UInt8]) throws {
+        bytes.withUnsafeBytes { hash.update($0) }
+        try file?.write(bytes)
     }
 
     /// An image alone, as the daemon would draw it alone.

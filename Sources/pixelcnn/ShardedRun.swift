@@ -1,5 +1,6 @@
 // `pixelcnn sample --output-dir`: any number of images, in shards. Those that are there are kept, so that a job that
-// was stopped, however, goes on; and several jobs, each with its part of the images, may share a folder.
+// was stopped, however, goes on; and several jobs, each with its part of the images, may share a folder. What is there
+// is hashed first, a fraction of what drawing it takes, and drawn again where it is not what was drawn.
 
 import ArgumentParser
 import Foundation
@@ -35,15 +36,20 @@ struct ShardedRun: Sendable {
             channels: model.channels, height: request.height ?? model.height,
             width: request.width ?? model.width, colors: model.colors)
         for label in classes { try Self.makeFolder(Shard.folder(folder, label: label)) }
-        let seed = try claimFolder(model, shape)
         let all = self.shards(classes)
-        let missing = all.filter { !$0.isThere(shape) }
+        for shard in all { try shard.checkKind() }
+        let manifest = try claimFolder(model, shape)
+        var digests = NewDigests(of: folder)
+        let missing = try self.missing(of: all, manifest, shape, &digests)
         if missing.count < all.count {
             report("\(all.count - missing.count) of \(all.count) shards are there already")
         }
+        let seed = manifest.seed
         do {
-            try await sample(missing, seed: seed, model, shape)
+            try await sample(missing, seed: seed, model, shape, &digests)
+            try digests.write()
         } catch {
+            try? digests.write()  // what is not written is added when the job goes on
             let there = all.count { $0.isThere(shape) }
             report("stopped: \(there) of \(all.count) shards are in \(folder); the same command goes on")
             throw error
@@ -53,6 +59,36 @@ struct ShardedRun: Sendable {
     }
 
     private func report(_ line: String) { if !isQuiet { say(line) } }
+
+    /// The shards that are to be drawn: those that are not there, or not as they were drawn.
+    private func missing(
+        of all: [Shard], _ manifest: Manifest, _ shape: SampledImages.Shape, _ digests: inout NewDigests
+    ) throws -> [Shard] {
+        var missing: [Shard] = []
+        var unknown = 0
+        for shard in all {
+            try Task.checkCancellation()
+            guard shard.isThere(shape), let digest = try? Shard.digest(of: shard.name, in: folder) else {
+                missing.append(shard)
+                continue
+            }
+            switch manifest.shards?[shard.name] {
+            case digest: break
+            case nil:
+                unknown += 1
+                try digests.add(digest, of: shard)
+            default:
+                say("\(shard.path) has changed since it was drawn: drawing it again")
+                missing.append(shard)
+            }
+        }
+        if unknown > 0 {
+            report(
+                "the manifest had no digests of \(unknown) shards: they are taken as they are, and have digests from now "
+                    + "on")
+        }
+        return missing
+    }
 
     /// Makes a folder, and those it lies in, where there is none.
     private static func makeFolder(_ path: String) throws(Failure) {
@@ -71,13 +107,13 @@ struct ShardedRun: Sendable {
         throw Failure(.cannotCreate, "cannot make the folder \(path): \(reason)")
     }
 
-    /// Writes the folder's manifest, or finds that this job is the folder's; returns the seed.
-    private func claimFolder(_ model: ModelDescription, _ shape: SampledImages.Shape) throws(Failure) -> UInt64 {
+    /// Writes the folder's manifest, or finds that this job is the folder's.
+    private func claimFolder(_ model: ModelDescription, _ shape: SampledImages.Shape) throws(Failure) -> Manifest {
         let manifest = Manifest(
             model: model.sha256, precision: model.precision, seed: request.seed ?? SampleRequest.drawSeed(),
             height: shape.height, width: shape.width, temperature: request.temperature, topK: request.topK,
             topP: request.topP, shardSize: shardSize, format: format.rawValue)
-        return try manifest.claim(folder, seed: request.seed != nil).seed
+        return try manifest.claim(folder, seed: request.seed != nil)
     }
 
     private func shards(_ classes: [Int?]) -> [Shard] {
@@ -99,7 +135,8 @@ struct ShardedRun: Sendable {
     }
 
     private func sample(
-        _ shards: [Shard], seed: UInt64, _ model: ModelDescription, _ shape: SampledImages.Shape
+        _ shards: [Shard], seed: UInt64, _ model: ModelDescription, _ shape: SampledImages.Shape,
+        _ digests: inout NewDigests
     ) async throws {
         let display = ProgressDisplay(
             style: style, isQuiet: isQuiet, images: shards.reduce(0) { $0 + $1.count }, imageValues: shape.count)
@@ -132,9 +169,45 @@ struct ShardedRun: Sendable {
                     model: model.sha256, precision: model.precision, version: model.version)
                 writer = (number, try ShardWriter(shard, shape, origin))
             }
-            try writer?.1.write(values)
+            if let digest = try writer?.1.write(values) { try digests.add(digest, of: shards[number]) }
             display.add(images: values.count / shape.count)
         }
+    }
+}
+
+/// `--verify`: whether the shards of a folder, of whatever job, are those that were drawn.
+enum ShardVerification {
+    /// Compares all of them with the manifest. Needs no daemon.
+    ///
+    /// - Throws: ``Failure``: no manifest (66), one that is none, or a shard that is missing or has changed (65).
+    static func run(_ folder: String) throws(Failure) {
+        guard let manifest = try Manifest.read(folder) else {
+            throw Failure(.noInput, "\(folder) has no manifest.json: it is no folder of shards, or has lost it")
+        }
+        guard let digests = manifest.shards else {
+            throw Failure(
+                .dataError,
+                "\(folder)/manifest.json is of an earlier version and has no digests; the command that drew the shards "
+                    + "adds them")
+        }
+        var wrong = 0
+        for (name, digest) in digests.sorted(by: { $0.key < $1.key }) {
+            let reason: String
+            do {
+                if try Shard.digest(of: name, in: folder) == digest { continue }
+                reason = "has changed since it was drawn"
+            } catch {
+                reason = error.status == .noInput ? "is missing" : "cannot be read (\(error.message))"
+            }
+            say("\(folder)/\(name) \(reason)")
+            wrong += 1
+        }
+        guard wrong == 0 else {
+            throw Failure(
+                .dataError,
+                "\(wrong) of \(digests.count) shards are not as drawn; the command that drew them draws them again")
+        }
+        say("\(digests.count) shards of seed \(manifest.seed) are as they were drawn")
     }
 }
 
@@ -154,7 +227,11 @@ struct ShardOptions: ParsableArguments {
         help: ArgumentHelp("Images per shard; \(defaultShardSize) by default.", valueName: "n"))
     var shardSize: Int?
 
+    @Flag(help: "Compare the shards in --output-dir with the digests in its manifest, and draw nothing.")
+    var verify = false
+
     func validate() throws {
+        if verify, outputDir == nil { throw ValidationError("--verify needs --output-dir") }
         guard let shardSize else { return }
         guard outputDir != nil else { throw ValidationError("--shard-size needs --output-dir") }
         guard shardSize > 0 else { throw ValidationError("--shard-size is \(shardSize); allowed is 1 or more") }

@@ -140,9 +140,10 @@ import Testing
             let stopped = try await start(daemon, arguments, folder)
             stopped.signal(signal)
             #expect(try await stopped.wait().status == 128 + signal)
-            let before = try files(folder).filter { !$0.key.hasPrefix(".tmp-") }
+            // The manifest goes on, too: it gets the digests of what is added.
+            let before = try files(folder).filter { !$0.key.hasPrefix(".tmp-") && $0.key != "manifest.json" }
             let inodes = try before.keys.map { try inode("\(folder)/\($0)") }
-            let left = try files(folder).count - before.count
+            let left = try files(folder).count - before.count - 1
             #expect(signal == SIGKILL || left == 0)
 
             let resumed = try await daemon.client(arguments + ["--output-dir", folder])
@@ -216,6 +217,120 @@ import Testing
             // The seed may be left to the manifest.
             let again = try await daemon.client(arguments + ["-n", "3"])
             #expect(again.status == 0 && again.errors.contains("3 images of seed 3"), "\(again.errors)")
+        }
+    }
+
+    // MARK: - Damage
+
+    private let few = ["sample", "-n", "6", "--seed", "3", "--shard-size", "2"]
+
+    private func verify(_ folder: String) async throws -> CommandResult {
+        try await Programs.client(["sample", "--output-dir", folder, "--verify"])
+    }
+
+    @Test func shardsWithoutTheirManifestAreRefused() async throws {
+        try await RunningDaemon.run { daemon in
+            for format in ["npy", "png"] {
+                let folder = daemon.directory.file(format)
+                let arguments = few + ["--format", format, "--output-dir", folder]
+                _ = try await daemon.client(arguments)
+                try FileManager.default.removeItem(atPath: "\(folder)/manifest.json")
+                let before = try files(folder)
+                for seed in ["3", "4"] {
+                    let result = try await daemon.client(arguments + ["--seed", seed])
+                    #expect(result.status == SystemExit.usage.rawValue, "\(result.errors)")
+                    let words = "no manifest.json that says how they were drawn"
+                    #expect(result.errors.contains(words), "\(result.errors)")
+                }
+                #expect(try files(folder) == before)
+                #expect(try await verify(folder).status == SystemExit.noInput.rawValue)
+            }
+        }
+    }
+
+    @Test(arguments: ["npy", "png"]) func aShardThatHasChangedIsDrawnAgain(format: String) async throws {
+        try await RunningDaemon.run { daemon in
+            let folder = daemon.directory.file("shards")
+            let arguments = few + ["--format", format, "--output-dir", folder]
+            _ = try await daemon.client(arguments)
+            let whole = try files(folder)
+            #expect(try await verify(folder).status == 0)
+            for path in whole.keys.sorted() where path != "manifest.json" {
+                // A bit near the end: of a value, or of a PNG's pixels.
+                var bytes = try #require(whole[path])
+                bytes[bytes.count - 20] ^= 4
+                try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(path)"))
+                let damaged = try await verify(folder)
+                #expect(damaged.status == SystemExit.dataError.rawValue, "\(path): \(damaged.errors)")
+                #expect(damaged.errors.contains("has changed since it was drawn"), "\(path): \(damaged.errors)")
+                let result = try await daemon.client(arguments)
+                #expect(result.status == 0 && result.errors.contains("drawing it again"), "\(path): \(result.errors)")
+                #expect(result.errors.contains("2 of 3 shards are there already"), "\(path): \(result.errors)")
+                #expect(try files(folder) == whole, "\(path)")
+            }
+            let gone = try #require(whole.keys.sorted().last)
+            try FileManager.default.removeItem(atPath: "\(folder)/\(gone)")
+            #expect(try await verify(folder).status == SystemExit.dataError.rawValue)
+            #expect(try await daemon.client(arguments).status == 0)
+            #expect(try files(folder) == whole)
+            #expect(try await verify(folder).status == 0)
+        }
+    }
+
+    /// As earlier versions wrote it.
+    @Test func aManifestWithoutDigestsGetsThem() async throws {
+        try await RunningDaemon.run { daemon in
+            let folder = daemon.directory.file("shards")
+            _ = try await daemon.client(few + ["--output-dir", folder])
+            let whole = try files(folder)
+            let manifest = try #require(
+                JSONSerialization.jsonObject(with: Data(whole["manifest.json"] ?? [])) as? [String: Any])
+            try JSONSerialization.data(withJSONObject: manifest.filter { $0.key != "shards" })
+                .write(to: URL(fileURLWithPath: "\(folder)/manifest.json"))
+            #expect(try await verify(folder).status == SystemExit.dataError.rawValue)
+            let result = try await daemon.client(few + ["--output-dir", folder])
+            #expect(result.status == 0 && result.errors.contains("no digests of 3 shards"), "\(result.errors)")
+            #expect(try files(folder) == whole)
+        }
+    }
+
+    /// A pipe would be waited for, and a device has no end.
+    @Test(arguments: ["npy", "png"]) func whatIsNoFileIsOneErrorAndNoWait(format: String) async throws {
+        try await RunningDaemon.run { daemon in
+            let makers: [(name: String, make: (String) throws -> Void)] = [
+                ("a pipe", { try #require(mkfifo($0, 0o600) == 0) }),
+                ("a device", { try #require(symlink("/dev/zero", $0) == 0) }),
+                (
+                    format == "npy" ? "a folder" : "a file",
+                    { path in
+                        try #require(
+                            format == "npy"
+                                ? mkdir(path, 0o700) == 0
+                                : FileManager.default.createFile(atPath: path, contents: Data()))
+                    }
+                ),
+            ]
+            for (name, make) in makers {
+                let folder = daemon.directory.file("\(format) \(name)")
+                let arguments = few + ["--format", format, "--output-dir", folder]
+                _ = try await daemon.client(arguments)
+                let shard = try #require(shards(folder).sorted().last)
+                try FileManager.default.removeItem(atPath: "\(folder)/\(shard)")
+                try make("\(folder)/\(shard)")
+                let result = try await daemon.client(arguments)
+                #expect(result.status == SystemExit.cannotCreate.rawValue, "\(name): \(result.errors)")
+                #expect(result.errors.contains("\(shard) is \(name), where a shard goes"), "\(result.errors)")
+                #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+                #expect(try await verify(folder).status == SystemExit.dataError.rawValue)
+                if name == "a file" { continue }
+                try FileManager.default.removeItem(atPath: "\(folder)/manifest.json")
+                try make("\(folder)/manifest.json")
+                for result in [try await daemon.client(arguments), try await verify(folder)] {
+                    let expected: Set = [SystemExit.dataError.rawValue, SystemExit.cannotCreate.rawValue]
+                    #expect(expected.contains(result.status), "\(name): \(result.errors)")
+                    #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+                }
+            }
         }
     }
 
