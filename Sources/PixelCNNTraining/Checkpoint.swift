@@ -1,7 +1,10 @@
 // A run cut short, in a file: safetensors with the weights under their own names, so that it is a model like any other,
-// Adam's moments and the average beside them, and in the metadata where the run stands and under which settings.
+// Adam's moments and the average beside them, and in the metadata where the run stands, under which settings, and the
+// digest of all that. A bit that has changed since would change the model that comes out at the end, and nothing else
+// would show it.
 
 import PixelCNNModel
+import Support
 
 /// All that a run needs to go on bit by bit.
 struct Checkpoint {
@@ -13,6 +16,7 @@ struct Checkpoint {
 
     private static let prefixes = ["average.", "mean.", "square."]
     private static let conditionPrefix = "training.condition."
+    private static let digestKey = "training.sha256"
 
     /// Writes the file whole or not at all.
     func write(to path: String) throws(ModelFileError) {
@@ -24,15 +28,20 @@ struct Checkpoint {
         }
         var metadata = [
             "training.steps": "\(snapshot.steps)", "training.epoch_loss": "\(epochLoss.bitPattern)",
+            Self.digestKey: sha256(),
         ]
         for (name, value) in conditions { metadata[Self.conditionPrefix + name] = value }
         try snapshot.weights.writeSafetensors(to: path, extra: extra, metadata: metadata)
     }
 
     /// Reads a checkpoint of a run under the same conditions.
-    /// - Throws: `ModelFileError` where the file is no model; ``TrainingError`` where it is no checkpoint, or one of a
-    ///   run under other conditions.
-    static func read(_ path: String, conditions: [(name: String, value: String)]) throws -> Checkpoint {
+    ///
+    /// - Returns: the checkpoint, and whether the file has a digest: earlier ones have none.
+    /// - Throws: `ModelFileError` where the file is no model; ``TrainingError`` where it is no checkpoint, a damaged
+    ///   one, or one of a run under other conditions.
+    static func read(
+        _ path: String, conditions: [(name: String, value: String)]
+    ) throws -> (checkpoint: Checkpoint, hasDigest: Bool) {
         let contents = try ModelContents.read(path: path)
         let weights = try Model(contents)
         guard let steps = contents.metadata["training.steps"].flatMap({ Int($0) }),
@@ -48,10 +57,54 @@ struct Checkpoint {
             }
             return try Model(hyperparameters: weights.hyperparameters, tensors: tensors)
         }
-        return Checkpoint(
+        let checkpoint = Checkpoint(
             snapshot: TrainerSnapshot(
                 steps: steps, weights: weights, averages: parts[0], means: parts[1], squares: parts[2]),
             epochLoss: Double(bitPattern: loss), conditions: conditions)
+        let digest = contents.metadata[digestKey]
+        guard digest == nil || digest == checkpoint.sha256() else { throw TrainingError.damagedCheckpoint(path) }
+        try checkpoint.checkNumbers(path)
+        return (checkpoint, digest != nil)
+    }
+
+    /// Refuses what no run has come to. A model's numbers are finite wherever it was read from.
+    private func checkNumbers(_ path: String) throws(TrainingError) {
+        guard snapshot.steps >= 0 else {
+            throw .impossibleCheckpoint(
+                path, what: "training.steps is \(snapshot.steps); no number of steps is below 0")
+        }
+        guard epochLoss.isFinite, epochLoss >= 0 else {
+            throw .impossibleCheckpoint(path, what: "training.epoch_loss is \(epochLoss); a loss is 0 or more")
+        }
+        for spec in snapshot.squares.hyperparameters.parameters {
+            guard let index = snapshot.squares[spec.name].floats().firstIndex(where: { $0 < 0 }) else { continue }
+            throw .impossibleCheckpoint(
+                path, what: "square.\(spec.name) has a negative value, at \(index); the mean of squares has none")
+        }
+    }
+
+    /// SHA-256 of everything that the run goes on with.
+    private func sha256() -> String {
+        var hash = SHA256()
+        func update(_ text: String) {
+            // The length first, so that no two lists of texts are the same bytes.
+            Array("\(text.utf8.count):\(text)".utf8).withUnsafeBytes { hash.update($0) }
+        }
+        update("\(snapshot.steps)")
+        update("\(epochLoss.bitPattern)")
+        for (name, value) in conditions {
+            update(name)
+            update(value)
+        }
+        for model in [snapshot.weights, snapshot.averages, snapshot.means, snapshot.squares] {
+            for field in Hyperparameters.Field.allCases { update("\(field.rawValue) \(model.hyperparameters[field])") }
+            for name in snapshot.weights.labelNames { update(name) }
+            for spec in model.hyperparameters.parameters {
+                update(spec.name)
+                model[spec.name].floats().withUnsafeBytes { hash.update($0) }
+            }
+        }
+        return hash.hexadecimal()
     }
 }
 

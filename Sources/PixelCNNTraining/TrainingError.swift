@@ -8,6 +8,10 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
     case notACheckpoint(String)
     /// A checkpoint of a run under other settings, or on other data.
     case otherRun(String, what: String, found: String, expected: String)
+    /// A checkpoint whose data is not what was written.
+    case damagedCheckpoint(String)
+    /// A checkpoint with a number that no run comes to.
+    case impossibleCheckpoint(String, what: String)
     /// The loss or a gradient is no number any more.
     case diverged(step: Int, checkpoint: String?)
     /// The network and the images do not fit together.
@@ -25,6 +29,11 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
         case .otherRun(let file, let what, let found, let expected):
             "\(file): the run was begun under other settings: \(what) was \(found) and is now \(expected); go on "
                 + "under the same ones, or begin a new run from the model with --init"
+        case .damagedCheckpoint(let file):
+            "\(file): the checkpoint is damaged: its data has another digest than when it was written; restore the "
+                + "file from a copy, or begin again without --resume"
+        case .impossibleCheckpoint(let file, let what):
+            "\(file): the checkpoint is damaged: \(what); restore the file from a copy, or begin again without --resume"
         case .diverged(let step, let checkpoint):
             "the loss is not a number at step \(step); try a smaller --lr or --clip-grad. "
                 + (checkpoint.map { "The last good checkpoint is \($0)" } ?? "There is no checkpoint yet")

@@ -166,12 +166,19 @@ package final class TrainingRun {
     }
 
     /// Goes on where the checkpoint stands.
-    /// - Throws: `ModelFileError` or ``TrainingError`` where the file is not this run's checkpoint.
-    package func resume() throws {
-        let checkpoint = try Checkpoint.read(checkpointPath, conditions: conditions)
+    ///
+    /// - Returns: whether the file has a digest, by which damage is seen; those of earlier versions have none.
+    /// - Throws: `ModelFileError` or ``TrainingError`` where the file is not this run's checkpoint, or is damaged.
+    package func resume() throws -> Bool {
+        let (checkpoint, hasDigest) = try Checkpoint.read(checkpointPath, conditions: conditions)
+        guard checkpoint.snapshot.steps <= totalSteps else {
+            throw TrainingError.impossibleCheckpoint(
+                checkpointPath, what: "training.steps is \(checkpoint.snapshot.steps); the run has \(totalSteps)")
+        }
         trainer.restore(checkpoint.snapshot)
         epochLoss = checkpoint.epochLoss
         hasCheckpoint = true
+        return hasDigest
     }
 
     /// What has been learnt: the average of the weights where there is one.

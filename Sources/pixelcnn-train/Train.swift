@@ -102,7 +102,10 @@ struct Train: ParsableCommand {
             let run = try TrainingRun(
                 learning.settings, trainer: trainer, train: images.train.quantised(to: colors),
                 test: images.test?.quantised(to: colors), checkpoint: files.checkpoint)
-            if resume { try run.resume() }
+            if resume, try !run.resume() {
+                Console.warn(
+                    "\(files.checkpoint) is of an earlier version, which wrote no digest: damage would not be seen")
+            }
             try TrainingSession(
                 run: run, files: files, dataName: data.name,
                 samples: SampleGrid(count: samples, seed: learning.settings.seed), isVerbose: verbose,

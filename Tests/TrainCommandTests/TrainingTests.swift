@@ -92,6 +92,29 @@ import Testing
         }
     }
 
+    @Test func aDamagedCheckpointIsRefusedAndAnEarlierOnesIsWarnedOf() throws {
+        let folder = try TemporaryFolder()
+        try writeImages(to: folder)
+        #expect(try TrainProgram.run(arguments, in: folder.url).code == 0)
+        let checkpoint = "out.checkpoint.safetensors"
+        let file = folder.url.appending(path: checkpoint)
+        let whole = try bytes(checkpoint, folder)
+        var damaged = whole
+        damaged[damaged.count / 2] ^= 1
+        try damaged.write(to: file)
+        let refused = try TrainProgram.run(arguments + ["--resume"], in: folder.url)
+        #expect(refused.code == 65, "\(refused.errors)")
+        #expect(refused.errors.contains("\(checkpoint): the checkpoint is damaged"), "\(refused.errors)")
+        #expect(try bytes(checkpoint, folder) == damaged)
+        // As earlier versions wrote it: the digest's key is another's.
+        let name = try #require(whole.firstRange(of: Data("training.sha256".utf8)))
+        var earlier = whole
+        earlier.replaceSubrange(name, with: Data("training.sha999".utf8))
+        try earlier.write(to: file)
+        let warned = try TrainProgram.run(arguments + ["--resume"], in: folder.url)
+        #expect(warned.code == 0 && warned.errors.contains("which wrote no digest"), "\(warned.errors)")
+    }
+
     @Test func lossFallsAndTheLogSaysSo() throws {
         let folder = try TemporaryFolder()
         try writeImages(to: folder)
