@@ -21,7 +21,6 @@ let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swi
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
-let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -95,7 +94,7 @@ let package = Package(
             dependencies: [
                 "CMalloc", "CSystemd", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
                 "PixelCNNScheduler", "PixelCNNServer", "Support", argumentParser, logging, nioCore, serviceLifecycle,
-                unixSignals, yams,
+                yams,
             ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn",

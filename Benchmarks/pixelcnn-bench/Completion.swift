@@ -34,10 +34,10 @@ struct Completion: AsyncParsableCommand {
 
     func run() async throws {
         let engine = Engine(model: Model.random(try Hyperparameters(), seed: 1))
-        func scheduler(_ bytes: Int) -> Scheduler {
-            Scheduler(engine: engine, threads: threads, maximumQueuedImages: 1_000_000, prefixCacheBytes: bytes)
+        func scheduler(_ bytes: Int) throws -> Scheduler {
+            try Scheduler(engine: engine, threads: threads, maximumQueuedImages: 1_000_000, prefixCacheBytes: bytes)
         }
-        let (warm, cold) = (scheduler(PrefixCache.defaultByteLimit), scheduler(0))
+        let (warm, cold) = try (scheduler(PrefixCache.defaultByteLimit), scheduler(0))
         for scheduler in [warm, cold] { try await scheduler.warmUp() }
 
         report("completions of half a picture")

@@ -26,7 +26,7 @@ struct Sharing: AsyncParsableCommand {
 
     func run() async throws {
         let engine = Engine(model: Model.random(try Hyperparameters(), seed: 1))
-        let scheduler = Scheduler(engine: engine, threads: threads, maximumQueuedImages: 1_000_000)
+        let scheduler = try Scheduler(engine: engine, threads: threads, maximumQueuedImages: 1_000_000)
         try await scheduler.warmUp()
 
         report("one image on an idle machine")

@@ -2,6 +2,7 @@
 // thread; a caller that is cancelled frees its images within a piece of a step.
 
 import PixelCNNEngine
+import Support
 
 /// Runs jobs on the project's own threads. Shared by all requests.
 package final class Scheduler: Sendable {
@@ -26,12 +27,14 @@ package final class Scheduler: Sendable {
     /// same bound. What the network knows of first rows is kept in `prefixCacheBytes` at most, 0 for not at all.
     /// `jobStarted` is called by a compute thread when it takes up the first image of a job, with the seconds that the
     /// job has waited; it must be quick and must not wait.
+    ///
+    /// - Throws: ``Failure`` (71) where the system does not start so many threads; none is left behind then.
     package init(
         engine: Engine, threads: Int, maximumQueuedImages: Int,
         maximumCacheBytes: Int = Scheduler.defaultMaximumCacheBytes,
         prefixCacheBytes: Int = PrefixCache.defaultByteLimit, faults: DebugFaults = DebugFaults(),
         jobStarted: (@Sendable (_ queueSeconds: Double) -> Void)? = nil
-    ) {
+    ) throws(Failure) {
         precondition(threads > 0)
         let queue = JobQueue(
             threads: threads, maximumQueuedImages: maximumQueuedImages, imagesPerWorker: Scheduler.imagesPerThread,
@@ -43,16 +46,26 @@ package final class Scheduler: Sendable {
         self.queue = queue
         self.heartbeats = heartbeats
         self.prefixCache = prefixCache
-        self.threads = heartbeats.enumerated().map { i, heartbeat in
-            ComputeThread(name: "compute-\(i)") {
-                Worker(number: i, queue: queue, heartbeat: heartbeat, faults: faults, jobStarted: jobStarted) { size in
-                    SamplingSession(
-                        engine: engine, capacity: Scheduler.imagesPerThread, prefixCache: prefixCache,
-                        rowsBetweenCheckpoints: size == .small ? 1 : Scheduler.rowsBetweenCheckpointsOfLarge,
-                        rowCaches: rowCaches)
-                }.run()
+        var started: [ComputeThread] = []
+        do throws(Failure) {
+            for (i, heartbeat) in heartbeats.enumerated() {
+                let thread = try ComputeThread(name: "compute-\(i)") {
+                    Worker(
+                        number: i, queue: queue, heartbeat: heartbeat, faults: faults, jobStarted: jobStarted
+                    ) { size in
+                        SamplingSession(
+                            engine: engine, capacity: Scheduler.imagesPerThread, prefixCache: prefixCache,
+                            rowsBetweenCheckpoints: size == .small ? 1 : Scheduler.rowsBetweenCheckpointsOfLarge,
+                            rowCaches: rowCaches)
+                    }.run()
+                }
+                started.append(thread)
             }
+        } catch {
+            _ = queue.stop()
+            throw error
         }
+        self.threads = started
     }
 
     /// What is going on now.
@@ -134,7 +147,7 @@ package final class Scheduler: Sendable {
     /// Ends the workers within a piece of a step; jobs that have not ended throw ``SchedulerError/stopped``.
     package func stop() async {
         for job in queue.stop() { job.fail(SchedulerError.stopped) }
-        await ComputeThread.waitForEnd(of: threads)
+        for thread in threads { await thread.waitForEnd() }
     }
 
     private func run(_ job: Job) async throws -> [ImageResult] {

@@ -185,32 +185,42 @@ struct TimeShare {
 // MARK: - What the scheduler keeps of a worker
 
 /// A thread that runs one closure, below the event loops' priority.
-struct ComputeThread: Sendable {
-    private let isDone = DispatchSemaphore(value: 0)
-
-    /// Starts the thread; `name` (15 bytes at most) is what `top -H` shows.
-    init(name: String, run: @escaping @Sendable () -> Void) {
-        let thread = Thread { [isDone] in
-            ThreadPriority.lower()
-            run()
-            isDone.signal()
-        }
-        thread.name = name
-        thread.start()
+final class ComputeThread: Sendable {
+    private struct State {
+        var hasEnded = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
-    /// Waits until all have ended, on a thread of its own: they have a lower priority than Swift's pool and may be
-    /// stuck, so the pool must not wait for them.
-    static func waitForEnd(of threads: [ComputeThread]) async {
-        await withCheckedContinuation { waiter in
-            Thread.detachNewThread {
-                for thread in threads {
-                    thread.isDone.wait()
-                    thread.isDone.signal()  // for the next who waits
-                }
-                waiter.resume()
-            }
+    private let state = Mutex(State())
+
+    /// Starts the thread; `name` (15 bytes at most) is what `top -H` shows.
+    ///
+    /// - Throws: ``Failure`` (71) where the system starts no further thread.
+    init(name: String, run: @escaping @Sendable () -> Void) throws(Failure) {
+        try PlainThread.start(name) { [self] in
+            ThreadPriority.lower()
+            run()
+            end()
         }
+    }
+
+    /// Waits until it has ended, without holding a thread: it may be stuck.
+    func waitForEnd() async {
+        await withCheckedContinuation { waiter in
+            let hasEnded = state.withLock { state in
+                if !state.hasEnded { state.waiters.append(waiter) }
+                return state.hasEnded
+            }
+            if hasEnded { waiter.resume() }
+        }
+    }
+
+    private func end() {
+        let waiters = state.withLock { state in
+            defer { state = State(hasEnded: true) }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
     }
 }
 

@@ -13,6 +13,7 @@ struct MetricReading {
     let memory: MemoryBudget
     let model: ModelDescription
     let process: ProcessMetrics.Values
+    let droppedLogLines: Int
 }
 
 struct Metric: Sendable {
@@ -98,6 +99,12 @@ struct Metric: Sendable {
             "Pixels of the completed images. A pixel has as many values as the model has channels.",
             .read { Double($0.pixels) }),
         queueTime, reloads,
+        Metric(
+            "pixelcnnd_log_lines_dropped_total", .counter,
+            """
+            Lines of the log that were lost, because what reads it (the journal, or whoever has standard error) did \
+            not.
+            """, .read { Double($0.droppedLogLines) }),
         Metric(
             "pixelcnnd_steps_total", .counter,
             "Steps. A step advances all images of a compute thread by one pixel.", .read { Double($0.status.steps) }),

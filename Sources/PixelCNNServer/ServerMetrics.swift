@@ -14,6 +14,7 @@ package final class ServerMetrics: Sendable {
 
     let registry = PrometheusRegistry(Metric.all.map(\.description))
     private let process = ProcessMetrics()
+    private let droppedLogLines: @Sendable () -> Int
     private let inFlight: Meter
     private let queueTime: Timer
     private let reloadsDone: Counter
@@ -25,7 +26,9 @@ package final class ServerMetrics: Sendable {
     }
     private let routes = Mutex<[String: RouteSeries]>([:])
 
-    package init() {
+    /// - Parameter droppedLogLines: how many lines the log has lost.
+    package init(droppedLogLines: @Sendable @escaping () -> Int = { 0 }) {
+        self.droppedLogLines = droppedLogLines
         inFlight = Meter(label: Metric.inFlight.name, factory: registry)
         queueTime = Timer(label: Metric.queueTime.name, dimensions: [], factory: registry)
         let registry = registry
@@ -38,11 +41,11 @@ package final class ServerMetrics: Sendable {
 
     /// Shows the model that is served and all counters from now on: until then a scrape has only what is counted here.
     func show(_ state: ServerState) {
-        registry.addCollector { [weak state, process] in
+        registry.addCollector { [weak state, process, droppedLogLines] in
             guard let state else { return [] }
             let reading = MetricReading(
                 status: state.status, pixels: state.pixelsCompleted, memory: state.memory, model: state.served.model,
-                process: process.read())
+                process: process.read(), droppedLogLines: droppedLogLines())
             return Metric.all.compactMap { $0.snapshot(reading) }
         }
     }

@@ -23,6 +23,9 @@ package struct UnixSocketServer: Service {
     /// How long, past the bound of a drain, responses have to be taken.
     static let responseGrace = Duration.seconds(5)
 
+    /// Where connections are served.
+    package static var eventLoops: [any EventLoop] { Array(MultiThreadedEventLoopGroup.singleton.makeIterator()) }
+
     private let socket: ListeningSocket
     private let state: ServerState
     private let clientTimeout: Duration
@@ -142,7 +145,8 @@ package struct UnixSocketServer: Service {
             while connections.awaited > 0, .now < firstRequests { try await Task.sleep(for: .milliseconds(10)) }
             quiescing.initiateShutdown(promise: nil)
             try await Task.sleep(until: end)
-            await onDrainTimeout()
+            // Not waited for: a compute thread that hangs does not end.
+            Task { await onDrainTimeout() }
             try await Task.sleep(for: Self.responseGrace)
             logger.warning("\(connections.count) connections are closed before their end")
             connections.closeAll()

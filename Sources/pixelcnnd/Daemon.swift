@@ -7,33 +7,36 @@ import PixelCNNAPI
 import PixelCNNServer
 import ServiceLifecycle
 import Support
-import UnixSignals
 
-enum Daemon {
-    /// How much longer than the drain's bound the end may take.
+struct Daemon {
+    /// How much longer than the drain's bound the end may take, before the process is ended whatever hangs.
     static let drainMargin = Duration.seconds(10)
 
+    let environment: [String: String]
+    let signals: SignalThread
+    let log: LogThread
+    /// Gives the settings as they are now.
+    let readSettings: @Sendable () throws -> Settings
+
     /// Serves until SIGTERM or SIGINT, or until there has been no request for long enough.
-    ///
-    /// - Parameter readSettings: gives the settings as they are now, for a reload.
-    static func run(
-        _ settings: Settings, environment: [String: String], readSettings: @Sendable @escaping () throws -> Settings
-    ) async throws {
+    func run(reloadingAt hangUps: AsyncStream<Void>) async throws {
+        signal(SIGPIPE, SIG_IGN)  // who reads the log may leave
+        let settings = try readSettings()
         var logger = Logger(label: "pixelcnnd")
         logger.logLevel = settings.logLevel
         for warning in Settings.warnings(environment) { logger.warning("\(warning)") }
-        // Before anything takes time: untrapped, the signal would end the daemon.
-        let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let source = try SocketSource.find(settings, environment: environment, logger: logger)
         DescriptorLimit.raise()
         Heap.returnLargeBlocks()
-        let reporter = ServiceReporter(headline: "Loading the model", logger: logger)
-        reporter.start(environment: environment)
+        let reporter = ServiceReporter(
+            headline: "Loading the model", environment: environment, probes: Probe.all(UnixSocketServer.eventLoops),
+            logger: logger)
+        try reporter.start()
         defer { reporter.stop() }
 
-        let metrics = ServerMetrics()
+        let metrics = ServerMetrics(droppedLogLines: { [log] in log.dropped })
         let loader = ModelLoader(environment: environment, metrics: metrics, reporter: reporter, logger: logger)
-        let (state, socket, reloader) = try await Self.load(settings, loader, source, readSettings)
+        let (state, socket, reloader) = try await load(settings, loader, source)
         reporter.attach(state)
         let ready = await reloader.statusLine
         let server = UnixSocketServer(
@@ -53,15 +56,14 @@ enum Daemon {
             })
         let reloads = Task { await reloader.run(hangUps) }
         defer { reloads.cancel() }
-        try await Self.group(server, state, settings, logger).run()
+        try await group(server, state, settings, logger).run()
         await reloader.stop()
         logger.info("Stopped")
     }
 
     /// Loads the model, then listens. A function of its own: here nothing must hold the model, which a reload lets go.
-    private static func load(
-        _ settings: Settings, _ loader: ModelLoader, _ source: SocketSource,
-        _ readSettings: @Sendable @escaping () throws -> Settings
+    private func load(
+        _ settings: Settings, _ loader: ModelLoader, _ source: SocketSource
     ) async throws -> (ServerState, ListeningSocket, Reloader) {
         let loaded = try await loader.load(settings)
         let state = ServerState(
@@ -73,7 +75,8 @@ enum Daemon {
         return (state, socket, reloader)
     }
 
-    private static func group(
+    /// The server, and what ends it. The library's own bound is not used: it needs Swift's pool to keep it.
+    private func group(
         _ server: UnixSocketServer, _ state: ServerState, _ settings: Settings, _ logger: Logger
     ) -> ServiceGroup {
         // The group's own lines repeat ours.
@@ -83,14 +86,22 @@ enum Daemon {
         if let limit = settings.exitWhenIdle {
             let idle = IdleExit(
                 state: state, limit: .seconds(limit),
-                onIdle: { logger.info("Nobody has asked for anything for \(limit) s") })
+                onIdle: {
+                    logger.info("Nobody has asked for anything for \(limit) s")
+                    kill(getpid(), SIGTERM)  // the same way out, with the same bound
+                })
             services.append(.init(service: idle, successTerminationBehavior: .gracefullyShutdownGroup))
         }
-        var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
-        // The server keeps its own bound; this is for what it might miss.
-        configuration.maximumGracefulShutdownDuration = .seconds(settings.drainTimeout) + Self.drainMargin
-        return ServiceGroup(configuration: configuration)
+        let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: quiet))
+        let bound = Duration.seconds(settings.drainTimeout) + Self.drainMargin
+        signals.end(within: bound) {
+            Task { await group.triggerGracefulShutdown() }
+        } overdue: { [log] in
+            logger.critical("The end has taken \(bound.components.seconds) s, so something hangs; it ends now")
+            log.flush(within: .seconds(1))
+            _exit(SystemExit.software.rawValue)
+        }
+        return group
     }
 }
 

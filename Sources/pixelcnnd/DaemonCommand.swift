@@ -8,6 +8,13 @@ import PixelCNNAPI
 import Support
 
 @main
+enum Program {
+    static func main() async {
+        signal(SIGHUP, SIG_IGN)  // until there is a thread for it: nothing is read yet that a reload would read again
+        await DaemonCommand.main()
+    }
+}
+
 struct DaemonCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pixelcnnd",
@@ -33,7 +40,8 @@ struct DaemonCommand: AsyncParsableCommand {
               65  the file is not a model that can be served
               66  no such file
               69  another daemon serves the socket
-              71  the socket cannot be made
+              70  something hung, and the end took longer than its bound
+              71  the socket cannot be made, or the system refused something else
               73  standard output cannot be written to
               78  the file of settings is wrong
             """,
@@ -48,37 +56,48 @@ struct DaemonCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let isJournal = JournalStream.isJournal(environment: environment)
-        do {
-            let settings = try Settings(options: options, environment: environment)
+        do throws(Failure) {
             if check {
-                _ = try ModelLoader.kernels(environment)
-                let model = try ModelLoader.model(settings)
-                try settings.check(model)
-                let warnings = Settings.warnings(environment) + model.source.warnings.map(\.advised)
-                for warning in warnings { Self.say("warning: \(warning)") }
-                print(model.summary.printable)
-                guard fflush(nil) == 0 else {  // nil: all streams
-                    throw Failure(.cannotCreate, "cannot write to standard output: \(String(cString: strerror(errno)))")
-                }
+                _ = try SignalThread(hangUp: nil)
+                try checkSettings(environment)
                 return
             }
-            if isJournal {
-                LoggingSystem.bootstrap { JournalLogHandler(label: $0) }
-            } else {
-                LoggingSystem.bootstrap(StreamLogHandler.standardError)
-            }
-            try await Daemon.run(settings, environment: environment) { [options] in
-                try Settings(options: options, environment: environment)
-            }
+        } catch {
+            Self.say(error.message)
+            throw ExitCode(error.status.rawValue)
+        }
+        let isJournal = JournalStream.isJournal(environment: environment)
+        let (hangUps, hangUp) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        var log: LogThread?
+        defer { log?.flush() }
+        do {
+            // Before anything takes time: who sends SIGHUP now wants a reload.
+            let signals = try SignalThread(hangUp: { hangUp.yield() })
+            let started = try LogThread.bootstrap(isJournal: isJournal)
+            log = started
+            let readSettings = { @Sendable [options] in try Settings(options: options, environment: environment) }
+            let daemon = Daemon(environment: environment, signals: signals, log: started, readSettings: readSettings)
+            try await daemon.run(reloadingAt: hangUps)
         } catch let failure as Failure {
             // The journal takes the priority of a line, here "error", from its beginning.
-            Self.say(failure.message, prefix: isJournal ? "<3>" : "pixelcnnd: ")
+            let line = "\(isJournal ? "<3>" : "pixelcnnd: ")\(failure.message.printable)\n"
+            if let log { log.offer(.text(line)) } else { StandardError.write(line) }
             throw ExitCode(failure.status.rawValue)
         }
     }
 
-    private static func say(_ line: String, prefix: String = "pixelcnnd: ") {
-        try? FileHandle.standardError.write(contentsOf: Data("\(prefix)\(line.printable)\n".utf8))
+    private func checkSettings(_ environment: [String: String]) throws(Failure) {
+        let settings = try Settings(options: options, environment: environment)
+        _ = try ModelLoader.kernels(environment)
+        let model = try ModelLoader.model(settings)
+        try settings.check(model)
+        let warnings = Settings.warnings(environment) + model.source.warnings.map(\.advised)
+        for warning in warnings { Self.say("warning: \(warning)") }
+        print(model.summary.printable)
+        guard fflush(nil) == 0 else {  // nil: all streams
+            throw Failure(.cannotCreate, "cannot write to standard output: \(String(cString: strerror(errno)))")
+        }
     }
+
+    private static func say(_ line: String) { StandardError.write("pixelcnnd: \(line.printable)\n") }
 }

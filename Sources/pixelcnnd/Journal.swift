@@ -20,15 +20,17 @@ enum JournalStream {
     }
 }
 
-/// Sends log events to the journal.
+/// Makes entries of the journal of log events; the log's thread sends them.
 struct JournalLogHandler: LogHandler {
     let label: String
+    let log: LogThread
     var logLevel = Logger.Level.info
     var metadata = Logger.Metadata()
     var metadataProvider: Logger.MetadataProvider?
 
-    init(label: String) {
+    init(label: String, log: LogThread) {
         self.label = label
+        self.log = log
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -40,18 +42,40 @@ struct JournalLogHandler: LogHandler {
         var metadata = self.metadata
         if let provided = metadataProvider?.get() { metadata.merge(provided) { $1 } }
         if let own = event.metadata { metadata.merge(own) { $1 } }
-        let entry = JournalEntry(event, label: label, metadata: metadata)
-        if Self.send(entry) < 0 {
-            // Standard error goes to the journal, too; the prefix is the priority there.
-            let line = "<\(JournalEntry.priority(of: event.level))>\(event.message)\n"
-            try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
-        }
+        log.offer(.journal(JournalEntry(event, label: label, metadata: metadata)))
+    }
+}
+
+/// A log event as the journal takes it.
+struct JournalEntry: Sendable {
+    /// Names and values, in the order in which they are sent.
+    private(set) var fields: [(name: String, value: String)]
+    let priority: Int
+    /// The event without its metadata.
+    let message: String
+
+    init(_ event: LogEvent, label: String, metadata: Logger.Metadata) {
+        var metadata = metadata
+        if let error = event.error { metadata["error"] = "\(error)" }
+        let sorted = metadata.sorted { $0.key < $1.key }
+        let suffix = sorted.isEmpty ? "" : " (\(sorted.map { "\($0.key)=\($0.value)" }.joined(separator: " ")))"
+        priority = Self.priority(of: event.level)
+        message = "\(event.message)"
+        fields = [
+            ("MESSAGE", "\(message)\(suffix)"), ("PRIORITY", "\(priority)"),
+            ("SYSLOG_IDENTIFIER", label), ("CODE_FILE", event.file), ("CODE_LINE", "\(event.line)"),
+            ("CODE_FUNC", event.function),
+        ]
+        for (key, value) in sorted { fields.append((Self.fieldName(key), "\(value)")) }
     }
 
-    private static func send(_ entry: JournalEntry) -> CInt {
+    var byteCount: Int { fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 1 } }
+
+    /// Sends it, for as long as that takes; negative where the journal does not take it.
+    func send() -> CInt {
         // All fields in one buffer, so that no pointer outlives what it points into.
         var bytes: [UInt8] = []
-        let ranges = entry.fields.map { field -> Range<Int> in
+        let ranges = fields.map { field -> Range<Int> in
             let start = bytes.count
             bytes += Array("\(field.name)=\(field.value)".utf8)
             return start..<bytes.count
@@ -62,25 +86,6 @@ struct JournalLogHandler: LogHandler {
             }
             return sd_journal_sendv(vectors, CInt(vectors.count))
         }
-    }
-}
-
-/// A log event as the journal takes it.
-struct JournalEntry {
-    /// Names and values, in the order in which they are sent.
-    private(set) var fields: [(name: String, value: String)]
-
-    init(_ event: LogEvent, label: String, metadata: Logger.Metadata) {
-        var metadata = metadata
-        if let error = event.error { metadata["error"] = "\(error)" }
-        let sorted = metadata.sorted { $0.key < $1.key }
-        let suffix = sorted.isEmpty ? "" : " (\(sorted.map { "\($0.key)=\($0.value)" }.joined(separator: " ")))"
-        fields = [
-            ("MESSAGE", "\(event.message)\(suffix)"), ("PRIORITY", "\(Self.priority(of: event.level))"),
-            ("SYSLOG_IDENTIFIER", label), ("CODE_FILE", event.file), ("CODE_LINE", "\(event.line)"),
-            ("CODE_FUNC", event.function),
-        ]
-        for (key, value) in sorted { fields.append((Self.fieldName(key), "\(value)")) }
     }
 
     /// The priority of syslog(3).

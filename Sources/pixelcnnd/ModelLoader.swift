@@ -30,10 +30,10 @@ struct ModelLoader: Sendable {
     /// - Throws: ``Failure``; nothing is left behind then.
     func load(_ settings: Settings) async throws -> LoadedModel {
         let engine = try await Self.onItsOwnThread { try self.engine(settings) }
-        let scheduler = Scheduler(
+        let scheduler = try Scheduler(
             engine: engine.engine, threads: settings.threads, maximumQueuedImages: settings.maxQueue,
             maximumCacheBytes: settings.maxRowCaches, prefixCacheBytes: settings.cacheSize,
-            faults: DebugFaults(environment: environment), jobStarted: metrics.jobStarted)
+            faults: Faults.compute(environment), jobStarted: metrics.jobStarted)
         reporter.watch(scheduler)
         do {
             try await scheduler.warmUp()
@@ -41,7 +41,8 @@ struct ModelLoader: Sendable {
             await end(scheduler)
             throw error
         }
-        let served = ServedModel(model: engine.description, backend: scheduler, limits: settings.limits)
+        let served = ServedModel(
+            model: engine.description, backend: Faults.backend(scheduler, environment), limits: settings.limits)
         return LoadedModel(served: served, scheduler: scheduler, words: engine.words)
     }
 
@@ -98,12 +99,14 @@ struct ModelLoader: Sendable {
         _ body: @Sendable @escaping () throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { waiter in
-            let thread = Thread {
-                ThreadPriority.lower()
-                waiter.resume(with: Result(catching: body))
+            do {
+                try PlainThread.start("loader") {
+                    ThreadPriority.lower()
+                    waiter.resume(with: Result(catching: body))
+                }
+            } catch {
+                waiter.resume(throwing: error)
             }
-            thread.name = "loader"
-            thread.start()
         }
     }
 }
@@ -140,18 +143,5 @@ extension ModelWarning {
         case .assumedImageSize: "\(self) (choose with --height and --width)"
         default: "\(self)"
         }
-    }
-}
-
-/// Switches for faults, off unless PIXELCNND_DEBUG_FAULTS=1: no request can then do harm. Armed, a request for samples
-/// with the seed 3735928559 (0xdeadbeef) hangs the compute thread that takes it up, as a bug would, and the watchdog
-/// must act.
-extension DebugFaults {
-    /// The seed that hangs a worker where faults are armed.
-    static let seedThatHangs: UInt64 = 0xdead_beef
-
-    /// No faults, unless the environment arms them.
-    init(environment: [String: String]) {
-        self.init(hangingSeed: environment["PIXELCNND_DEBUG_FAULTS"] == "1" ? Self.seedThatHangs : nil)
     }
 }

@@ -9,7 +9,6 @@ import Logging
 import PixelCNNScheduler
 import PixelCNNServer
 import Support
-import UnixSignals
 
 actor Reloader {
     private let loader: ModelLoader
@@ -39,13 +38,8 @@ actor Reloader {
     var statusLine: String { "Serving on \(address) with \(current.words)" }
 
     /// Reloads at each signal, until the task is cancelled.
-    func run(_ signals: UnixSignalsSequence) async {
-        let (requests, request) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        let forward = Task {
-            for await _ in signals { request.yield() }
-        }
-        defer { forward.cancel() }
-        for await _ in requests { await reload() }
+    func run(_ signals: AsyncStream<Void>) async {
+        for await _ in signals { await reload() }
     }
 
     private func reload() async {

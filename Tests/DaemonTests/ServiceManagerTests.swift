@@ -3,6 +3,7 @@
 import Foundation
 import PixelCNNAPI
 import ServerTestSupport
+import Support
 import Synchronization
 import Testing
 
@@ -36,6 +37,22 @@ private final class NotificationSocket: Sendable {
     }
 
     func count(_ line: String) -> Int { lines.count { $0 == line } }
+
+    /// Fills it, so that whoever sends to it waits until somebody reads.
+    func fill(path: String) {
+        let sender = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
+        defer { close(sender) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let isFull = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                while sendto(sender, "X=1", 3, 0, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 3 {}
+                return errno == EAGAIN
+            }
+        }
+        #expect(isFull)
+    }
 
     deinit { close(descriptor) }
 }
@@ -141,9 +158,55 @@ private final class NotificationSocket: Sendable {
         #expect(try await hanging.wait().status == 52)  // curl's word for an empty response
     }
 
-    @Test func faultsAreNotArmedByDefault() async throws {
+    /// Neither a request nor the drain goes on then, but the end has its bound.
+    @Test(arguments: [(3_735_928_560, "event loop 0"), (3_735_928_561, "Swift's pool")])
+    func whereAnEventLoopOrThePoolHangsTheFeedingStopsAndTheEndIsKept(seed: Int, name: String) async throws {
+        let environment = ["WATCHDOG_USEC": "1000000", "PIXELCNND_DEBUG_FAULTS": "1"]
+        let command = try await start(environment, ["--drain-timeout", "1"])
+        let hanging = try SilentClient(
+            socket,
+            sending: "POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{\"seed\": \(seed)}")
+        #expect(await eventually { command.errors.contains("\(name) has taken up no work") })
+        #expect(command.errors.contains("the watchdog is not fed"))
+        let fed = notifications.count("WATCHDOG=1")
+        try await Task.sleep(for: .milliseconds(1200))
+        #expect(notifications.count("WATCHDOG=1") == fed)
+        command.signal(SIGTERM)
+        let result = try await command.wait()
+        #expect(result.status == SystemExit.software.rawValue)
+        #expect(result.errors.contains("The end has taken 11 s, so something hangs"))
+        withExtendedLifetime(hanging) {}
+    }
+
+    @Test func aHangingComputeThreadDoesNotKeepTheDaemon() async throws {
+        let command = try await start(["PIXELCNND_DEBUG_FAULTS": "1"], ["--drain-timeout", "1"])
+        async let response = Curl.send(Endpoint.samples, socket: socket, json: #"{"seed": 3735928559}"#)
+        #expect(await eventually { notifications.lines.contains { $0.contains(": 1 images in flight") } })
+        command.signal(SIGTERM)
+        #expect(try await response.status == 503)
+        #expect(try await command.wait().status == 0)
+    }
+
+    @Test func aServiceManagerThatDoesNotReadHoldsUpNothing() async throws {
+        notifications.fill(path: directory.file("notify"))
+        let command = try Command(
+            Programs.daemon, ["--socket", socket, "--model", Programs.model],
+            environment: ["NOTIFY_SOCKET": directory.file("notify"), "WATCHDOG_USEC": "1000000"])
+        #expect(await eventually { PlainRequest.get(Endpoint.readiness, socket: socket) != nil })
+        for reload in 1...3 {
+            command.signal(SIGHUP)
+            #expect(await eventually { command.errors.ranges(of: "Reloaded: ").count == reload })
+        }
+        #expect(try await Curl.send(Endpoint.samples, socket: socket, json: "{}").status == 200)
+        command.signal(SIGTERM)
+        #expect(try await command.wait().status == 0)
+        #expect(!notifications.lines.contains("READY=1"))
+    }
+
+    @Test(arguments: [3_735_928_559, 3_735_928_560, 3_735_928_561])
+    func faultsAreNotArmedByDefault(seed: Int) async throws {
         let command = try await start([:])
-        let response = try await Curl.send(Endpoint.samples, socket: socket, json: #"{"seed": 3735928559}"#)
+        let response = try await Curl.send(Endpoint.samples, socket: socket, json: "{\"seed\": \(seed)}")
         #expect(response.status == 200)
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)

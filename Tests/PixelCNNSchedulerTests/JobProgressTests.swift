@@ -14,7 +14,7 @@ import Testing
 
     @Test(arguments: [1, 2])
     func rowsAndImagesPutTogetherAreTheResult(_ threads: Int) async throws {
-        let scheduler = Scheduler(engine: engine, threads: threads, maximumQueuedImages: 100)
+        let scheduler = try Scheduler(engine: engine, threads: threads, maximumQueuedImages: 100)
         let progress = JobProgress(streamsRows: true)
         let streaming = Task { try await scheduler.stream(job(7), to: progress) }
         var updates: [JobUpdate] = []
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test func withoutRowsThereAreImagesAlone() async throws {
-        let scheduler = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 100)
+        let scheduler = try Scheduler(engine: engine, threads: 2, maximumQueuedImages: 100)
         let progress = JobProgress(streamsRows: false)
         try await scheduler.stream(job(3), to: progress)
         let updates = (0..<3).compactMap { _ in progress.takeUpdate() }
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func valuesGrowWhileTheJobRuns() async throws {
-        let scheduler = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 100)
+        let scheduler = try Scheduler(engine: engine, threads: 2, maximumQueuedImages: 100)
         let progress = JobProgress(streamsRows: false)
         let running = Task { try await scheduler.stream(job(2, height: 100_000), to: progress) }
         var seen: [Int] = []
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func progressEndsWithAJobThatIsRefused() async throws {
-        let scheduler = Scheduler(engine: engine, threads: 1, maximumQueuedImages: 100)
+        let scheduler = try Scheduler(engine: engine, threads: 1, maximumQueuedImages: 100)
         await scheduler.stop()
         let progress = JobProgress(streamsRows: true)
         await #expect(throws: SchedulerError.stopped) { try await scheduler.stream(job(1), to: progress) }
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test func progressEndsWithATaskCancelledBeforeItAsks() async throws {
-        let scheduler = Scheduler(engine: engine, threads: 1, maximumQueuedImages: 100)
+        let scheduler = try Scheduler(engine: engine, threads: 1, maximumQueuedImages: 100)
         let progress = JobProgress(streamsRows: true)
         let task = Task {
             while !Task.isCancelled { await Task.yield() }

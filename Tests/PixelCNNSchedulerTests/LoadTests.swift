@@ -15,8 +15,8 @@ import Testing
     private func scheduler(
         threads: Int = 2, maximumQueuedImages: Int = 1000, maximumCacheBytes: Int = .max,
         jobStarted: (@Sendable (Double) -> Void)? = nil
-    ) -> Scheduler {
-        Scheduler(
+    ) throws -> Scheduler {
+        try Scheduler(
             engine: engine, threads: threads, maximumQueuedImages: maximumQueuedImages,
             maximumCacheBytes: maximumCacheBytes, jobStarted: jobStarted)
     }
@@ -33,7 +33,7 @@ import Testing
 
     @Test(arguments: [1, 2])
     func smallJobsAreDoneThoughEveryPlaceForLargeOnesIsTaken(_ threads: Int) async throws {
-        let scheduler = scheduler(threads: threads)
+        let scheduler = try scheduler(threads: threads)
         let alone = try await scheduler.sample(job(1))
         let large = Task { try await scheduler.sample(job(300, height: endless)) }
         try await until { scheduler.status.imagesInFlight == 64 * threads }
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func bytesAreTheSameInACrowdOfBothSizes() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         let counts = [1, 9, 2, 70, 1, 4, 5, 1]
         var alone: [[UInt16]] = []
         for count in counts { alone.append(try await scheduler.sample(job(count))) }
@@ -62,7 +62,7 @@ import Testing
     // MARK: - Deadlines
 
     @Test func aRunningJobFailsAtItsDeadline() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         for count in [1, 40] {
             let late = job(count, height: endless, deadline: .now + .milliseconds(30))
             await #expect(throws: SchedulerError.deadlineExceeded) { try await scheduler.sample(late) }
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func aWaitingJobFailsAtItsDeadline() async throws {
-        let scheduler = scheduler(threads: 1)
+        let scheduler = try scheduler(threads: 1)
         let large = Task { try await scheduler.sample(job(64, height: endless)) }
         try await until { scheduler.status.imagesInFlight == 64 }
         await #expect(throws: SchedulerError.deadlineExceeded) {
@@ -87,7 +87,7 @@ import Testing
 
     /// The one busy thread is stuck, so nothing but the idle one can notice.
     @Test func anIdleThreadNoticesADeadline() async throws {
-        let scheduler = Scheduler(
+        let scheduler = try Scheduler(
             engine: engine, threads: 2, maximumQueuedImages: 1000, faults: DebugFaults(hangingSeed: 13))
         let late = SamplingJob(
             count: 1, seed: 13, height: 5, width: 4, deadline: .now + .milliseconds(50))
@@ -96,14 +96,14 @@ import Testing
     }
 
     @Test func aDeadlineThatHasPassedIsRefused() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         await #expect(throws: SchedulerError.deadlineExceeded) { try await scheduler.sample(job(1, deadline: .now)) }
         #expect(scheduler.status.imagesCompleted == 0)
         await scheduler.stop()
     }
 
     @Test func aJobThatIsInTimeDoesNotFail() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         let alone = try await scheduler.sample(job(3))
         for hours in [1, 1_000_000_000_000] {
             #expect(try await scheduler.sample(job(3, deadline: .now + .seconds(3600 * hours))) == alone)
@@ -115,7 +115,7 @@ import Testing
 
     @Test func imagesInFlightKeepBelowTheirMemory() async throws {
         let image = engine.cacheBytes(width: 4)
-        let scheduler = scheduler(maximumCacheBytes: 8 * image)
+        let scheduler = try scheduler(maximumCacheBytes: 8 * image)
         let running = (0..<4).map { _ in Task { try await scheduler.sample(job(10, height: 200)) } }
         var most = 0
         while scheduler.status.imagesCompleted < 40 {
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func withoutMemoryImagesAreDoneOneByOne() async throws {
-        let scheduler = scheduler(maximumCacheBytes: 0)
+        let scheduler = try scheduler(maximumCacheBytes: 0)
         async let large = scheduler.sample(job(20))
         async let small = scheduler.sample(job(4))
         let (many, few) = try await (large, small)
@@ -146,7 +146,7 @@ import Testing
 
     @Test func everyJobsWaitIsReportedOnce() async throws {
         let waits = Waits()
-        let scheduler = scheduler(jobStarted: waits.jobStarted)
+        let scheduler = try scheduler(jobStarted: waits.jobStarted)
         for count in [1, 3, 200] { _ = try await scheduler.sample(job(count)) }
         let seconds = waits.seconds.withLock { $0 }
         #expect(seconds.count == 3 && seconds.allSatisfy { $0 >= 0 })
@@ -154,7 +154,7 @@ import Testing
     }
 
     @Test func stepsAndTheirImagesAreCounted() async throws {
-        let scheduler = scheduler(threads: 1)
+        let scheduler = try scheduler(threads: 1)
         #expect(scheduler.status.busySeconds == 0)
         _ = try await scheduler.sample(job(1))
         #expect(scheduler.status.steps == 20 && scheduler.status.imageSteps == 20)

@@ -8,8 +8,8 @@ import Testing
 @Suite struct SchedulerTests {
     private let engine = Engine(model: SmallModels.colour)
 
-    private func scheduler(threads: Int = 2, maximumQueuedImages: Int = 1000) -> Scheduler {
-        Scheduler(engine: engine, threads: threads, maximumQueuedImages: maximumQueuedImages)
+    private func scheduler(threads: Int = 2, maximumQueuedImages: Int = 1000) throws -> Scheduler {
+        try Scheduler(engine: engine, threads: threads, maximumQueuedImages: maximumQueuedImages)
     }
 
     private func job(_ count: Int, seed: UInt64 = 1, first: UInt64 = 0, height: Int = 5) -> SamplingJob {
@@ -20,7 +20,7 @@ import Testing
         let size = 3 * 5 * 4
         var results: [[UInt16]] = []
         for threads in [1, 2, 3] {
-            let scheduler = scheduler(threads: threads)
+            let scheduler = try scheduler(threads: threads)
             results.append(try await scheduler.sample(job(64)))
             let seven = try await scheduler.sample(job(7))
             let last = try await scheduler.sample(job(1, first: 63))
@@ -36,7 +36,7 @@ import Testing
         var results: [[UInt16]] = []
         for kernels in Kernels.available {
             for threads in [1, 2] {
-                let scheduler = Scheduler(
+                let scheduler = try Scheduler(
                     engine: Engine(model: SmallModels.colour, kernels: kernels), threads: threads,
                     maximumQueuedImages: 1000)
                 // Images of another size and at other positions are computed beside those of each request.
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func concurrentRequestsGetTheirOwnImages() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         var alone: [[UInt16]] = []
         for seed in 0..<20 as Range<UInt64> { alone.append(try await scheduler.sample(job(3, seed: seed))) }
         let together = try await withThrowingTaskGroup(of: (Int, [UInt16]).self) { group in
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test func scoresComeBackInOrder() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         let images = (0..<5).map { SmallModels.image(for: SmallModels.colour, seed: $0) }
         let together = try await scheduler.score(
             ScoringJob(values: images.flatMap { $0 }, count: 5, height: 5, width: 4))
@@ -76,7 +76,7 @@ import Testing
 
     @Test func jobsOfDifferentClassesRunTogether() async throws {
         let model = SmallModels.conditional[0].model
-        let scheduler = Scheduler(engine: Engine(model: model), threads: 2, maximumQueuedImages: 1000)
+        let scheduler = try Scheduler(engine: Engine(model: model), threads: 2, maximumQueuedImages: 1000)
         try await scheduler.warmUp()
         let image = SmallModels.image(for: model, seed: 1)
         func sample(_ label: Int) async throws -> [UInt16] {
@@ -102,7 +102,7 @@ import Testing
     }
 
     @Test func aCancelledRequestFreesItsImages() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         let task = Task { try await scheduler.sample(job(40, height: 100_000)) }
         while scheduler.status.imagesInFlight < 40 { try await Task.sleep(for: .milliseconds(1)) }
         task.cancel()
@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test func aTaskCancelledBeforeItAsksIsNotComputed() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
             return try await scheduler.sample(job(1))
@@ -128,7 +128,7 @@ import Testing
 
     @Test func aFullQueueRefusesAndSaysWhenToComeBack() async throws {
         // One worker takes 64 images; 40 more fill the queue.
-        let scheduler = scheduler(threads: 1, maximumQueuedImages: 50)
+        let scheduler = try scheduler(threads: 1, maximumQueuedImages: 50)
         let running = Task { try await scheduler.sample(job(104, height: 100_000)) }
         while scheduler.status.imagesQueued != 40 { try await Task.sleep(for: .milliseconds(1)) }
         let error = await #expect(throws: SchedulerError.self) { try await scheduler.sample(job(11)) }
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test func stoppingEndsWhatRunsAndRefusesWhatComes() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         let task = Task { try await scheduler.sample(job(200, height: 100_000)) }
         while scheduler.status.imagesInFlight == 0 { try await Task.sleep(for: .milliseconds(1)) }
         await scheduler.stop()
@@ -150,7 +150,7 @@ import Testing
     }
 
     @Test func statusCountsImagesAndValues() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         _ = try await scheduler.sample(job(5))
         let status = scheduler.status
         #expect(status.imagesCompleted == 5 && status.valuesDrawn == 5 * 60 && status.threads == 2)
@@ -159,8 +159,8 @@ import Testing
     }
 
     @Test func completionsStartFromWhatAnyThreadHasComputed() async throws {
-        let scheduler = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 1000, prefixCacheBytes: 1 << 20)
-        let cold = Scheduler(engine: engine, threads: 2, maximumQueuedImages: 1000, prefixCacheBytes: 0)
+        let scheduler = try Scheduler(engine: engine, threads: 2, maximumQueuedImages: 1000, prefixCacheBytes: 1 << 20)
+        let cold = try Scheduler(engine: engine, threads: 2, maximumQueuedImages: 1000, prefixCacheBytes: 0)
         let sampled = try await scheduler.sample(job(1, seed: 3))
         for (rows, temperature) in [(3, Float(1)), (3, 0.7), (1, 1), (5, 1)] {
             var completion = job(40, seed: 4)
@@ -181,7 +181,7 @@ import Testing
     }
 
     @Test func anIdleOrBusySchedulerIsNotSilent() async throws {
-        let scheduler = scheduler()
+        let scheduler = try scheduler()
         let running = Task { try await scheduler.sample(job(40, height: 100_000)) }
         while scheduler.status.imagesInFlight < 40 { try await Task.sleep(for: .milliseconds(1)) }
         for _ in 0..<50 {
@@ -195,7 +195,7 @@ import Testing
     }
 
     @Test func aStuckThreadIsSilentAndTheOthersGoOn() async throws {
-        let scheduler = Scheduler(
+        let scheduler = try Scheduler(
             engine: engine, threads: 2, maximumQueuedImages: 1000, faults: DebugFaults(hangingSeed: 13))
         let stuck = Task { try await scheduler.sample(job(1, seed: 13)) }
         while scheduler.longestSilence < .milliseconds(300) { try await Task.sleep(for: .milliseconds(1)) }
