@@ -20,7 +20,7 @@ enum LegacyPyTorchFile {
     }
 
     /// What the file holds, under plain names.
-    static func read(_ file: MappedFile) throws(ModelFileError.Problem) -> ModelContents {
+    static func read(_ file: ModelFile) throws(ModelFileError.Problem) -> ModelContents {
         var position = 0
         _ = try pickle(file, at: &position)  // the magic number, known by its bytes
         let version = try pickle(file, at: &position)
@@ -42,7 +42,7 @@ enum LegacyPyTorchFile {
 
     /// Reads one of the file's pickles and steps past it.
     private static func pickle(
-        _ file: MappedFile, at position: inout Int
+        _ file: ModelFile, at position: inout Int
     ) throws(ModelFileError.Problem) -> PickleGraph {
         let rest = UnsafeRawBufferPointer(rebasing: file.bytes[position...])
         do throws(PickleError) {

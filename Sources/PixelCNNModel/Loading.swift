@@ -7,8 +7,8 @@ extension Model {
     /// Image side taken where neither the file nor the caller names one.
     static let defaultSide = 32
 
-    /// Loads a whole PyTorch module, a state_dict, a checkpoint holding either, or a safetensors file. The file stays
-    /// mapped as long as the model lives; its numbers are not copied.
+    /// Loads a whole PyTorch module, a state_dict, a checkpoint holding either, or a safetensors file. The file's
+    /// bytes stay in memory as long as the model lives; its numbers are not copied again.
     ///
     /// - Parameters:
     ///   - path: the model file.

@@ -19,10 +19,10 @@ package struct ModelContents: Sendable {
     package let warnings: [ModelWarning]
     /// Texts that a safetensors file holds beside its tensors.
     package let metadata: [String: String]
-    let file: MappedFile
+    let file: ModelFile
 
     init(
-        file: MappedFile, format: ModelFormat, tensors: [Tensor], declared: DeclaredHyperparameters,
+        file: ModelFile, format: ModelFormat, tensors: [Tensor], declared: DeclaredHyperparameters,
         warnings: [ModelWarning] = [], metadata: [String: String] = [:]
     ) {
         path = file.path
@@ -38,12 +38,12 @@ package struct ModelContents: Sendable {
     /// SHA-256 of the whole file, computed at each call.
     package func sha256() -> String { SHA256.hexadecimal(of: file.bytes) }
 
-    /// Maps the file and finds its tensors, by content rather than by extension.
+    /// Reads the file and finds its tensors, by content rather than by extension.
     ///
     /// - Throws: `ModelFileError` where the file is missing, damaged, of an unknown form, or refers to anything but
     ///   tensors, plain values and the network's modules.
     package static func read(path: String) throws(ModelFileError) -> ModelContents {
-        let file = try MappedFile(path: path)
+        let file = try ModelFile(path: path)
         do throws(ModelFileError.Problem) {
             return try read(file)
         } catch {
@@ -51,7 +51,7 @@ package struct ModelContents: Sendable {
         }
     }
 
-    private static func read(_ file: MappedFile) throws(ModelFileError.Problem) -> ModelContents {
+    private static func read(_ file: ModelFile) throws(ModelFileError.Problem) -> ModelContents {
         let bytes = file.bytes
         if bytes.starts(with: [0x50, 0x4b]) { return try PyTorchFile.read(file) }
         if LegacyPyTorchFile.starts(bytes) { return try LegacyPyTorchFile.read(file) }

@@ -11,6 +11,8 @@ package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertib
         case noSuchFile
         /// The system does not let us read it, or it is not a regular file.
         case notReadable(reason: String)
+        /// The file had become shorter before it was read to its end.
+        case cutShort(bytes: Int, of: Int)
         /// The output cannot be created or written.
         case cannotWrite(reason: String)
         /// The file has no bytes.
@@ -64,6 +66,8 @@ extension ModelFileError.Problem: CustomStringConvertible {
         return switch self {
         case .noSuchFile: "no such file"
         case .notReadable(let reason): "cannot be read: \(reason)"
+        case .cutShort(let bytes, let size):
+            "was cut short while it was read, to \(bytes) of \(size) bytes; put a new file in its place by renaming it"
         case .cannotWrite(let reason): "cannot be written: \(reason)"
         case .empty: "the file is empty; \(forms)"
         case .unknownFormat(let bytes): "unknown format, starting with bytes \(bytes); \(forms)"

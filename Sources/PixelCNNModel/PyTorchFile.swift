@@ -1,7 +1,7 @@
 // A file written by torch.save: a ZIP archive with a pickle, `*/data.pkl`, and one entry per storage, `*/data/N`; or
 // what LegacyPyTorchFile has read of a file without ZIP.
 //
-// Finds the tensors, whichever of the usual forms the file has, as views of the mapped storages: nothing is copied, and
+// Finds the tensors, whichever of the usual forms the file has, as views of the file's storages: nothing is copied, and
 // only the tensors of the model are looked at, not those of an optimizer saved beside it.
 
 struct PyTorchFile {
@@ -21,7 +21,7 @@ struct PyTorchFile {
     private var work = 0
 
     /// What the file holds, under plain names.
-    static func read(_ file: MappedFile) throws(ModelFileError.Problem) -> ModelContents {
+    static func read(_ file: ModelFile) throws(ModelFileError.Problem) -> ModelContents {
         let archive: ZIPArchive
         do throws(ZIPError) { archive = try ZIPArchive(file) } catch { throw .archive(error) }
         let folder: String
@@ -223,7 +223,7 @@ struct PyTorchFile {
 
     // MARK: - Tensors
 
-    // From `_rebuild_tensor_v2(storage, offset, size, stride, …)` to a view of the mapped file. Strided tensors and
+    // From `_rebuild_tensor_v2(storage, offset, size, stride, …)` to a view of the file's bytes. Strided tensors and
     // storages which several tensors share need nothing special: each is a window, and each window is checked against
     // its storage.
 
@@ -297,7 +297,7 @@ struct PyTorchFile {
 
 /// Byte ranges of the storages, each inside the file, no two sharing a byte.
 struct StorageTable {
-    let file: MappedFile
+    let file: ModelFile
     /// What stands before a storage's key in `ranges`, and in messages.
     let prefix: String
     let ranges: [String: Range<Int>]

@@ -10,8 +10,8 @@ import Support
 // MARK: - Reading
 
 enum SafetensorsFile {
-    /// What the file holds; tensors are views of the mapped file.
-    static func read(_ file: MappedFile) throws(ModelFileError.Problem) -> ModelContents {
+    /// What the file holds; tensors are views of its bytes.
+    static func read(_ file: ModelFile) throws(ModelFileError.Problem) -> ModelContents {
         do throws(SafetensorsError) {
             return try contents(file)
         } catch {
@@ -19,7 +19,7 @@ enum SafetensorsFile {
         }
     }
 
-    private static func contents(_ file: MappedFile) throws(SafetensorsError) -> ModelContents {
+    private static func contents(_ file: ModelFile) throws(SafetensorsError) -> ModelContents {
         let announced = file.bytes.littleEndian(at: 0, as: UInt64.self) ?? .max
         guard let headerSize = Int(exactly: announced), headerSize <= file.bytes.count - 8 else {
             throw .headerOutOfRange(announced: announced, fileBytes: file.bytes.count)

@@ -1,13 +1,13 @@
-// A named view of numbers: either a strided window on a mapped file, or an array of its own; with the arithmetic of
+// A named view of numbers: either a strided window on a file's bytes, or an array of its own; with the arithmetic of
 // shapes and the types of elements.
 //
-// A view costs nothing until its numbers are asked for; then `withFloats` hands out the file's own pages where they
+// A view costs nothing until its numbers are asked for; then `withFloats` hands out the file's own bytes where they
 // already are row-major float32, and `floats` copies and converts. Bounds are proven when the view is made.
 
 /// One tensor of a model: name, element type, shape, and where its elements are.
 package struct Tensor: Sendable {
     private enum Storage: Sendable {
-        case mapped(MappedFile, byteOffset: Int)
+        case file(ModelFile, byteOffset: Int)
         case owned([Float])
     }
 
@@ -31,10 +31,10 @@ package struct Tensor: Sendable {
         storage = .owned(floats)
     }
 
-    /// A view of mapped bytes, or nil unless every element it reaches lies inside `bytes`, the file's range of its
+    /// A view of a file's bytes, or nil unless every element it reaches lies inside `bytes`, the file's range of its
     /// storage.
     init?(
-        name: String, elementType: ElementType, shape: [Int], strides: [Int], elementOffset: Int, file: MappedFile,
+        name: String, elementType: ElementType, shape: [Int], strides: [Int], elementOffset: Int, file: ModelFile,
         bytes: Range<Int>
     ) {
         guard shape.count == strides.count, elementOffset >= 0, bytes.lowerBound >= 0,
@@ -50,7 +50,7 @@ package struct Tensor: Sendable {
         // A dimension of one element is never stepped along, so files may hold any stride there.
         let rowMajor = Shape.rowMajorStrides(shape)
         self.strides = shape.indices.map { shape[$0] > 1 ? strides[$0] : rowMajor[$0] }
-        storage = .mapped(file, byteOffset: bytes.lowerBound + elementOffset * elementType.size)
+        storage = .file(file, byteOffset: bytes.lowerBound + elementOffset * elementType.size)
     }
 
     private init(_ tensor: Tensor, name: String) {
@@ -106,9 +106,9 @@ extension Tensor {
         return try floats().withUnsafeBufferPointer(body)
     }
 
-    /// The mapped bytes, where they are row-major without gaps; nil for owned or strided tensors.
+    /// The file's bytes, where they are row-major without gaps; nil for owned or strided tensors.
     var contiguousBytes: UnsafeRawBufferPointer? {
-        guard case .mapped(let file, let byteOffset) = storage, isContiguous else { return nil }
+        guard case .file(let file, let byteOffset) = storage, isContiguous else { return nil }
         return UnsafeRawBufferPointer(rebasing: file.bytes[byteOffset..<byteOffset + count * elementType.size])
     }
 
@@ -117,7 +117,7 @@ extension Tensor {
         switch storage {
         case .owned(let floats):
             return floats.indices.first { condition($0, floats[$0]) }
-        case .mapped(let file, let byteOffset):
+        case .file(let file, let byteOffset):
             let base = UnsafeRawBufferPointer(rebasing: file.bytes[byteOffset...])
             return switch elementType {
             case .f64: walk(base, { Float(Double(bitPattern: $0)) }, condition)

@@ -1,14 +1,14 @@
-// The directory of a ZIP archive with stored entries, ZIP64 included: where each entry's bytes lie in the mapped file.
+// The directory of a ZIP archive with stored entries, ZIP64 included: where each entry's bytes lie in the file.
 //
 // Costs one pass over the directory. Sizes come from the central directory, never from local headers, which streaming
 // writers leave empty. CRC-32 is not verified: PyTorch can be told not to compute it, and then writes a wrong one.
 
 /// Entries of an archive by name; each range is inside the file and shares no byte with another entry.
 struct ZIPArchive {
-    let file: MappedFile
+    let file: ModelFile
     let entries: [String: Range<Int>]
 
-    init(_ file: MappedFile) throws(ZIPError) {
+    init(_ file: ModelFile) throws(ZIPError) {
         let directory = try ZIPDirectory(file.bytes)
         var entries: [String: Range<Int>] = [:]
         var spans: [(name: String, range: Range<Int>)] = []

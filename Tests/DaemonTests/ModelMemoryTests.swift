@@ -1,5 +1,5 @@
-// What a model costs a daemon in memory: its packed weights and its file's pages, which are mapped and read one tensor
-// at a time. The peak of a daemon that is ready (VmHWM), beside that of one with the tiny model.
+// What a model costs a daemon in memory: its packed weights and its file's bytes, which go when they are packed. The
+// peak of a daemon that is ready (VmHWM), beside that of one with the tiny model.
 
 import Foundation
 import PixelCNNModel

@@ -22,7 +22,7 @@ struct MemoryFile: Sendable {
         path = "/proc/self/fd/\(descriptor)"
     }
 
-    /// Makes `bytes` the file's whole content. No mapping of the earlier content may be left.
+    /// Makes `bytes` the file's whole content.
     func write(_ bytes: UnsafeRawBufferPointer) {
         precondition(ftruncate(descriptor, 0) == 0, "ftruncate failed with errno \(errno)")
         var offset = 0

@@ -7,9 +7,9 @@ private let file = MemoryFile()
 /// Takes one input.
 @_cdecl("LLVMFuzzerTestOneInput") package func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     file.write(fuzzBytes(start, count))
-    guard let mapped = try? MappedFile(path: file.path) else { return 0 }  // empty
+    guard let modelFile = try? ModelFile(path: file.path) else { return 0 }  // empty
     do throws(ModelFileError.Problem) {
-        use(try SafetensorsFile.read(mapped))
+        use(try SafetensorsFile.read(modelFile))
     } catch {
         checkMessage(ModelFileError(file: file.path, error))
     }

@@ -82,7 +82,7 @@ import Testing
     @Test func viewsConvertEveryElementType() throws {
         let bytes: [UInt8] = [0x00, 0x3c, 0x80, 0xbf, 0, 0, 0x80, 0x3f, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 1, 0xff]
         try Fixture.withFile(bytes) { path in
-            let file = try MappedFile(path: path)
+            let file = try ModelFile(path: path)
             func floats(_ type: ElementType, _ range: Range<Int>) -> [Float]? {
                 Tensor(
                     name: "t", elementType: type, shape: [range.count / type.size], strides: [1], elementOffset: 0,
@@ -106,7 +106,7 @@ import Testing
         var bytes: [UInt8] = [0]
         for value in [1.5, -2, 3] as [Float] { bytes.appendLittleEndian(value.bitPattern) }
         try Fixture.withFile(bytes) { path in
-            let file = try MappedFile(path: path)
+            let file = try ModelFile(path: path)
             let tensor = try #require(
                 Tensor(
                     name: "t", elementType: .f32, shape: [3], strides: [1], elementOffset: 0, file: file, bytes: 1..<13)
@@ -117,7 +117,7 @@ import Testing
 
     @Test func windowsMustLieInsideTheirStorage() throws {
         try Fixture.withFile([UInt8](repeating: 1, count: 16)) { path in
-            let file = try MappedFile(path: path)
+            let file = try ModelFile(path: path)
             func fits(_ shape: [Int], _ strides: [Int], _ offset: Int) -> Bool {
                 Tensor(
                     name: "t", elementType: .f32, shape: shape, strides: strides, elementOffset: offset, file: file,

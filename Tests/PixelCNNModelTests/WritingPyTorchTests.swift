@@ -29,7 +29,7 @@ import Testing
             for file in files { try model.writePyTorch(to: file.path) }
             let bytes = try files.map { try Data(contentsOf: $0) }
             #expect(bytes[0] == bytes[1])
-            let archive = try ZIPArchive(MappedFile(path: files[0].path))
+            let archive = try ZIPArchive(ModelFile(path: files[0].path))
             #expect(archive.entries.values.allSatisfy { $0.lowerBound % 64 == 0 })
         }
     }

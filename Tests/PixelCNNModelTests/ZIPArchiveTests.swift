@@ -9,7 +9,7 @@ import Testing
 
     private func read(_ bytes: [UInt8]) throws -> [String: [UInt8]] {
         try Fixture.withFile(bytes) { path in
-            let archive = try ZIPArchive(MappedFile(path: path))
+            let archive = try ZIPArchive(ModelFile(path: path))
             return archive.entries.mapValues { [UInt8](archive.file.bytes[$0]) }
         }
     }

@@ -27,7 +27,7 @@ struct ZIPBuilder {
 
     /// The entries of a fixture, to be changed and written again.
     init(fixture: String) throws {
-        let file = try MappedFile(path: Fixture.path(fixture))
+        let file = try ModelFile(path: Fixture.path(fixture))
         let archive = try ZIPArchive(file)
         let names = archive.entries.sorted { $0.value.lowerBound < $1.value.lowerBound }.map(\.key)
         self.init(names.map { ($0, archive[$0].map { [UInt8]($0) } ?? []) })

@@ -1,12 +1,14 @@
-// A file mapped read-only, unmapped with its last user. Tensors are windows on it, so loading a model copies nothing.
-//
-// Replace model files by renaming, as every writer here does: truncating a mapped file in place makes the next access
-// to it a fault, in any program.
+// A file read into memory of its own, which goes with its last user. Tensors are windows on it, so nothing is copied a
+// second time. A mapping of the file would be read as late, and cost no more memory at the peak, but a file that is cut
+// short in place ends any program that reads its mapping. Costs the file's size, and some 0.4 s per gigabyte.
 
 import Glibc
 
 /// The bytes of a regular, non-empty file.
-final class MappedFile: @unchecked Sendable {  // immutable after init; the kernel keeps the pages
+final class ModelFile: @unchecked Sendable {  // immutable after init
+    /// Bytes per system call: while one is under way, the kernel may have to wait for a disk.
+    private static let pieceSize = 8 << 20
+
     let path: String
     let bytes: UnsafeRawBufferPointer
 
@@ -27,11 +29,32 @@ final class MappedFile: @unchecked Sendable {  // immutable after init; the kern
         }
         let size = Int(status.st_size)
         guard size > 0 else { throw ModelFileError(file: path, .empty) }
-        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
-            throw ModelFileError(file: path, .notReadable(reason: SystemError.text(errno)))
+        let (protection, flags) = (PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+        guard let address = mmap(nil, size, protection, flags, -1, 0), address != MAP_FAILED else {
+            throw ModelFileError(file: path, .notReadable(reason: "\(size) bytes: \(SystemError.text(errno))"))
         }
+        let memory = UnsafeMutableRawBufferPointer(start: address, count: size)
         self.path = path
-        bytes = UnsafeRawBufferPointer(start: address, count: size)
+        bytes = UnsafeRawBufferPointer(memory)
+        do throws(ModelFileError.Problem) {
+            try Self.read(descriptor, into: memory)
+        } catch {
+            throw ModelFileError(file: path, error)  // deinit gives the memory back
+        }
+    }
+
+    private static func read(
+        _ descriptor: CInt, into memory: UnsafeMutableRawBufferPointer
+    ) throws(ModelFileError.Problem) {
+        var offset = 0
+        while offset < memory.count {
+            let piece = UnsafeMutableRawBufferPointer(rebasing: memory[offset...].prefix(pieceSize))
+            let count = pread(descriptor, piece.baseAddress, piece.count, off_t(offset))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .notReadable(reason: SystemError.text(errno)) }
+            guard count > 0 else { throw .cutShort(bytes: offset, of: memory.count) }
+            offset += count
+        }
     }
 
     deinit {
