@@ -51,6 +51,7 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CMessageDigest", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
@@ -92,9 +93,8 @@ let package = Package(
         .executableTarget(
             name: "pixelcnnd",
             dependencies: [
-                "CMalloc", "CSystemd", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
+                "CMalloc", "CSystemd", "CYAML", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
                 "PixelCNNScheduler", "PixelCNNServer", "Support", argumentParser, logging, nioCore, serviceLifecycle,
-                yams,
             ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn",

@@ -16,12 +16,12 @@ struct Daemon {
     let signals: SignalThread
     let log: LogThread
     /// Gives the settings as they are now.
-    let readSettings: @Sendable () throws -> Settings
+    let readSettings: @Sendable () async throws -> Settings
 
     /// Serves until SIGTERM or SIGINT, or until there has been no request for long enough.
     func run(reloadingAt hangUps: AsyncStream<Void>) async throws {
         signal(SIGPIPE, SIG_IGN)  // who reads the log may leave
-        let settings = try readSettings()
+        let settings = try await readSettings()
         var logger = Logger(label: "pixelcnnd")
         logger.logLevel = settings.logLevel
         for warning in Settings.warnings(environment) { logger.warning("\(warning)") }

@@ -75,7 +75,10 @@ struct DaemonCommand: AsyncParsableCommand {
             let signals = try SignalThread(hangUp: { hangUp.yield() })
             let started = try LogThread.bootstrap(isJournal: isJournal)
             log = started
-            let readSettings = { @Sendable [options] in try Settings(options: options, environment: environment) }
+            let reading = BoundedWork("reading the settings", thread: "settings", within: Settings.bound)
+            let readSettings = { @Sendable [options] in
+                try await reading.run { try Settings(options: options, environment: environment) }
+            }
             let daemon = Daemon(environment: environment, signals: signals, log: started, readSettings: readSettings)
             try await daemon.run(reloadingAt: hangUps)
         } catch let failure as Failure {

@@ -24,12 +24,23 @@ struct ModelLoader: Sendable {
     let metrics: ServerMetrics
     let reporter: ServiceReporter
     let logger: Logger
+    private let work = BoundedWork("loading the model", thread: "loader", within: ModelLoader.bound)
+
+    /// How long reading, verifying and packing a model may take; systemd waits as long for a start (TimeoutStartSec=).
+    static let bound = Duration.seconds(300)
+
+    init(environment: [String: String], metrics: ServerMetrics, reporter: ServiceReporter, logger: Logger) {
+        self.environment = environment
+        self.metrics = metrics
+        self.reporter = reporter
+        self.logger = logger
+    }
 
     /// Loads what the settings say. Takes a core for as long, and the model's memory twice at its peak.
     ///
     /// - Throws: ``Failure``; nothing is left behind then.
     func load(_ settings: Settings) async throws -> LoadedModel {
-        let engine = try await Self.onItsOwnThread { try self.engine(settings) }
+        let engine = try await work.run { try self.engine(settings) }
         let scheduler = try Scheduler(
             engine: engine.engine, threads: settings.threads, maximumQueuedImages: settings.maxQueue,
             maximumCacheBytes: settings.maxRowCaches, prefixCacheBytes: settings.cacheSize,
@@ -91,22 +102,6 @@ struct ModelLoader: Sendable {
             return try Kernels.named(environment["PIXELCNN_ISA"])
         } catch {
             throw Failure(.usage, "PIXELCNN_ISA: \(error)")
-        }
-    }
-
-    /// Runs what keeps a core busy on a thread outside the pools that serve requests, and below their priority.
-    private static func onItsOwnThread<Value: Sendable>(
-        _ body: @Sendable @escaping () throws -> Value
-    ) async throws -> Value {
-        try await withCheckedThrowingContinuation { waiter in
-            do {
-                try PlainThread.start("loader") {
-                    ThreadPriority.lower()
-                    waiter.resume(with: Result(catching: body))
-                }
-            } catch {
-                waiter.resume(throwing: error)
-            }
         }
     }
 }

@@ -14,7 +14,7 @@ actor Reloader {
     private let loader: ModelLoader
     private let state: ServerState
     /// Reads all settings again: the command line and the environment as they were, the file as it is.
-    private let readSettings: @Sendable () throws -> Settings
+    private let readSettings: @Sendable () async throws -> Settings
     /// Those that the daemon started with.
     private let firstSettings: Settings
     private var current: LoadedModel
@@ -24,7 +24,7 @@ actor Reloader {
 
     init(
         _ current: LoadedModel, state: ServerState, loader: ModelLoader, settings: Settings,
-        address: String, readSettings: @Sendable @escaping () throws -> Settings
+        address: String, readSettings: @Sendable @escaping () async throws -> Settings
     ) {
         self.current = current
         self.state = state
@@ -54,7 +54,7 @@ actor Reloader {
             ["RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)"],
             headline: "\(statusLine); reloading")
         do {
-            let settings = try readSettings()
+            let settings = try await readSettings()
             let next = try await loader.load(settings)
             guard state.currentPhase != .draining else { return await loader.end(next.scheduler) }
             swap(to: next)

@@ -19,6 +19,9 @@ struct Settings: Equatable {
         texts[setting.name].flatMap(setting.read) ?? setting.fallback
     }
 
+    /// How long reading them may take: a file may be on a network that is gone.
+    static let bound = Duration.seconds(10)
+
     /// - Throws: ``Failure`` naming the place, the value and what is allowed.
     init(options: DaemonOptions, environment: [String: String]) throws(Failure) {
         let path = options.config ?? environment["PIXELCNND_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }

@@ -60,6 +60,14 @@ import Testing
         #expect(try settings(text) == defaults)
     }
 
+    @Test func aFileThatIsNoTextIs66() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("c.yaml")
+        try Data([0x74, 0xff, 0x3a]).write(to: URL(fileURLWithPath: path))
+        let failure = #expect(throws: Failure.self) { try ConfigurationFile(path: path, knownKeys: []) }
+        #expect(failure == Failure(.noInput, "cannot read \(path): it is not a text file"))
+    }
+
     @Test(arguments: [
         ("threads: 1\nmax_imagse: 3\n", "c.yaml:2: unknown setting \"max_imagse\"; known are model, socket"),
         ("max_images: 0\n", "c.yaml:1: max_images is \"0\"; allowed is 1…1000000"),
@@ -68,6 +76,15 @@ import Testing
         ("threads: [1]", "c.yaml:1: threads must have a plain value"), ("- threads", "must be a mapping"),
         ("threads: 1\nthreads: 2", "given twice: threads"), ("threads: \"1", "neither YAML nor JSON: line"),
         ("log_level: loud", "c.yaml:1: log_level is \"loud\"; allowed is trace, debug"),
+        ("threads: &a 1", "c.yaml:1: aliases (*name), anchors (&name) and tags"), ("a: *b", "unknown setting \"a\""),
+        ("threads: *b", "c.yaml:1: aliases (*name)"), ("threads: !!int 1", "c.yaml:1: aliases (*name)"),
+        ("!x threads: 1", "c.yaml:1: aliases (*name)"), ("&a {threads: 1}", "c.yaml:1: aliases (*name)"),
+        ("threads: 1\n? [a, b]\n: 2", "c.yaml:2: the name of a setting must be plain text"),
+        ("{? {a: b} : 1}", "c.yaml:1: the name of a setting must be plain text"),
+        ("threads: 1\n---\nthreads: 2", "c.yaml:2: there may be one document only"),
+        ("threads: 2\n" + String(repeating: "#", count: 1 << 20), "c.yaml has more than 1048576 bytes"),
+        (String(repeating: "[", count: 100_000), "must be a mapping"),
+        ("threads: " + String(repeating: "{a: ", count: 100_000), "c.yaml:1: threads must have a plain value"),
     ])
     func aWrongFileIs78AndSaysWhere(text: String, message: String) throws {
         let failure = #expect(throws: Failure.self) { try settings(text) }

@@ -92,6 +92,81 @@ import Testing
         }
     }
 
+    /// A kilobyte of YAML whose composition would never end: each key holds the one before it twice.
+    @Test func aliasesAreRefusedAndNothingHangs() async throws {
+        let directory = try TemporaryDirectory()
+        let settings = directory.file("c.yaml")
+        try Data("max_images: 3".utf8).write(to: URL(fileURLWithPath: settings))
+        try await RunningDaemon.run(["--config", settings]) { daemon in
+            let doubled = (1...30).map { "? &a\($0) {? *a\($0 - 1) : 1, ? [*a\($0 - 1)] : 2}\n: 0\n" }
+            try Data(("? &a0 {x: y}\n: 0\n" + doubled.joined()).utf8).write(to: URL(fileURLWithPath: settings))
+            daemon.command.signal(SIGHUP)
+            #expect(await logged("c.yaml:1: aliases (*name), anchors (&name) and tags (!name)", by: daemon))
+            try Data("max_images: 4".utf8).write(to: URL(fileURLWithPath: settings))
+            daemon.command.signal(SIGHUP)
+            #expect(await logged("Reloaded: ", by: daemon))
+        }
+    }
+
+    /// A pipe that nobody writes to stands for a file of a network that is gone.
+    @Test func settingsThatCannotBeReadHangNothing() async throws {
+        let directory = try TemporaryDirectory()
+        let settings = directory.file("c.yaml")
+        try Data("max_images: 3".utf8).write(to: URL(fileURLWithPath: settings))
+        try await RunningDaemon.run(["--config", settings]) { daemon in
+            try FileManager.default.removeItem(atPath: settings)
+            try #require(mkfifo(settings, 0o600) == 0)
+            daemon.command.signal(SIGHUP)
+            #expect(await logged("nothing has changed: reading the settings has taken more than 10 s", by: daemon))
+            daemon.command.signal(SIGHUP)
+            #expect(await logged("reading the settings has not ended since it was tried last", by: daemon))
+            #expect(try await draw(daemon, "{\"n\":3}").status == 200)
+            // Whoever waits for it goes on where the file comes back.
+            let writer = try FileHandle(forWritingTo: URL(fileURLWithPath: settings))
+            try writer.close()
+            #expect(
+                await eventually {
+                    daemon.command.signal(SIGHUP)
+                    return daemon.command.errors.ranges(of: "has taken more than 10 s").count == 2
+                })
+            daemon.command.signal(SIGHUP)  // the drain does not wait for it
+            #expect(await logged("has not ended since it was tried last", 2, by: daemon))
+        }
+    }
+
+    @Test func aSignalEndsADaemonWhoseSettingsCannotBeRead() async throws {
+        let directory = try TemporaryDirectory()
+        try #require(mkfifo(directory.file("c.yaml"), 0o600) == 0)
+        let command = try Command(Programs.daemon, ["--config", directory.file("c.yaml")])
+        // Until its handler is there, the signal ends it in the usual way, too.
+        try await Task.sleep(for: .milliseconds(500))
+        command.signal(SIGTERM)
+        #expect(try await command.wait().status == 128 + SIGTERM)
+        let late = try await Command.run(Programs.daemon, ["--config", directory.file("c.yaml")])
+        #expect(late.status == 66 && late.errors.contains("reading the settings has taken more than 10 s"))
+    }
+
+    /// As `cp new.pt model.pt` beside a reload does it.
+    @Test func aFileThatIsCutShortInPlaceIsNoEnd() async throws {
+        try await ReplaceableModel.serve { daemon, model in
+            let before = try await draw(daemon, "{\"seed\":7}")
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: Programs.model))
+            func isOver() -> Bool { daemon.command.errors.ranges(of: "Reloading\n").count >= 40 }
+            while !isOver(), daemon.command.isRunning {
+                daemon.command.signal(SIGHUP)
+                for size in [0, bytes.count / 2, bytes.count] {
+                    let file = try FileHandle(forWritingTo: URL(fileURLWithPath: model.path))
+                    try file.truncate(atOffset: 0)
+                    try file.write(contentsOf: bytes.prefix(size))
+                    try file.close()
+                    try await Task.sleep(for: .milliseconds(1))
+                }
+            }
+            #expect(daemon.command.isRunning)
+            #expect(try await draw(daemon, "{\"seed\":7}").body == before.body)
+        }
+    }
+
     @Test func theOldModelLeavesMemory() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("published.safetensors")

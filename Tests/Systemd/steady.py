@@ -76,8 +76,9 @@ class Connection:
 
 
 class Steady:
-    def __init__(self, path):
+    def __init__(self, path, fields):
         self.path = path
+        self.fields = fields
         self.lock = threading.Lock()
         self.responses = {}  # (model, size, seed): the bytes
         self.counts = Counter()
@@ -90,7 +91,7 @@ class Steady:
         for name, size in (("small", SMALL), ("large", LARGE)):
             for seed in range(SEEDS):
                 with Connection(self.path) as connection:
-                    connection.send(size | {"seed": seed})
+                    connection.send(self.fields | size | {"seed": seed})
                     model, body = connection.receive()
                     self.responses[model, name, seed] = body
 
@@ -125,14 +126,14 @@ class Steady:
 
     def request(self, connection, kind, size, chance):
         seed = chance.randrange(SEEDS)
-        connection.send(size | {"seed": seed})
+        connection.send(self.fields | size | {"seed": seed})
         model, body = connection.receive()
         self.compare(kind, "large" if size is LARGE else "small", seed, model, body)
 
     def stream(self, chance):
         seed = chance.randrange(SEEDS)
         with Connection(self.path) as connection:
-            connection.send(SMALL | {"seed": seed, "format": "npy"}, accept="text/event-stream")
+            connection.send(self.fields | SMALL | {"seed": seed, "format": "npy"}, accept="text/event-stream")
             model, body = connection.receive()
         events = dict(event.split("\n", 1) for event in body.decode().strip().split("\n\n"))
         if "event: done" not in events:
@@ -190,9 +191,10 @@ def main():
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--interval", type=float, default=0.3, help="seconds between two disturbances")
     parser.add_argument("--learn", default="", help="a command that loads another model, whose responses are recorded")
+    parser.add_argument("--fields", type=json.loads, default={}, help="further fields of each request, as JSON")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    steady = Steady(options.socket)
+    steady = Steady(options.socket, options.fields)
     steady.learn()
     if options.learn:
         subprocess.run(options.learn, shell=True, check=True)
