@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A target is a layer; dependencies point one way (see README, "Layout"). The daemon never links OpenBLAS, the server
-// never sees a tensor, the client knows only the protocol and the image formats.
+// A target is a layer; dependencies point one way (see README, "Layout"). The daemon never links OpenBLAS nor a decoder
+// of other pictures than PNG, the server never sees a tensor, the client knows only the protocol and the images.
 
 let settings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 
@@ -49,6 +49,7 @@ let package = Package(
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CLeptonica", pkgConfig: "lept", providers: [.apt(["libleptonica-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -58,6 +59,9 @@ let package = Package(
         // Leaves: depend on no layer of ours.
         .target(name: "Support", dependencies: ["CMessageDigest"], swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
+        .target(
+            name: "ImageImport", dependencies: ["CLeptonica", "CZlib", "ImageFormats", "Support"],
+            swiftSettings: settings),
         .target(name: "StrictJSON", swiftSettings: settings),
         .target(name: "PixelCNNAPI", dependencies: ["StrictJSON"], swiftSettings: settings),
         .target(name: "Plots", dependencies: ["CCairo"], swiftSettings: settings),
@@ -75,7 +79,7 @@ let package = Package(
         .target(
             name: "PixelCNNTraining",
             dependencies: [
-                "PixelCNNModel", "PixelCNNKernels", "ImageFormats", "Support", "CCairo",
+                "PixelCNNModel", "PixelCNNKernels", "ImageFormats", "ImageImport", "Support", "CCairo",
             ],
             swiftSettings: settings),
         .target(
@@ -99,7 +103,7 @@ let package = Package(
         .executableTarget(
             name: "pixelcnn",
             dependencies: [
-                "Support", "ImageFormats", "PixelCNNAPI", argumentParser, nioCore, nioPosix, nioHTTP1,
+                "Support", "ImageFormats", "ImageImport", "PixelCNNAPI", argumentParser, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -126,9 +130,13 @@ let package = Package(
         .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: settings),
         .testTarget(
             name: "ImageFormatsTests", dependencies: ["ImageFormats"], exclude: ["Fixtures"], swiftSettings: settings),
+        .testTarget(
+            name: "ImageImportTests", dependencies: ["ImageFormats", "ImageImport", "Support"], exclude: ["Fixtures"],
+            swiftSettings: settings),
         .testTarget(name: "PlotsTests", dependencies: ["Plots", "ImageFormats"], swiftSettings: settings),
         .testTarget(
-            name: "PixelCNNModelTests", dependencies: ["PixelCNNModel", "Support"], exclude: ["Fixtures"],
+            name: "PixelCNNModelTests", dependencies: ["PixelCNNModel", "Support", "TestSupport"],
+            exclude: ["Fixtures"],
             swiftSettings: settings),
         .testTarget(
             name: "TrainCommandTests",
@@ -166,7 +174,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "ServerTestSupport", "TestSupport", "pixelcnn", "pixelcnnd", "PixelCNNAPI", "PixelCNNModel",
+                "ServerTestSupport", "TestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train", "PixelCNNAPI",
+                "PixelCNNModel",
                 "Support", "ImageFormats", logging,
             ],
             swiftSettings: settings),

@@ -5,6 +5,8 @@
 // Only a storage's class says how wide its elements are, so the object's pickle is what finds them. A storage that the
 // file is too short for gets what is left, and the tensor that needs it is then refused by name.
 
+import Support
+
 enum LegacyPyTorchFile {
     /// 0x1950a86a20f9469cfc6c, as pickled.
     private static let magic: [UInt8] = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]

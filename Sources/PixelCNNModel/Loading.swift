@@ -3,6 +3,8 @@
 // whose shapes contradict one another is refused by the name of the tensor that does not fit. One pass over every
 // number.
 
+import Support
+
 extension Model {
     /// Image side taken where neither the file nor the caller names one.
     static let defaultSide = 32
@@ -26,7 +28,22 @@ extension Model {
         do throws(ModelFileError.Problem) {
             try self.init(checking: contents, height: height, width: width)
         } catch {
-            throw ModelFileError(file: contents.path, error)
+            throw ModelFileError(file: contents.path, Self.explained(error, contents))
+        }
+    }
+
+    /// Why a tensor is missing, where the file's other tensors, or its name, say so.
+    private static func explained(
+        _ problem: ModelFileError.Problem, _ contents: ModelContents
+    ) -> ModelFileError.Problem {
+        switch problem {
+        case .model(.missingTensor(let name)):
+            if let part = ForeignFile.part(contents.path) { return .foreign(part) }
+            guard let source = Reparametrization.source(of: name, among: contents.tensors) else { return problem }
+            return .model(.reparametrized(tensor: name, from: source))
+        case .model(.otherNetwork):
+            return ForeignFile.part(contents.path).map { .foreign($0) } ?? problem
+        default: return problem
         }
     }
 
@@ -35,19 +52,22 @@ extension Model {
     ) throws(ModelFileError.Problem) {
         let declared = contents.declared
         let size = (height: declared.values[.height], width: declared.values[.width])
-        let hyperparameters: Hyperparameters
         do throws(ModelDataError) { try Self.checkNetwork(contents) } catch { throw .model(error) }
-        hyperparameters = try Hyperparameters(
-            shapesOf: contents.tensors, height: height ?? size.height ?? Self.defaultSide,
+        let (tensors, folded) = Reparametrization.folded(contents.tensors)
+        let hyperparameters = try Hyperparameters(
+            shapesOf: tensors, height: height ?? size.height ?? Self.defaultSide,
             width: width ?? size.width ?? Self.defaultSide)
         let validated: ModelValidation
         do throws(ModelDataError) {
             try Self.check(declared, against: hyperparameters)
             try LabelNames.check(declared.labelNames, labels: hyperparameters.labels)
-            validated = try ModelValidation(hyperparameters, contents.tensors)
+            validated = try ModelValidation(hyperparameters, tensors)
         } catch { throw .model(error) }
 
         var warnings = contents.warnings + validated.warnings
+        for (kind, count) in folded.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            warnings.append(.folded(kind, count: count))
+        }
         if validated.missingMasks > 0 { warnings.append(.missingMasks(validated.missingMasks)) }
         if height ?? size.height == nil || width ?? size.width == nil {
             warnings.append(.assumedImageSize(height: hyperparameters.height, width: hyperparameters.width))
@@ -59,12 +79,9 @@ extension Model {
                 format: contents.format, warnings: warnings))
     }
 
-    /// Refuses other networks by name, before a shape that does not fit would speak in riddles.
+    /// Refuses other networks, and tensors that are larger than their file.
     private static func checkNetwork(_ contents: ModelContents) throws(ModelDataError) {
-        let names = contents.tensors.map(\.name)
-        if !names.contains("in_conv.0.weight"), let other = names.first(where: { $0.hasPrefix("net.") }) {
-            throw .otherNetwork(evidence: "tensors such as \(quoted(other))")
-        }
+        try NetworkFamily.check(contents.tensors)
         // Many views of one storage would make a small file a large model.
         var bytes = 0
         for tensor in contents.tensors {

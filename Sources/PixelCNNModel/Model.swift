@@ -100,6 +100,8 @@ package enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
     case ignoredEntries(keys: [String])
     /// What stands where names of classes are expected.
     case ignoredLabelNames(key: String, found: String)
+    /// So many weights are computed from others, as PyTorch does it.
+    case folded(Reparametrization, count: Int)
     /// So many of the network's masks are not in the file.
     case missingMasks(Int)
     /// Neither the file nor the caller says the image size; this one is taken.
@@ -113,6 +115,8 @@ package enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
                 + (count > names.count ? " and \(count - names.count) more" : "")
         case .ignoredEntries(let keys): "entries that are no tensors are ignored: \(keys.joined(separator: ", "))"
         case .ignoredLabelNames(let key, let found): "\(key) is ignored: it is \(found), not a list of texts"
+        case .folded(let kind, let count):
+            "\(count) weights are stored with \(kind.rawValue); they are computed as PyTorch's removal computes them"
         case .missingMasks(let count): "the file lacks \(count) of the network's masks; they are derived"
         case .assumedImageSize(let height, let width):
             "the file does not say its image size; taking \(height) × \(width)"

@@ -53,12 +53,15 @@ package struct ModelContents: Sendable {
 
     private static func read(_ file: ModelFile) throws(ModelFileError.Problem) -> ModelContents {
         let bytes = file.bytes
-        if bytes.starts(with: [0x50, 0x4b]) { return try PyTorchFile.read(file) }
-        if LegacyPyTorchFile.starts(bytes) { return try LegacyPyTorchFile.read(file) }
-        if file.path.hasSuffix(".safetensors") || (bytes.count > 8 && bytes[8] == UInt8(ascii: "{")) {
-            return try SafetensorsFile.read(file)
+        if bytes.starts(with: [0x50, 0x4b]) {
+            if let foreign = ForeignFile.inArchive(file) { throw .foreign(foreign) }
+            return try PyTorchFile.read(file)
         }
-        if bytes[0] == 0x80, bytes.count > 1, (2...5).contains(bytes[1]) { throw .barePickle }
+        if LegacyPyTorchFile.starts(bytes) { return try LegacyPyTorchFile.read(file) }
+        // A header's length in 8 bytes, whose upper ones are 0, and the header's brace.
+        let isSafetensors = bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[6] == 0 && bytes[7] == 0
+        if !isSafetensors, let foreign = ForeignFile.recognised(file) { throw .foreign(foreign) }
+        if isSafetensors || file.path.hasSuffix(".safetensors") { return try SafetensorsFile.read(file) }
         let first = bytes.prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
         throw .unknownFormat(firstBytes: first.joined(separator: " "))
     }

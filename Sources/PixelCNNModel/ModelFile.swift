@@ -25,7 +25,9 @@ final class ModelFile: @unchecked Sendable {  // immutable after init
             throw ModelFileError(file: path, .notReadable(reason: SystemError.text(errno)))
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw ModelFileError(file: path, .notReadable(reason: "not a regular file"))
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            throw ModelFileError(
+                file: path, .notReadable(reason: isFolder ? ForeignFile.folder(path) : "not a regular file"))
         }
         let size = Int(status.st_size)
         guard size > 0 else { throw ModelFileError(file: path, .empty) }
@@ -67,13 +69,5 @@ private enum SystemError {
     static func text(_ code: Int32) -> String {
         guard let text = strerror(code) else { return "system error \(code)" }  // per thread since glibc 2.32
         return String(cString: text)
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    /// The integer at `offset`, or nil where it is not wholly inside the buffer.
-    func littleEndian<T: FixedWidthInteger>(at offset: Int, as type: T.Type = T.self) -> T? {
-        guard offset >= 0, offset <= count, count - offset >= MemoryLayout<T>.size else { return nil }
-        return T(littleEndian: loadUnaligned(fromByteOffset: offset, as: T.self))
     }
 }

@@ -19,8 +19,8 @@ package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertib
         case empty
         /// Neither PyTorch's ZIP archive nor the pickles that it wrote before, nor safetensors.
         case unknownFormat(firstBytes: String)
-        /// A pickle alone, without the magic number that PyTorch's pickles of before 1.6 start with.
-        case barePickle
+        /// A file of a known kind that is no model, or one part of a model.
+        case foreign(ForeignFile)
         /// The ZIP archive is damaged.
         case archive(ZIPError)
         /// The pickle is damaged or asks for what a model file may not ask for.
@@ -69,9 +69,9 @@ extension ModelFileError.Problem: CustomStringConvertible {
         case .cutShort(let bytes, let size):
             "was cut short while it was read, to \(bytes) of \(size) bytes; put a new file in its place by renaming it"
         case .cannotWrite(let reason): "cannot be written: \(reason)"
-        case .empty: "the file is empty; \(forms)"
+        case .empty: "the file is empty: copy or download it again; \(forms)"
         case .unknownFormat(let bytes): "unknown format, starting with bytes \(bytes); \(forms)"
-        case .barePickle: "the file is a bare pickle; \(forms)"
+        case .foreign(let file): file.description
         case .archive(let error): error.description
         case .pickle(let error): error.description
         case .pyTorch(let error): error.description
@@ -100,8 +100,10 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
     case contradiction(field: String, declared: Int, shapes: Int, tensor: String)
     /// The tensors together are larger than the file: many are views of the same numbers.
     case tensorsExceedFile(tensorBytes: Int, fileBytes: Int)
-    /// The file is of another network.
-    case otherNetwork(evidence: String)
+    /// The file is of another network: of this family, where it is a known one, as these tensors say.
+    case otherNetwork(NetworkFamily?, evidence: String)
+    /// A weight is computed from other tensors, in a way that cannot be told from them.
+    case reparametrized(tensor: String, from: String)
     /// There are names for another number of classes than the network has.
     case labelNameCount(found: Int, labels: Int)
     /// The name of a class is empty, too long, holds control characters, or is the number of another class.
@@ -131,9 +133,17 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
         case .tensorsExceedFile(let tensorBytes, let fileBytes):
             "the tensors take \(tensorBytes) bytes, the file \(fileBytes): too many share their numbers; save each "
                 + "contiguous and its own"
-        case .otherNetwork(let evidence):
-            "the file is of another network (it has \(evidence)); only the gated PixelCNN with in_conv, gated_layers, "
-                + "v_norm_layers, h_norm_layers and out_conv is read"
+        case .otherNetwork(let family, let evidence):
+            "the file is of another network\(family.map { ", \($0.name)" } ?? "") (it has \(evidence)); "
+                + "what runs here is the gated PixelCNN with in_conv, gated_layers, v_norm_layers, h_norm_layers and "
+                + "out_conv: "
+                + (family?.next
+                    ?? "name the file of such a network; pixelcnn-train inspect lists all of this one's tensors")
+        case .reparametrized(let tensor, let source):
+            "tensor \(quoted(tensor)) is computed from \(quoted(source)) in a way that the file does not say; save the "
+                + "weights without it, in Python with the network's own code: for m in model.modules(): "
+                + "[torch.nn.utils.parametrize.remove_parametrizations(m, n) for n in "
+                + "list(getattr(m, \"parametrizations\", []))], then torch.save(model.state_dict(), path)"
         case .labelNameCount(let found, let labels):
             "there are \(found) names of classes for \(labels) classes; each class has one, or none has"
         case .unusableLabelName(let name, let label):
@@ -141,33 +151,6 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
                 + "characters, and no other class's number"
         case .duplicateLabelName(let name):
             "two classes have the name \(quoted(name)), letter case apart"
-        }
-    }
-}
-
-// MARK: - Names from files
-
-/// A name from a file as one short printable word.
-func quoted(_ name: String) -> String {
-    let limit = 100
-    var text = ""
-    for scalar in name.unicodeScalars.prefix(limit) {
-        if scalar.isPrintable {
-            text.unicodeScalars.append(scalar)
-        } else {
-            text += "\\u{\(String(scalar.value, radix: 16))}"
-        }
-    }
-    if name.unicodeScalars.dropFirst(limit).first != nil { text += "…" }
-    return "“\(text)”"
-}
-
-extension Unicode.Scalar {
-    /// Whether it shows as what it is, and does nothing else to a terminal or a log.
-    var isPrintable: Bool {
-        switch properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
-        default: true
         }
     }
 }

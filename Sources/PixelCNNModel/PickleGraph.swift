@@ -3,6 +3,8 @@
 // Numbers rather than references: a structure that contains itself is then only a number and leaks nothing, and one
 // nested a million deep is freed by a loop, not by a recursion that would end on the guard page.
 
+import Support
+
 /// The nodes of a pickle and the value it ends with.
 struct PickleGraph {
     let nodes: [PickleNode]

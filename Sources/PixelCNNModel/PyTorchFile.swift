@@ -4,6 +4,8 @@
 // Finds the tensors, whichever of the usual forms the file has, as views of the file's storages: nothing is copied, and
 // only the tensors of the model are looked at, not those of an optimizer saved beside it.
 
+import Support
+
 struct PyTorchFile {
     /// Generous: the largest network that hyperparameters allow has about 9,000 tensors.
     private static let tensorLimit = 16_384
@@ -58,7 +60,6 @@ struct PyTorchFile {
         let pickles = archive.entries.keys.filter { $0.hasSuffix(suffix) && $0.count(where: { $0 == "/" }) == 1 }
         guard pickles.count == 1, let pickle = pickles.first else { throw .notPyTorchArchive }
         let folder = String(pickle.dropLast(suffix.count)) + "/"
-        guard archive.entries[folder + "constants.pkl"] == nil else { throw .torchScript }
         if let order = archive[folder + "byteorder"] {  // absent before PyTorch 2.1
             let text = String(decoding: order.prefix(16), as: UTF8.self)
             guard text == "little" else { throw .unsupportedByteOrder(text) }
@@ -309,8 +310,6 @@ struct StorageTable {
 package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A ZIP archive without `data.pkl`, or with several.
     case notPyTorchArchive
-    /// A TorchScript archive, which holds a program.
-    case torchScript
     /// A part of a file without ZIP, as PyTorch wrote it before 1.6, that is not as it should be.
     case malformedLegacyFile(part: String, found: String, expected: String)
     /// Storages written on a big-endian machine, or with an unreadable `byteorder`.
@@ -349,9 +348,6 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .notPyTorchArchive:
             "the ZIP archive is not a PyTorch file: it should have one entry named */data.pkl"
-        case .torchScript:
-            "the file is a TorchScript archive, which holds a program; save the weights instead: "
-                + "torch.save(model.state_dict(), path)"
         case .malformedLegacyFile(let part, let found, let expected):
             "the file, in the form PyTorch wrote before 1.6, is damaged: its \(part) is \(found); expected \(expected)"
         case .unsupportedByteOrder(let found):

@@ -17,7 +17,7 @@ import Testing
 
     static let rows: [Row] = [
         Row(kind: "empty", line: ["empty"]) { [] },
-        Row(kind: "not an archive", line: ["48 65 6c 6c 6f"]) { Array("Hello, world".utf8) },
+        Row(kind: "not an archive", line: ["01 02 03 ff"]) { [1, 2, 3, 255] },
         Row(kind: "truncated", line: ["ZIP"]) { try Array(Fixture.bytes("state.pt").dropLast(100)) },
         Row(kind: "truncated, no ZIP", line: ["in_conv.0.weight", "3528"]) {
             try Array(Fixture.bytes("legacy.pt").dropLast(5000))

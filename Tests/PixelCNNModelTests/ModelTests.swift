@@ -134,8 +134,8 @@ import Testing
     @Test func filesThatAreNotModelsSaySo() throws {
         #expect(try Fixture.problem([]) == .empty)
         #expect(
-            try Fixture.problem(Array("hello, world".utf8)) == .unknownFormat(firstBytes: "68 65 6c 6c 6f 2c 20 77"))
-        #expect(try Fixture.problem([0x80, 4, 0x4e, 0x2e]) == .barePickle)
+            try Fixture.problem([1, 2, 3, 4, 0xfe, 0x20, 0x20, 0x77, 0])
+                == .unknownFormat(firstBytes: "01 02 03 04 fe 20 20 77"))
         try Fixture.withFolder { folder in
             #expect {
                 try Model.load(path: folder.path + "/none.pt")
@@ -144,6 +144,11 @@ import Testing
             }
             #expect {
                 try Model.load(path: folder.path)
+            } throws: { error in
+                (error as? ModelFileError)?.exitCode == .noInput && "\(error)".contains("it is a folder, without a .pt")
+            }
+            #expect {
+                try Model.load(path: "/dev/null")
             } throws: { error in
                 (error as? ModelFileError)?.problem == .notReadable(reason: "not a regular file")
             }

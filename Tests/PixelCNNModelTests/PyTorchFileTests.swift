@@ -78,7 +78,7 @@ import Testing
 
     static let refused: [(String, ModelFileError.Problem)] = [
         ("other-module.pt", .pickle(.refusedGlobal("pixelcnn.GatedPixelCNN"))),
-        ("other-kwargs.pt", .model(.otherNetwork(evidence: "tensors such as “net.0.weight”"))),
+        ("other-kwargs.pt", .model(.otherNetwork(nil, evidence: "“net.0.weight” (6, 3, 7, 7) and 1 more"))),
         ("numpy.pt", .pickle(.refusedGlobal("numpy._core.multiarray.scalar"))),
         ("complex.pt", .pyTorch(.unsupportedStorage(tensor: "in_conv.0.bias", type: "torch.ComplexFloatStorage"))),
         ("expanded.pt", .pyTorch(.expandedTensor("in_conv.0.bias", count: 6, storage: 1))),

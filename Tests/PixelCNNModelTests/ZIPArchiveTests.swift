@@ -1,5 +1,6 @@
 // The ZIP reader on archives made on the spot: right ones, and one for each way to be wrong.
 
+import Support
 import Testing
 
 @testable import PixelCNNModel

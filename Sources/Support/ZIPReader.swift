@@ -1,45 +1,57 @@
-// The directory of a ZIP archive with stored entries, ZIP64 included: where each entry's bytes lie in the file.
+// The directory of a ZIP archive, ZIP64 included: where each entry's bytes lie, of model files and NumPy's containers.
 //
 // Costs one pass over the directory. Sizes come from the central directory, never from local headers, which streaming
-// writers leave empty. CRC-32 is not verified: PyTorch can be told not to compute it, and then writes a wrong one.
+// writers leave empty. CRC-32 is not verified here: PyTorch can be told not to compute it, and then writes a wrong one.
+// Nothing is decompressed.
 
-/// Entries of an archive by name; each range is inside the file and shares no byte with another entry.
-struct ZIPArchive {
-    let file: ModelFile
-    let entries: [String: Range<Int>]
+/// The entries of an archive, in its directory's order; each range is inside the file and shares no byte with another
+/// entry, and no two have the same name.
+package struct ZIPDirectory: Sendable {
+    /// One entry.
+    package struct Entry: Sendable {
+        /// Its name, a path.
+        package let name: String
+        /// How its bytes are compressed: 0 stored, 8 deflated.
+        package let method: Int
+        /// Its bytes in the archive, perhaps compressed.
+        package let data: Range<Int>
+        /// How many bytes it has once decompressed, as the directory claims.
+        package let byteCount: UInt64
+        /// CRC-32 of the decompressed bytes, as the directory claims.
+        package let checksum: UInt32
+    }
+    package let entries: [Entry]
 
-    init(_ file: ModelFile) throws(ZIPError) {
-        let directory = try ZIPDirectory(file.bytes)
-        var entries: [String: Range<Int>] = [:]
+    /// Reads the directory of the archive in `bytes`.
+    package init(_ bytes: UnsafeRawBufferPointer) throws(ZIPError) {
+        let place = try ZIPPlace(bytes)
+        var entries: [Entry] = []
+        var names: Set<String> = []
         var spans: [(name: String, range: Range<Int>)] = []
-        var offset = directory.range.lowerBound
-        for number in 0..<directory.entryCount {
-            let record = try ZIPRecord(file.bytes, at: offset, limit: directory.range.upperBound, number: number)
+        var offset = place.range.lowerBound
+        for number in 0..<place.entryCount {
+            let record = try ZIPRecord(bytes, at: offset, limit: place.range.upperBound, number: number)
             offset = record.end
-            let whole = try record.span(in: file.bytes, limit: directory.range.lowerBound)
-            guard entries.updateValue(whole.data, forKey: record.name) == nil else {
-                throw .duplicateEntry(record.name)
-            }
+            let whole = try record.span(in: bytes, limit: place.range.lowerBound)
+            guard names.insert(record.name).inserted else { throw .duplicateEntry(record.name) }
+            entries.append(
+                Entry(
+                    name: record.name, method: record.method, data: whole.data, byteCount: record.originalSize,
+                    checksum: record.checksum))
             spans.append((record.name, whole.start..<whole.data.upperBound))
         }
-        guard offset == directory.range.upperBound else { throw .damagedDirectory(entryNumber: directory.entryCount) }
+        guard offset == place.range.upperBound else { throw .damagedDirectory(entryNumber: place.entryCount) }
         spans.sort { $0.range.lowerBound < $1.range.lowerBound }
         for (first, second) in zip(spans, spans.dropFirst())
         where second.range.lowerBound < first.range.upperBound {
             throw .overlappingEntries(first.name, second.name)
         }
-        self.file = file
         self.entries = entries
-    }
-
-    /// The bytes of an entry, or nil where there is none of that name.
-    subscript(name: String) -> UnsafeRawBufferPointer? {
-        entries[name].map { UnsafeRawBufferPointer(rebasing: file.bytes[$0]) }
     }
 }
 
 /// Where the central directory lies, from the end records.
-private struct ZIPDirectory {
+private struct ZIPPlace {
     let range: Range<Int>
     let entryCount: Int
 
@@ -87,7 +99,10 @@ private struct ZIPDirectory {
 /// One entry of the central directory.
 private struct ZIPRecord {
     let name: String
+    let method: Int
+    let checksum: UInt32
     let size: UInt64
+    let originalSize: UInt64
     let headerOffset: UInt64
     /// Offset of the next record.
     let end: Int
@@ -96,6 +111,7 @@ private struct ZIPRecord {
         guard limit - offset >= 46, bytes.littleEndian(at: offset, as: UInt32.self) == 0x0201_4b50,
             let flags = bytes.littleEndian(at: offset + 8, as: UInt16.self),
             let method = bytes.littleEndian(at: offset + 10, as: UInt16.self),
+            let checksum = bytes.littleEndian(at: offset + 16, as: UInt32.self),
             let storedSize = bytes.littleEndian(at: offset + 20, as: UInt32.self),
             let originalSize = bytes.littleEndian(at: offset + 24, as: UInt32.self),
             let nameLength = bytes.littleEndian(at: offset + 28, as: UInt16.self),
@@ -111,7 +127,6 @@ private struct ZIPRecord {
             throw .nameNotUTF8(entryNumber: number)
         }
         guard flags & 0x2041 == 0 else { throw .encryptedEntry(name) }  // encrypted, strongly so, or header masked
-        guard method == 0 else { throw .compressedEntry(name, method: Int(method)) }
 
         // ZIP64: fields that read all ones continue in the extra field, in this order.
         var wide = Self.zip64Fields(bytes, extra)
@@ -124,9 +139,12 @@ private struct ZIPRecord {
         let original = try value(originalSize)
         let stored = try value(storedSize)
         headerOffset = try value(start)
-        guard stored == original else { throw .sizeMismatch(name, stored: stored, original: original) }
+        guard method != 0 || stored == original else { throw .sizeMismatch(name, stored: stored, original: original) }
         self.name = name
+        self.method = Int(method)
+        self.checksum = checksum
         size = stored
+        self.originalSize = original
     }
 
     /// Where the entry lies: its local header's start, and its data, both before `limit`.
@@ -163,6 +181,14 @@ private struct ZIPRecord {
             offset = body + Int(length)
         }
         return []
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The integer at `offset`, or nil where it is not wholly inside the buffer.
+    @inlinable package func littleEndian<T: FixedWidthInteger>(at offset: Int, as type: T.Type = T.self) -> T? {
+        guard offset >= 0, offset <= count, count - offset >= MemoryLayout<T>.size else { return nil }
+        return T(littleEndian: loadUnaligned(fromByteOffset: offset, as: T.self))
     }
 }
 
