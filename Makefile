@@ -34,8 +34,8 @@ COMPLETIONS := $(foreach program,$(PROGRAMS),bash-completion/completions/$(progr
 DOCUMENTS := $(MANUALS) $(COMPLETIONS)
 
 # The Debian packages needed by the build, and those that tests and other commands need in addition.
-BUILD_PACKAGES := libcairo2-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev libyaml-dev pkg-config \
-	python3 zlib1g-dev
+BUILD_PACKAGES := libcairo2-dev libleptonica-dev libmd-dev libopenblas-dev libpng-dev libsystemd-dev libyaml-dev \
+	pkg-config python3 zlib1g-dev
 TEST_PACKAGES := curl fish man-db mandoc python3 zsh
 LINT_PACKAGES := clang-format python3
 DEB_PACKAGES := build-essential debhelper dpkg-dev fakeroot lintian

@@ -21,7 +21,7 @@ package struct ImageFile: Sendable, Equatable {
             let shape: [Int]
             do { shape = try NPYHeader(parsing: bytes.span.bytes).shape } catch { throw .npy(error) }
             guard shape.count >= 2, !shape.contains(0) else {
-                throw .shape(shape, allowed: "(channels, height, width), or (height, width) of a mask")
+                throw .shape(shape, allowed: "(channels, height, width), or (height, width) of one channel or a mask")
             }
             self.shape = shape
             (height, width) = (shape[shape.count - 2], shape[shape.count - 1])
@@ -42,8 +42,8 @@ package struct ImageFile: Sendable, Equatable {
             let picture = try picture()
             do { return try Grid.values(of: picture, channels: channels, colors: colors) } catch { throw .grid(error) }
         }
-        guard shape == [channels, height, width] || shape == [1, channels, height, width] else {
-            throw .shape(shape, allowed: "(\(channels), height, width)")
+        guard let images = ImageArrayShape(shape, channels: channels), images.count == 1 else {
+            throw .shape(shape, allowed: "one image, " + ImageArrayShape.advice(shape, channels: channels))
         }
         do { return try NPYArray(parsing: bytes).integers(as: UInt16.self, in: 0...colors - 1) } catch {
             throw .npy(error)

@@ -356,7 +356,8 @@ extension NPYError: CustomStringConvertible {
             "NPY data of shape \(shape) and dtype \(elementType.rawValue) takes \(expected) bytes; the file has "
                 + "\(found)\(cure(expected, found))"
         case .notIntegers(let elementType):
-            "NPY array of \(elementType.rawValue); an integer dtype is needed, such as uint8"
+            "NPY array of \(elementType.rawValue); an integer dtype is needed: save x.round().astype(\"uint8\"), or "
+                + "(255 * x).round().astype(\"uint8\") of numbers from 0 to 1"
         case .valueOutOfRange(let value, let index, let allowed):
             "NPY value \(value) at \(index); allowed \(allowed.lowerBound) … \(allowed.upperBound)"
         }

@@ -22,7 +22,7 @@ package struct ForeignFile: Sendable, Equatable, CustomStringConvertible {
     package var description: String { "the file is \(found); \(next)" }
 
     /// Tells what a file is; nil where nothing is known of its kind.
-    static func recognised(_ file: MappedFile) -> ForeignFile? {
+    static func recognised(_ file: ModelFile) -> ForeignFile? {
         let bytes = file.bytes
         for signature in signatures where signature.matches(bytes) {
             return ForeignFile(signature.found, signature.next(file.path))
@@ -107,7 +107,7 @@ package struct ForeignFile: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// A protocol buffer that begins with ir_version and the producer's name.
-    private static func onnx(_ file: MappedFile) -> ForeignFile? {
+    private static func onnx(_ file: ModelFile) -> ForeignFile? {
         let bytes = file.bytes
         guard bytes.count > 8, bytes[0] == 0x08, (3...32).contains(bytes[1]), bytes[2] == 0x12 else { return nil }
         return ForeignFile(
@@ -121,7 +121,7 @@ package struct ForeignFile: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// A pickle without the magic number that PyTorch's pickles of before 1.6 start with.
-    private static func pickle(_ file: MappedFile) -> ForeignFile? {
+    private static func pickle(_ file: ModelFile) -> ForeignFile? {
         guard file.bytes.count > 1, file.bytes[0] == 0x80, (2...5).contains(file.bytes[1]) else { return nil }
         return ForeignFile(
             "a bare pickle, as pickle.dump writes it",
@@ -140,7 +140,7 @@ package struct ForeignFile: Sendable, Equatable, CustomStringConvertible {
     // MARK: - Text
 
     /// An HTML page, an index of parts, a configuration, or the words of a server that had no such file.
-    private static func text(_ file: MappedFile) -> ForeignFile? {
+    private static func text(_ file: ModelFile) -> ForeignFile? {
         let start = file.bytes.prefix(4096)
         let text = String(decoding: start, as: UTF8.self)
         // The last character may have been cut.
@@ -194,7 +194,7 @@ package struct ForeignFile: Sendable, Equatable, CustomStringConvertible {
 
     /// What a ZIP archive is, if not what torch.save writes; nil where that, or a damaged archive, is left to
     /// PyTorchFile.
-    static func inArchive(_ file: MappedFile) -> ForeignFile? {
+    static func inArchive(_ file: ModelFile) -> ForeignFile? {
         guard let names = try? ZIPDirectory(file.bytes).entries.map(\.name) else { return nil }
         func has(_ part: String) -> Bool { names.contains { $0.contains(part) } }
         func hasEntry(_ name: String) -> Bool { names.contains { $0 == name || $0.hasSuffix("/" + name) } }

@@ -5,10 +5,10 @@ import Support
 
 /// Stored entries by name; each range is inside the file and shares no byte with another entry.
 struct ZIPArchive {
-    let file: MappedFile
+    let file: ModelFile
     let entries: [String: Range<Int>]
 
-    init(_ file: MappedFile) throws(ZIPError) {
+    init(_ file: ModelFile) throws(ZIPError) {
         var entries: [String: Range<Int>] = [:]
         for entry in try ZIPDirectory(file.bytes).entries {
             guard entry.method == 0 else { throw .compressedEntry(entry.name, method: entry.method) }

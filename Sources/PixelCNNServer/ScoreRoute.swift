@@ -93,7 +93,7 @@ struct ScoreRoute {
         return isPNG ? try job(png: body) : try job(npy: body)
     }
 
-    /// Images as (n, C, H, W) or, one of them, (C, H, W).
+    /// Images as an array of one of the shapes of ``ImageArrayShape``.
     private func job(npy body: [UInt8]) throws -> ScoringJob {
         let array: NPYArray
         do {
@@ -101,18 +101,17 @@ struct ScoreRoute {
         } catch {
             throw ProblemResponse(.badRequest, "the body is not an NPY array: \(error)")
         }
-        let shape = array.shape.count == 3 ? [1] + array.shape : array.shape
-        guard shape.count == 4, shape[1] == model.channels else {
+        guard let shape = ImageArrayShape(array.shape, channels: model.channels) else {
             throw RequestError.outOfRange(
                 field: "shape", found: "\(array.shape)",
-                allowed: "(n, \(model.channels), height, width) or (\(model.channels), height, width)")
+                allowed: ImageArrayShape.advice(array.shape, channels: model.channels))
         }
-        try check(count: shape[0], height: shape[2], width: shape[3])
+        try check(count: shape.count, height: shape.height, width: shape.width)
         let memory = exchange.memory
-        try memory.hold(max(memory.bytes, MemoryNeed.scores(images: shape[0], values: array.count)))
+        try memory.hold(max(memory.bytes, MemoryNeed.scores(images: shape.count, values: array.count)))
         do {
             let values = try array.integers(as: UInt16.self, in: 0...(model.colors - 1))
-            return ScoringJob(values: values, count: shape[0], height: shape[2], width: shape[3])
+            return ScoringJob(values: values, count: shape.count, height: shape.height, width: shape.width)
         } catch {
             throw ProblemResponse(.unprocessableContent, "\(error)", field: "values")
         }

@@ -39,7 +39,7 @@ package enum CIFAR10 {
                 values += bytes[start + 1..<start + record]
             }
         }
-        return ImageSet(channels: channels, height: side, width: side, values: values)
+        return ImageSet(channels: channels, height: side, width: side, levels: values)
     }
 
     /// The classes of the images that ``read(_:in:)`` reads of these files.

@@ -2,6 +2,7 @@
 // found and what is allowed.
 
 import ImageFormats
+import ImageImport
 
 /// Training data that cannot be had, or cannot be right.
 package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -35,12 +36,20 @@ package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         case notIDX(magic: UInt32)
         /// The file is compressed.
         case compressed
-        /// The array has another shape or type than images have.
-        case notImages(found: String)
+        /// The array has another shape than images have.
+        case notImages(shape: [Int])
         /// Not a NumPy array.
         case npy(NPYError)
-        /// Not a PNG picture that can be read.
-        case png(PNGError)
+        /// A container of arrays without the one that is needed.
+        case npz(NPZError)
+        /// A picture that cannot be read, and why.
+        case picture(String)
+        /// A value that the network, or a picture, does not have.
+        case valueBeyond(largest: Int, colors: Int)
+        /// Pictures for a network of more values than their levels.
+        case picturesForCodes(colors: Int)
+        /// Values that are no levels and so have no mean.
+        case codesNotResizable
         /// A picture of another size than the first.
         case mixedSizes(found: String, first: String)
         /// A picture with another number of channels than the first.
@@ -61,7 +70,7 @@ package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
     package let file: String
     package let problem: Problem
 
-    init(_ file: String, _ problem: Problem) {
+    package init(_ file: String, _ problem: Problem) {
         self.file = file
         self.problem = problem
     }
@@ -83,7 +92,8 @@ extension DataError.Problem: CustomStringConvertible {
         case .missing: "no such file or folder"
         case .system(let reason): reason
         case .unknownForm:
-            "not known as data: a .npy file, an IDX file, or a folder of CIFAR-10 batches, IDX files or PNG files is"
+            "not known as data: a .npy, .npz or IDX file is, or a folder of CIFAR-10 batches, IDX files or pictures "
+                + "(PNG, JPEG, WebP, BMP, TIFF)"
         case .wrongLength(let found, let expected): "\(found) bytes; expected \(expected)"
         case .labelOutOfRange(let record, let label, let limit):
             "record \(record) has label \(label); labels are 0 to \(limit)"
@@ -99,9 +109,18 @@ extension DataError.Problem: CustomStringConvertible {
         case .notIDX(let magic):
             "starts with 0x\(String(magic, radix: 16)); IDX images start with 0x803"
         case .compressed: "is compressed; unpack it first, with gunzip"
-        case .notImages(let found): "holds \(found); images are uint8 of shape (N, C, H, W), C = 1 or 3"
+        case .notImages(let found): "has shape \(found); images are \(ImageArrayShape.advice(found, channels: nil))"
         case .npy(let error): "\(error)"
-        case .png(let error): "\(error)"
+        case .npz(let error): "\(error)"
+        case .picture(let error): error
+        case .valueBeyond(let largest, let colors) where colors <= 256:
+            "holds values up to \(largest); levels are 0 to 255. Train on codes, such as a VQ-VAE's, with --colors and "
+                + "how many there are, \(largest + 1) or more"
+        case .valueBeyond(let largest, let colors):
+            "holds values up to \(largest); the network's are 0 to \(colors - 1)"
+        case .picturesForCodes(let colors):
+            "has pictures, of 256 levels, and the network \(colors) values: give an array of those, in .npy"
+        case .codesNotResizable: "holds codes above 255, of which there is no mean: leave out --size"
         case .mixedSizes(let found, let first):
             "is \(found), and the first picture \(first); --size brings all to one size"
         case .mixedChannels(let found, let first):

@@ -87,8 +87,9 @@ final class ImageResizer {
 }
 
 extension ImageSet {
-    /// The middles of the images at another size; nil where cairo cannot.
+    /// The middles of the images at another size; nil where cairo cannot, and for more values than 256.
     func resized(to size: ImageSize) -> ImageSet? {
+        guard case .bytes(let values) = values else { return nil }
         guard (height, width) != (size.height, size.width) else { return self }
         guard
             let resizer = ImageResizer(
@@ -99,6 +100,8 @@ extension ImageSet {
         for start in stride(from: 0, to: values.count, by: imageSize) {
             resized += resizer.resize(values[start..<start + imageSize])
         }
-        return ImageSet(channels: channels, height: size.height, width: size.width, values: resized)
+        var set = ImageSet(channels: channels, height: size.height, width: size.width, values: .bytes(resized))
+        set.arePictures = arePictures
+        return set
     }
 }

@@ -1,13 +1,44 @@
-// Images in memory, one byte per value: CIFAR-10 takes 154 MB. Read whole, checked whole, before the first step, from
-// CIFAR-10's batches, MNIST's IDX files, NumPy arrays or folders of PNG files. What a path holds is seen from what is
-// there, never from an option.
+// Images in memory, one byte per value: CIFAR-10 takes 154 MB; two bytes where there are more than 256 values, such as
+// the codes of a VQ-VAE. Read whole, checked whole, before the first step, from CIFAR-10's batches, MNIST's IDX files,
+// NumPy arrays or folders of pictures. What a path holds is seen from what is there, never from an option.
 
 import Foundation
 import ImageFormats
+import ImageImport
 import PixelCNNModel
 import Support
 
 package struct ImageSet: Sendable, Equatable {
+    /// Numbers in as few bytes as the largest needs.
+    package enum Values: Sendable, Equatable {
+        case bytes([UInt8])
+        case words([UInt16])
+
+        /// How many there are.
+        package var count: Int {
+            switch self {
+            case .bytes(let bytes): bytes.count
+            case .words(let words): words.count
+            }
+        }
+
+        /// Those at some places.
+        package subscript(_ range: Range<Int>) -> [UInt16] {
+            switch self {
+            case .bytes(let bytes): bytes[range].map(UInt16.init)
+            case .words(let words): Array(words[range])
+            }
+        }
+
+        /// The largest; nil where there are none.
+        var largest: UInt16? {
+            switch self {
+            case .bytes(let bytes): bytes.max().map(UInt16.init)
+            case .words(let words): words.max()
+            }
+        }
+    }
+
     /// C: 1 or 3.
     package let channels: Int
     /// H.
@@ -15,7 +46,7 @@ package struct ImageSet: Sendable, Equatable {
     /// W.
     package let width: Int
     /// Levels 0 … 255, or, once quantised, values 0 … d − 1: (N, C, H, W).
-    package private(set) var values: [UInt8]
+    package private(set) var values: Values
     /// The classes of the images, where they were requested.
     package var labels: Labels?
 
@@ -26,8 +57,11 @@ package struct ImageSet: Sendable, Equatable {
     /// C × H × W, for people.
     package var shape: String { "\(channels) × \(height) × \(width)" }
 
+    /// Whether the values are levels of pictures, which are 256.
+    var arePictures = false
+
     /// Images as given; `values` are (N, C, H, W).
-    package init(channels: Int, height: Int, width: Int, values: [UInt8]) {
+    package init(channels: Int, height: Int, width: Int, values: Values) {
         precondition(channels * height * width > 0 && values.count % (channels * height * width) == 0, "whole images")
         self.channels = channels
         self.height = height
@@ -35,24 +69,47 @@ package struct ImageSet: Sendable, Equatable {
         self.values = values
     }
 
-    /// Values 0 … `colors` − 1 for levels 0 … 255, as pictures of such values show them: each the nearest.
-    package func quantised(to colors: Int) -> ImageSet {
+    /// Images of pictures; `levels` are (N, C, H, W).
+    package init(channels: Int, height: Int, width: Int, levels: [UInt8]) {
+        self.init(channels: channels, height: height, width: width, values: .bytes(levels))
+        arePictures = true
+    }
+
+    /// What a network of `colors` values per channel learns of the images: up to 256 values for levels 0 … 255, as
+    /// pictures of such values show them, each the nearest; more than 256 values as they are.
+    ///
+    /// - Parameter path: where the images come from, for errors.
+    /// - Throws: ``DataError`` where there are values that are none of these.
+    package func quantised(to colors: Int, _ path: String) throws(DataError) -> ImageSet {
+        guard colors <= 256 else {
+            if arePictures { throw DataError(path, .picturesForCodes(colors: colors)) }
+            guard let largest = values.largest, largest >= colors else { return self }
+            throw DataError(path, .valueBeyond(largest: Int(largest), colors: colors))
+        }
+        guard case .bytes(let bytes) = values else {
+            throw DataError(path, .valueBeyond(largest: Int(values.largest ?? 0), colors: colors))
+        }
         let levels = Levels(colors: colors)
         let table = (0...255).map { UInt8(levels.value(of: UInt8($0))) }
         var set = self
-        for i in set.values.indices { set.values[i] = table[Int(set.values[i])] }
+        set.values = .bytes(bytes.map { table[Int($0)] })
         return set
     }
 
     /// Whether the levels are rather a model's own values 0 … `colors` − 1, as `pixelcnn sample` writes them: read as
     /// levels 0 … 255 they are an almost black picture.
     package func looksLikeValues(of colors: Int) -> Bool {
-        guard colors < 256, let most = values.max() else { return false }
+        guard colors < 256, let most = values.largest else { return false }
         return 0 < most && most < colors
     }
 
     /// SHA-256 of the values: what a run is on.
-    func sha256() -> String { values.withUnsafeBytes { SHA256.hexadecimal(of: $0) } }
+    func sha256() -> String {
+        switch values {
+        case .bytes(let bytes): bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+        case .words(let words): words.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+        }
+    }
 
     /// The images at `indices`, those that `flipped` names mirrored left to right.
     func batch(_ indices: some Collection<Int>, flipped: (Int) -> Bool = { _ in false }) -> [UInt16] {
@@ -61,11 +118,11 @@ package struct ImageSet: Sendable, Equatable {
         for index in indices {
             let image = values[index * imageSize..<(index + 1) * imageSize]
             if flipped(index) {
-                for row in stride(from: image.startIndex, to: image.endIndex, by: width) {
-                    for column in (0..<width).reversed() { batch.append(UInt16(image[row + column])) }
+                for row in stride(from: 0, to: image.count, by: width) {
+                    batch += image[row..<row + width].reversed()
                 }
             } else {
-                for value in image { batch.append(UInt16(value)) }
+                batch += image
             }
         }
         return batch
@@ -88,8 +145,8 @@ package struct ImageSet: Sendable, Equatable {
     /// Images to train on and, where the data set has them, images to test with.
     ///
     /// - Parameters:
-    ///   - path: a `.npy` file or an IDX file, or a folder with CIFAR-10's batches, with MNIST's IDX files, or with PNG
-    ///     files, in subfolders or not.
+    ///   - path: an array in `.npy` or `.npz` (`FILE.npz/NAME` of several), or an IDX file, or a folder with CIFAR-10's
+    ///     batches, with MNIST's IDX files, or with pictures, in subfolders or not.
     ///   - size: what images of other sizes are brought to: their middles, each pixel the mean of what it covers.
     /// - Throws: ``DataError``.
     package static func read(
@@ -116,6 +173,7 @@ package struct ImageSet: Sendable, Equatable {
     }
 
     private static func resized(_ set: ImageSet, to size: ImageSize, _ path: String) throws(DataError) -> ImageSet {
+        guard case .bytes = set.values else { throw DataError(path, .codesNotResizable) }
         guard let resized = set.resized(to: size) else { throw DataError(path, .notResizable(shape: set.shape)) }
         return resized
     }
@@ -125,11 +183,11 @@ package struct ImageSet: Sendable, Equatable {
         _ path: String, size: ImageSize?
     ) throws(DataError) -> (train: ImageSet, test: ImageSet?) {
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        guard FileManager.default.fileExists(atPath: NPZFile.split(path).file, isDirectory: &isFolder) else {
             throw DataError(path, .missing)
         }
         if !isFolder.boolValue {
-            return (path.hasSuffix(".npy") ? try readNPY(path) : try readIDX(path), nil)
+            return (isArray(path) ? try readArray(path) : try readIDX(path), nil)
         }
         func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
         if exists(CIFAR10.trainingFiles[0]) || exists(CIFAR10.testFile) {
@@ -140,7 +198,7 @@ package struct ImageSet: Sendable, Equatable {
             return (try readIDX(path + "/" + train), exists(test) ? try readIDX(path + "/" + test) : nil)
         }
         if exists(train + ".gz") { throw DataError(path + "/" + train + ".gz", .compressed) }
-        return (try readPNGs(path, size: size), nil)
+        return (try readPictures(path, size: size), nil)
     }
 
     /// A whole file.
@@ -153,23 +211,45 @@ package struct ImageSet: Sendable, Equatable {
         }
     }
 
-    /// A `.npy` file of uint8, (N, C, H, W).
-    private static func readNPY(_ path: String) throws(DataError) -> ImageSet {
-        let file = try bytes(path)
-        let array: NPYArray
-        do throws(NPYError) { array = try NPYArray(parsing: file) } catch { throw DataError(path, .npy(error)) }
-        let shape = array.shape
-        guard array.elementType == .uint8, shape.count == 4, [1, 3].contains(shape[1]), shape[2] * shape[3] > 0 else {
-            throw DataError(path, .notImages(found: "\(array.elementType) of shape \(shape)"))
+    /// Whether a path is that of a `.npy` or `.npz` file, or of an array in one.
+    static func isArray(_ path: String) -> Bool {
+        let file = NPZFile.split(path).file
+        return file.hasSuffix(".npy") || file.hasSuffix(".npz")
+    }
+
+    /// The array of such a path.
+    static func array(_ path: String) throws(DataError) -> NPYArray {
+        let (file, name) = NPZFile.split(path)
+        var contents = try bytes(file)
+        if contents.starts(with: NPZFile.magic) {
+            do throws(NPZError) { contents = try NPZFile(contents).array(name) } catch {
+                throw DataError(file, .npz(error))
+            }
         }
-        guard shape[0] > 0 else { throw DataError(path, .noImages) }
+        do throws(NPYError) { return try NPYArray(parsing: contents) } catch { throw DataError(path, .npy(error)) }
+    }
+
+    /// Images as an array of integers, of any type that holds their values; booleans are black and white.
+    private static func readArray(_ path: String) throws(DataError) -> ImageSet {
+        let array = try array(path)
+        guard let shape = ImageArrayShape(array.shape, channels: nil), shape.height * shape.width > 0 else {
+            throw DataError(path, .notImages(shape: array.shape))
+        }
+        guard shape.count > 0 else { throw DataError(path, .noImages) }
+        let values: Values
         do throws(NPYError) {
-            return ImageSet(
-                channels: shape[1], height: shape[2], width: shape[3],
-                values: try array.integers(as: UInt8.self, in: 0...255))
+            let words = try array.integers(as: UInt16.self, in: 0...65535)
+            if array.elementType == .bool {
+                values = .bytes(words.map { $0 == 0 ? 0 : 255 })
+            } else if (words.max() ?? 0) < 256 {
+                values = .bytes(words.map { UInt8($0) })
+            } else {
+                values = .words(words)
+            }
         } catch {
             throw DataError(path, .npy(error))
         }
+        return ImageSet(channels: shape.channels, height: shape.height, width: shape.width, values: values)
     }
 
     /// An IDX file of unsigned bytes in three dimensions, as MNIST's images are.
@@ -184,33 +264,34 @@ package struct ImageSet: Sendable, Equatable {
         guard file.count >= 16 else { throw DataError(path, .wrongLength(found: file.count, expected: "16 or more")) }
         let (count, height, width) = (word(1), word(2), word(3))
         guard count > 0, (1...4096).contains(height), (1...4096).contains(width) else {
-            throw DataError(path, count > 0 ? .notImages(found: "\(height) × \(width)") : .noImages)
+            throw DataError(path, count > 0 ? .notImages(shape: [count, height, width]) : .noImages)
         }
         let expected = 16 + count * height * width
         guard file.count == expected else {
             throw DataError(
                 path, .wrongLength(found: file.count, expected: "\(expected) for \(count) of \(height) × \(width)"))
         }
-        return ImageSet(channels: 1, height: height, width: width, values: Array(file[16...]))
+        return ImageSet(channels: 1, height: height, width: width, levels: Array(file[16...]))
     }
 
-    /// The PNG files below `folder`, in the order that they are read in.
+    /// The pictures below `folder`, in the order that they are read in.
     static func pictures(in folder: String) -> [String] {
-        (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? [])
-            .filter { $0.lowercased().hasSuffix(".png") }.sorted()
+        let endings = ["png"] + PictureFile.endings
+        return (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? [])
+            .filter { name in endings.contains { name.lowercased().hasSuffix("." + $0) } }.sorted()
     }
 
-    /// Every PNG file in a folder and its subfolders, in order of their paths.
-    private static func readPNGs(_ folder: String, size: ImageSize?) throws(DataError) -> ImageSet {
+    /// Every picture in a folder and its subfolders, in order of their paths.
+    private static func readPictures(_ folder: String, size: ImageSize?) throws(DataError) -> ImageSet {
         let names = pictures(in: folder)
         guard !names.isEmpty else { throw DataError(folder, .unknownForm) }
         var first: ImageSet?
-        var values: [UInt8] = []
+        var levels: [UInt8] = []
         for name in names {
             let path = folder + "/" + name
             let file = try bytes(path)
             let picture: Picture
-            do throws(PNGError) { picture = try PNG.decode(file) } catch { throw DataError(path, .png(error)) }
+            do { picture = try Picture.imported(file) } catch { throw DataError(path, .picture("\(error)")) }
             var image = ImageSet(picture)
             if let size { image = try resized(image, to: size, path) }
             let same = first ?? image
@@ -221,17 +302,17 @@ package struct ImageSet: Sendable, Equatable {
             guard image.shape == same.shape else {
                 throw DataError(path, .mixedSizes(found: image.shape, first: same.shape))
             }
-            values += image.values
+            if case .bytes(let bytes) = image.values { levels += bytes }
         }
         guard let first else { throw DataError(folder, .noImages) }
-        return ImageSet(channels: first.channels, height: first.height, width: first.width, values: values)
+        return ImageSet(channels: first.channels, height: first.height, width: first.width, levels: levels)
     }
 
     /// A picture as a set of one.
     fileprivate init(_ picture: Picture) {
-        let values = (0..<picture.channels).flatMap { c in
+        let levels = (0..<picture.channels).flatMap { c in
             stride(from: c, to: picture.pixels.count, by: picture.channels).map { picture.pixels[$0] }
         }
-        self.init(channels: picture.channels, height: picture.height, width: picture.width, values: values)
+        self.init(channels: picture.channels, height: picture.height, width: picture.width, levels: levels)
     }
 }

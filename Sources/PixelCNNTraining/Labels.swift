@@ -6,6 +6,7 @@
 
 import Foundation
 import ImageFormats
+import ImageImport
 import PixelCNNModel
 import Support
 
@@ -79,16 +80,15 @@ package struct Labels: Sendable, Equatable {
         return stems.map { $0 + "-label-names.json" }.first { FileManager.default.fileExists(atPath: $0) }
     }
 
-    /// A `.npy` file of integers (N), or an IDX file of bytes in one dimension.
+    /// An array of integers (N), in `.npy` or `.npz`, or an IDX file of bytes in one dimension.
     fileprivate static func read(_ path: String, of images: String, names: [String]) throws(DataError) -> Labels {
-        guard FileManager.default.fileExists(atPath: path) else {
+        guard FileManager.default.fileExists(atPath: NPZFile.split(path).file) else {
             throw DataError(images, .noLabels(expected: path))
         }
-        let file = try ImageSet.bytes(path)
-        guard path.hasSuffix(".npy") else { return try readIDX(file, path, names: names) }
+        guard ImageSet.isArray(path) else { return try readIDX(ImageSet.bytes(path), path, names: names) }
+        let array = try ImageSet.array(path)
         var values: [Int]?
         do throws(NPYError) {
-            let array = try NPYArray(parsing: file)
             if array.shape.count == 1 { values = try array.integers() }
         } catch {
             throw DataError(path, .npy(error))

@@ -52,7 +52,15 @@ package final class OpenFile {
         }
     }
 
-    deinit { close(descriptor) }
+    /// A file whose bytes are in memory, such as one that lay in an archive.
+    package init(_ path: String, contents: [UInt8]) {
+        self.path = path
+        byteCount = contents.count
+        descriptor = -1
+        whole = contents
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// Whether it can be opened again.
     package var isPlain: Bool { whole == nil }

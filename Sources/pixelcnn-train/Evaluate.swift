@@ -22,7 +22,8 @@ struct Evaluate: ParsableCommand {
     var model: String
 
     @Argument(
-        help: "A .npy file (N, C, H, W) of uint8, an IDX file, or a folder of CIFAR-10's, MNIST's or PNG files.",
+        help:
+            "Images: an array (.npy, .npz), an IDX file, or a folder of CIFAR-10's or MNIST's files or of pictures.",
         completion: .file())
     var data: String
 
@@ -46,9 +47,7 @@ struct Evaluate: ParsableCommand {
                 throw TrainingError.otherImages(
                     found: images.shape, expected: "images of \(size.channels) channels")
             }
-            guard size.colors <= 256 else {
-                throw TrainingError.otherImages(found: "of 256 levels", expected: "\(size.colors) colours")
-            }
+            guard self.size == nil || size.colors <= 256 else { throw DataError(data, .codesNotResizable) }
             if size.isConditional {
                 try ImageSet.readLabels(of: data, labels.files, into: &sets)
                 images = train ? sets.train : sets.test ?? sets.train
@@ -56,7 +55,8 @@ struct Evaluate: ParsableCommand {
             }
             Console.warnOfValues(images, colors: size.colors, in: data)
             let evaluator = Evaluator(model: loaded, threads: threads.count)
-            show(evaluator.evaluate(images.quantised(to: size.colors)), of: images, classes: loaded.labelNames)
+            show(
+                try evaluator.evaluate(images.quantised(to: size.colors, data)), of: images, classes: loaded.labelNames)
         }
     }
 

@@ -96,12 +96,13 @@ struct Train: ParsableCommand {
             }
             let colors = model.hyperparameters.colors
             Console.warnOfValues(images.train, colors: colors, in: data.name)
+            let train = try images.train.quantised(to: colors, data.data ?? data.name)
+            let test = try images.test?.quantised(to: colors, data.testData ?? data.data ?? data.name)
             let trainer = try Trainer(
                 model: model, threads: threads.count,
                 memory: memory.map { $0 << 20 } ?? .max)
             let run = try TrainingRun(
-                learning.settings, trainer: trainer, train: images.train.quantised(to: colors),
-                test: images.test?.quantised(to: colors), checkpoint: files.checkpoint)
+                learning.settings, trainer: trainer, train: train, test: test, checkpoint: files.checkpoint)
             if resume, try !run.resume() {
                 Console.warn(
                     "\(files.checkpoint) is of an earlier version, which wrote no digest: damage would not be seen")

@@ -93,10 +93,6 @@ struct NetworkOptions: ParsableArguments {
         if let start {
             let model = try Model.load(path: start, height: images.height, width: images.width)
             for warning in model.source.warnings { Console.warn(warning.advised) }
-            guard model.hyperparameters.colors <= 256 else {
-                throw TrainingError.otherImages(
-                    found: "of 256 levels", expected: "\(model.hyperparameters.colors) colours")
-            }
             guard colors == nil || colors == model.hyperparameters.colors else {
                 throw ValidationError("--colors is \(colors ?? 0); \(start) is for \(model.hyperparameters.colors)")
             }
@@ -120,7 +116,8 @@ struct NetworkOptions: ParsableArguments {
 /// What to learn from.
 struct DataOptions: ParsableArguments {
     @Option(
-        help: "A .npy file (N, C, H, W) of uint8, an IDX file, or a folder of CIFAR-10's, MNIST's or PNG files.",
+        help:
+            "Images: an array (.npy, .npz), an IDX file, or a folder of CIFAR-10's or MNIST's files or of pictures.",
         completion: .file())
     var data: String?
 
@@ -139,7 +136,12 @@ struct DataOptions: ParsableArguments {
     )
     var testLabels: String?
 
-    @Option(parsing: .unconditional, help: "Values per channel, to which levels 0 to 255 are quantised (default: 256).")
+    @Option(
+        parsing: .unconditional,
+        help: """
+            Values per channel, to which levels 0 to 255 are quantised (default: 256). With more than 256 the data are \
+            values themselves, such as the codes of a VQ-VAE.
+            """)
     var colors: Int?
 
     @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), keeping their middle.")
@@ -152,8 +154,11 @@ struct DataOptions: ParsableArguments {
     var cifarMD5 = CIFAR10.md5
 
     mutating func validate() throws {
-        if let colors, !(2...256).contains(colors) {
-            throw ValidationError("--colors is \(colors); it must be 2 to 256")
+        if let colors, !(2...65536).contains(colors) {
+            throw ValidationError("--colors is \(colors); it must be 2 to 65536")
+        }
+        if colors ?? 0 > 256, size != nil {
+            throw ValidationError("--colors is \(colors ?? 0): such values have no mean, so leave out --size")
         }
     }
 

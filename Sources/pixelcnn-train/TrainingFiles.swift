@@ -10,7 +10,8 @@ struct TrainingFiles {
     let output: String
     var checkpoint: String { stem + ".checkpoint.safetensors" }
     var log: String { stem + ".log.jsonl" }
-    var samples: String { stem + ".samples.png" }
+    /// Sampled images: a PNG, or an array of more values than a PNG shows.
+    func samples(isArray: Bool) -> String { stem + ".samples." + (isArray ? "npy" : "png") }
     var plot: String { folder + "loss.png" }
 
     /// The output's name without its folder.

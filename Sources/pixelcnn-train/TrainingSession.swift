@@ -96,8 +96,8 @@ struct TrainingSession {
         plot.test = points(log.losses.test)
         try TrainingFiles.write(plot.png(), to: files.plot)
         // A run that stops here draws them when it goes on; one that ends here draws them now.
-        if let grid = try samples.png(of: model, isCancelled: { interruption.isRequested && !run.isFinished }) {
-            try TrainingFiles.write(grid, to: files.samples)
+        if let images = try samples.file(of: model, isCancelled: { interruption.isRequested && !run.isFinished }) {
+            try TrainingFiles.write(images, to: files.samples(isArray: SampleGrid.isArray(size)))
         }
     }
 
@@ -171,8 +171,12 @@ struct SampleGrid {
     let count: Int
     let seed: UInt64
 
-    /// A grid of images as a PNG file; nil for none, or once `isCancelled`, called between steps, is true.
-    func png(of model: Model, isCancelled: () -> Bool) throws -> [UInt8]? {
+    /// Whether images of such a network are an array, since a picture does not show as many values or channels.
+    static func isArray(_ size: Hyperparameters) -> Bool { size.colors > 256 || ![1, 3].contains(size.channels) }
+
+    /// A grid of images as a PNG file, or an array of them; nil for none, or once `isCancelled`, called between steps,
+    /// is true.
+    func file(of model: Model, isCancelled: () -> Bool) throws -> [UInt8]? {
         let size = model.hyperparameters
         guard count > 0 else { return nil }
         let session = SamplingSession(engine: Engine(model: model), capacity: count)
@@ -183,6 +187,11 @@ struct SampleGrid {
             session.step { tag, result in
                 if case .values(let values) = result { images[tag] = values }
             }
+        }
+        if Self.isArray(size) {
+            let shape = SampledImages.Shape(
+                channels: size.channels, height: size.height, width: size.width, colors: size.colors)
+            return SampledImages(values: images.flatMap(\.self), shape: shape).npy()
         }
         let picture = try Grid.picture(
             values: images.flatMap(\.self), count: count, channels: size.channels, height: size.height,

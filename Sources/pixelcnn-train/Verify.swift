@@ -119,9 +119,6 @@ extension Verify {
             throw TrainingError.otherImages(
                 found: set.shape, expected: "images of \(network.channels) channels")
         }
-        guard network.colors <= 256 else {
-            throw TrainingError.otherImages(found: "of 256 levels", expected: "\(network.colors) colours")
-        }
         let given = try number(of: label, model)
         if network.isConditional, given == nil {
             try ImageSet.readLabels(of: path, labels.files, into: &sets)
@@ -130,9 +127,9 @@ extension Verify {
         }
         Console.warnOfValues(set, colors: network.colors, in: path)
         let count = min(self.count, set.count)
-        let quantised = set.quantised(to: network.colors)
+        let quantised = try set.quantised(to: network.colors, path)
         let values = (0..<count).map { i in
-            quantised.values[i * set.imageSize..<(i + 1) * set.imageSize].map(UInt16.init)
+            quantised.values[i * set.imageSize..<(i + 1) * set.imageSize]
         }
         let classes = (0..<count).map { i in network.isConditional ? given ?? set.labels?.values[i] : nil }
         let description = "\(count) of \(Console.grouped(set.count)), \(set.shape), in \(path)"

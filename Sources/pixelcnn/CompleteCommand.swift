@@ -1,8 +1,9 @@
-// `pixelcnn complete`: keeps a part of a picture and draws the rest. The files go to the daemon as they are; they are
-// read here, too, so that an error names the file.
+// `pixelcnn complete`: keeps a part of a picture and draws the rest. PNG and NPY go to the daemon as they are, other
+// pictures as PNG; they are read here, too, so that an error names the file.
 
 import ArgumentParser
 import ImageFormats
+import ImageImport
 import PixelCNNAPI
 import Support
 
@@ -11,10 +12,10 @@ struct CompleteCommand: AsyncParsableCommand {
         commandName: "complete",
         abstract: "Keeps a part of a picture and draws the rest.",
         discussion: """
-            The picture is a PNG, or an NPY array of integers of shape (channels, height, width); the images have its \
-            size. Either its first rows are kept, or the pixels that are not 0 in a mask, which is a PNG or an NPY \
-            array of shape (height, width). A picture that the daemon has drawn is completed to the same picture if \
-            it gets its own seed and index.
+            The picture is a PNG, JPEG, WebP, BMP or TIFF, or an array of integers of shape (channels, height, width) \
+            in .npy or .npz; the images have its size. Either its first rows are kept, or the pixels that are not 0 \
+            in a mask, which is a PNG or an NPY array of shape (height, width). A picture that the daemon has drawn \
+            is completed to the same picture if it gets its own seed and index.
 
             EXAMPLES
               pixelcnn complete --rows 16 photo.png -n 8 -o grid.png
@@ -24,7 +25,7 @@ struct CompleteCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "The picture, PNG or NPY.", completion: .file(extensions: ["png", "npy"]))
+    @Argument(help: "The picture, or an array of it.", completion: .file(extensions: ImageKind.endings))
     var file: String
 
     @Option(help: ArgumentHelp("Keep this many rows, from the top.", valueName: "n"))
@@ -63,7 +64,7 @@ struct GivenPicture {
     ///
     /// - Throws: ``Failure`` where they cannot be read, or do not fit together.
     init(picture: String, rows: Int?, mask: String?) throws(Failure) {
-        let image = try Self.read(picture)
+        let image = try Self.imported(picture)
         self.image = image
         self.picture = picture
         self.rows = rows ?? 0
@@ -74,7 +75,7 @@ struct GivenPicture {
             self.mask = nil
             return
         }
-        let file = try Self.read(mask)
+        let file = try Self.mask(mask)
         guard (file.height, file.width) == (image.height, image.width) else {
             throw Failure(
                 .dataError,
@@ -83,7 +84,23 @@ struct GivenPicture {
         self.mask = (file, mask)
     }
 
-    private static func read(_ path: String) throws(Failure) -> ImageFile {
+    /// A picture in any format, or an array, in a form that the daemon reads.
+    private static func imported(_ path: String) throws(Failure) -> ImageFile {
+        do {
+            let file = try OpenFile.ofImages(path)
+            let bytes = try file.bytes(0..<file.byteCount)
+            switch ImageKind(bytes) {
+            case .picture: return try ImageFile(PNG.encode(PictureFile.decode(bytes)))
+            case .npy, .npz, .png: return try ImageFile(bytes)
+            case nil: throw Failure(.dataError, "\(path): \(ImageKind.unknown)")
+            }
+        } catch {
+            throw error as? Failure ?? Failure(.dataError, "\(path): \(error)")
+        }
+    }
+
+    /// A mask says of each pixel whether it is 0, which JPEG does not keep.
+    private static func mask(_ path: String) throws(Failure) -> ImageFile {
         let file = try OpenFile(path)
         let bytes = try file.bytes(0..<file.byteCount)
         return try Self.naming(path) { () throws(ImageFileError) in try ImageFile(bytes) }

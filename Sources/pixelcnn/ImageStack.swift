@@ -3,6 +3,7 @@
 
 import Foundation
 import ImageFormats
+import ImageImport
 import PixelCNNAPI
 import Support
 
@@ -15,35 +16,41 @@ struct ImageStack {
 
     private struct Source {
         let path: String
-        /// Nil of a PNG.
+        /// Nil of a picture.
         let layout: NPYLayout?
-        let count: Int
-        /// Nil where a PNG's channels are the model's.
-        let channels: Int?
-        let height: Int
-        let width: Int
-        /// What cannot be opened again.
+        /// What its images are; of an array known once the model's channels are.
+        var images: ImageArrayShape?
+        /// Rows and columns of a picture.
+        let size: (height: Int, width: Int)
+        /// What cannot be opened again, or lay in an archive.
         let kept: OpenFile?
+
+        var count: Int { images?.count ?? 1 }
+        var height: Int { images?.height ?? size.height }
+        var width: Int { images?.width ?? size.width }
     }
 
-    private let sources: [Source]
-    /// Images.
-    let count: Int
+    private var sources: [Source]
+    /// Images, once the model's shape is known.
+    var count: Int { sources.reduce(0) { $0 + $1.count } }
     /// The next image to be read: of which source, and which there.
     private var next = (source: 0, image: 0)
 
-    /// Looks into files; a folder stands for all PNG and NPY files in it and below it, by name.
+    /// Looks into files; a folder stands for all pictures and arrays in it and below it, by name.
     ///
     /// - Throws: ``Failure``: no such file (66), one that is no image (65).
     init(_ paths: [String]) throws(Failure) {
         var sources: [Source] = []
         for path in paths {
             let files = try Self.files(path)
-            guard !files.isEmpty else { throw Failure(.dataError, "\(path) is a folder without PNG or NPY files") }
+            guard !files.isEmpty else {
+                throw Failure(
+                    .dataError,
+                    "\(path) is a folder without pictures or arrays (\(ImageKind.endings.joined(separator: ", ")))")
+            }
             for file in files { sources.append(try Self.source(file)) }
         }
         self.sources = sources
-        self.count = sources.reduce(0) { $0 + $1.count }
     }
 
     // MARK: What there is
@@ -60,7 +67,7 @@ struct ImageStack {
         var files: [String] = []
         for name in names.sorted() where !name.hasPrefix(".") {
             let path = folder + name
-            let isImage = ["png", "npy"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
+            let isImage = ImageKind.endings.contains(URL(fileURLWithPath: path).pathExtension.lowercased())
             if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue || isImage {
                 files += try Self.files(path)
             }
@@ -70,61 +77,58 @@ struct ImageStack {
 
     /// The first bytes say what a file is, whatever its name.
     private static func source(_ path: String) throws(Failure) -> Source {
-        let file = try OpenFile(path)
-        let start = try file.bytes(0..<8)
-        let kept = file.isPlain ? nil : file
-        if start.starts(with: [0x89] + Array("PNG".utf8)) {
-            do {
-                let (width, height) = try PNG.size(of: file.bytes(0..<file.byteCount))
-                return Source(
-                    path: path, layout: nil, count: 1, channels: nil, height: height, width: width, kept: kept)
-            } catch {
-                throw Self.failure(path, error)
-            }
-        }
-        guard start.starts(with: [0x93] + Array("NUMPY".utf8)) else {
-            throw Self.failure(path, ImageFileError.neither)
-        }
-        let layout: NPYLayout
         do {
-            layout = try NPYLayout { range in try file.bytes(range) }
-            try layout.check(fileBytes: file.byteCount)
+            let file = try OpenFile.ofImages(path)
+            let kept = file.isPlain ? nil : file
+            switch ImageKind(try file.bytes(0..<ImageKind.bytesNeeded)) {
+            case .png, .picture:
+                let (width, height) = try Picture.importedSize(of: file.bytes(0..<file.byteCount))
+                return Source(path: path, layout: nil, size: (height, width), kept: kept)
+            case .npy, .npz:
+                let layout = try NPYLayout { range in try file.bytes(range) }
+                try layout.check(fileBytes: file.byteCount)
+                guard (2...4).contains(layout.shape.count) else {
+                    throw Failure(
+                        .dataError,
+                        "\(path): shape is \(layout.shape); allowed is (n, channels, height, width) or "
+                            + "(channels, height, width), and of one channel (n, height, width) or (height, width)")
+                }
+                guard layout.shape[0] > 0 else { throw Failure(.dataError, "\(path): there are no images in it") }
+                return Source(path: path, layout: layout, size: (0, 0), kept: kept)
+            case nil:
+                throw Failure(.dataError, "\(path): \(ImageKind.unknown)")
+            }
         } catch {
             throw Self.failure(path, error)
         }
-        let shape = layout.shape.count == 3 ? [1] + layout.shape : layout.shape
-        guard shape.count == 4 else {
-            throw Failure(
-                .dataError,
-                "\(path): shape is \(layout.shape); "
-                    + "allowed is (n, channels, height, width) or (channels, height, width)"
-            )
-        }
-        guard shape[0] > 0 else { throw Failure(.dataError, "\(path): there are no images in it") }
-        return Source(
-            path: path, layout: layout, count: shape[0], channels: shape[1], height: shape[2], width: shape[3],
-            kept: kept)
     }
 
     private static func failure(_ path: String, _ error: any Error) -> Failure {
         error as? Failure ?? Failure(.dataError, "\(path): \(error)")
     }
 
-    /// The shape of every image.
+    /// The shape of every image; from here on it is known how many there are.
     ///
     /// - Throws: ``Failure`` (65) where images are not of one size, or not the model's.
-    func shape(for model: ModelDescription) throws(Failure) -> SampledImages.Shape {
+    mutating func shape(for model: ModelDescription) throws(Failure) -> SampledImages.Shape {
+        for (i, source) in sources.enumerated() {
+            guard let shape = source.layout?.shape else { continue }
+            guard let images = ImageArrayShape(shape, channels: model.channels) else {
+                throw Failure(
+                    .dataError,
+                    "\(source.path): shape is \(shape); images of the model are "
+                        + ImageArrayShape.advice(shape, channels: model.channels))
+            }
+            sources[i].images = images
+        }
         let first = sources[0]
         for source in sources {
-            guard source.channels ?? model.channels == model.channels else {
+            guard source.layout != nil || model.isShownAsPNG else {
                 throw Failure(
                     .dataError,
-                    "\(source.path): channels is \(source.channels ?? 0); the model's is \(model.channels)")
-            }
-            guard source.channels != nil || model.isShownAsPNG else {
-                throw Failure(
-                    .dataError,
-                    "\(source.path): a PNG cannot hold \(model.channels) channels of \(model.colors) values; use NPY")
+                    "\(source.path): a picture cannot hold \(model.channels) channels of \(model.colors) values; "
+                        + "use NPY"
+                )
             }
             guard (source.height, source.width) == (first.height, first.width) else {
                 throw Failure(
@@ -147,7 +151,7 @@ struct ImageStack {
     var names: [String] {
         if sources.count == 1 { return (0..<count).map { "\($0)" } }
         return sources.flatMap { source in
-            source.layout?.shape.count == 4 ? (0..<source.count).map { "\(source.path)[\($0)]" } : [source.path]
+            source.images?.isStack == true ? (0..<source.count).map { "\(source.path)[\($0)]" } : [source.path]
         }
     }
 
@@ -178,13 +182,13 @@ struct ImageStack {
     ) throws -> [UInt16] {
         let file = try source.kept ?? OpenFile(source.path)
         guard let layout = source.layout else {
-            let picture = try PNG.decode(file.bytes(0..<file.byteCount), limit: shape.height * shape.width)
+            let picture = try Picture.imported(file.bytes(0..<file.byteCount), limit: shape.height * shape.width)
             let values = try Grid.values(of: picture, channels: shape.channels, colors: shape.colors)
             guard values.count == shape.count else { throw Failure(.dataError, "\(source.path) has changed meanwhile") }
             return values
         }
         // An array of one image has no index of images.
-        let rows = layout.shape.count == 4 ? images : 0..<layout.shape[0]
+        let rows = source.images?.isStack == true ? images : 0..<layout.shape[0]
         let stretches = layout.stretches(ofRows: rows)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(stretches.count * stretches.length)
@@ -204,7 +208,7 @@ struct ImageStack {
             let error = NPYError.valueOutOfRange(value: value, index: index, allowed: allowed)
             throw Failure(
                 .dataError,
-                "\(source.path): \(error); an NPY file holds the model's values, a PNG levels 0 … 255 that show them")
+                "\(source.path): \(error); an array holds the model's values, a picture levels 0 … 255 that show them")
         }
     }
 }

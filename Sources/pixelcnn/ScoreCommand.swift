@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import ImageFormats
+import ImageImport
 import PixelCNNAPI
 import Support
 
@@ -12,9 +13,10 @@ struct ScoreCommand: AsyncParsableCommand {
         commandName: "score",
         abstract: "Prints the bits per dimension of images.",
         discussion: """
-            A file is an NPY array of integers of shape (n, channels, height, width) or (channels, height, width), or \
-            a PNG of one image; a folder stands for all such files in it and in its subfolders. Several files are one \
-            stack of images, which may be larger than memory: they are read and sent in batches.
+            A file is an array of integers in .npy of shape (n, channels, height, width) or (channels, height, width), \
+            for one channel also (n, height, width); the same in .npz, as FILE.npz/NAME if it has several; or a PNG, \
+            JPEG, WebP, BMP or TIFF of one image. A folder stands for all such files in it and in its subfolders. \
+            Several files are one stack of images, which may be larger than memory: they are read and sent in batches.
 
             EXAMPLES
               pixelcnn score images.npy
@@ -25,8 +27,8 @@ struct ScoreCommand: AsyncParsableCommand {
     )
 
     @Argument(
-        help: ArgumentHelp("The images, NPY or PNG, or folders of them.", valueName: "file"),
-        completion: .file(extensions: ["npy", "png"]))
+        help: ArgumentHelp("The images: arrays, pictures, or folders of them.", valueName: "file"),
+        completion: .file(extensions: ImageKind.endings))
     var files: [String]
 
     @Option(

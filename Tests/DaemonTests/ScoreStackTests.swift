@@ -114,9 +114,16 @@ import Testing
                 ("short.npy", Array(good.dropLast()), "takes 128 bytes; the file has 127"),
                 (
                     "value.npy", NPYArray.encode(values, shape: [7, 1, 8, 8]),
-                    "value 17 at [5, 0, 1, 1]; allowed 0 … 16; an NPY file holds the model's values"
+                    "value 17 at [5, 0, 1, 1]; allowed 0 … 16; an array holds the model's values"
                 ),
-                ("colours.npy", NPYArray.encode(values, shape: [7, 8, 8]), "channels is 7; the model's is 1"),
+                (
+                    "colours.npy", NPYArray.encode(values.prefix(384).map { $0 }, shape: [2, 3, 8, 8]),
+                    "shape is [2, 3, 8, 8]; images of the model are (n, 1, height, width)"
+                ),
+                (
+                    "last.npy", NPYArray.encode(values, shape: [7, 8, 8, 1]),
+                    "channels come last: save x.transpose(0, 3, 1, 2)"
+                ),
                 ("flat.npy", NPYArray.encode(values, shape: [448]), "allowed is (n, channels, height, width)"),
                 ("none.npy", NPYArray.encode([UInt8](), shape: [0, 1, 8, 8]), "no images"),
                 ("size.npy", NPYArray.encode(values, shape: [7, 1, 4, 16]), "images of 4 × 16"),
@@ -124,7 +131,7 @@ import Testing
                     "floats.npy", NPYArray.encode([Float](repeating: 0, count: 64), shape: [1, 1, 8, 8]),
                     "integer dtype"
                 ),
-                ("words.txt", Array("hello".utf8), "neither a PNG nor an NPY file"),
+                ("words.txt", Array("hello".utf8), "not an image that is read"),
             ]
             let output = daemon.directory.file("lp.npy")
             try write(good, daemon.directory.file("good.npy"))

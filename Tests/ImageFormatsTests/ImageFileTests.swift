@@ -66,7 +66,7 @@ import Testing
             ("has colour", { try png.values(channels: 1, colors: 256) }),
             ("use NPY", { try png.values(channels: 3, colors: 1024) }),
             ("use NPY", { try png.values(channels: 2, colors: 256) }),
-            ("[3, 2, 3]; allowed is (1, height, width)", { try npy.values(channels: 1, colors: 256) }),
+            ("[3, 2, 3]; allowed is one image, (n, 1, height, width)", { try npy.values(channels: 1, colors: 256) }),
             ("allowed 0 … 99", { try npy.values(channels: 3, colors: 100) }),
             ("[2, 3, 3, 1]", { try two.values(channels: 3, colors: 256) }),
             ("integer dtype", { try floats.values(channels: 3, colors: 256) }),

@@ -1,0 +1,136 @@
+// What people give for images, through the client to a real daemon: pictures in other formats than PNG, arrays in .npz,
+// with and without the axis of one channel; and a prior of codes from training to scores.
+
+import Foundation
+import ImageFormats
+import PixelCNNAPI
+import ServerTestSupport
+import Support
+import Testing
+
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ImportTests {
+    private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../ImageImportTests/Fixtures").standardized.path
+
+    private func write(_ bytes: [UInt8], _ path: String) throws {
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+    }
+
+    @Test func picturesAndContainersAreScoredAndCompleted() async throws {
+        try await RunningDaemon.run { daemon in
+            func score(_ path: String) async throws -> [UInt8] {
+                let result = try await daemon.client(["score", "--json", path])
+                #expect(result.status == 0, "\(path): \(result.errors)")
+                return result.output
+            }
+            let bmp = try await score("\(Self.fixtures)/rgb.bmp")
+            for name in ["rgb.tiff", "lzw.tiff", "lossless.webp"] {
+                #expect(try await score("\(Self.fixtures)/\(name)") == bmp, "\(name)")
+            }
+            _ = try await score("\(Self.fixtures)/rgb.jpg")
+            // A folder of pictures, whatever they are, is one stack.
+            let folder = daemon.directory.file("pictures")
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            for name in ["rgb.bmp", "rgb.jpg", "lossy.webp", "rgb.tiff"] {
+                try FileManager.default.copyItem(atPath: "\(Self.fixtures)/\(name)", toPath: "\(folder)/\(name)")
+            }
+            let table = try await daemon.client(["score", folder])
+            #expect(table.text.split(separator: "\n").count == 5, "\(table.text)")
+
+            let images = (0..<120).map { UInt8($0) }
+            try write(NPYArray.encode(images, shape: [2, 3, 4, 5]), daemon.directory.file("images.npy"))
+            let expected = try await score(daemon.directory.file("images.npy"))
+            for name in ["stored.npz", "deflated.npz", "deflated.npz/images", "fortran.npz"] {
+                #expect(try await score("\(Self.fixtures)/\(name)") == expected, "\(name)")
+            }
+
+            // The same picture in other formats is completed to the same images.
+            var completed: Set<[UInt8]> = []
+            for name in ["rgb.bmp", "rgb.tiff", "lossless.webp"] {
+                let result = try await daemon.client(
+                    ["complete", "--rows", "4", "\(Self.fixtures)/\(name)", "-n", "2", "--seed", "1", "-q", "-o", "-"])
+                #expect(result.status == 0, "\(name): \(result.errors)")
+                completed.insert(result.output)
+            }
+            #expect(completed.count == 1)
+            try write(Array("GIF89a, say".utf8), daemon.directory.file("a.gif"))
+            for (arguments, words) in [
+                (["score", "\(Self.fixtures)/clear.webp"], ["clear.webp", "transparency"]),
+                (["score", "\(Self.fixtures)/several.npz"], ["several.npz", "say which"]),
+                (["score", daemon.directory.file("a.gif")], ["a.gif", "not an image that is read", "PIL"]),
+                (["complete", "--rows", "1", daemon.directory.file("a.gif")], ["a.gif", "PIL"]),
+                (["complete", "--rows", "1", "\(Self.fixtures)/cmyk.jpg"], ["cmyk.jpg", "CMYK"]),
+                (
+                    ["complete", "--mask", "\(Self.fixtures)/gray.jpg", "\(Self.fixtures)/rgb.jpg"],
+                    ["gray.jpg", "PNG"]
+                ),
+            ] {
+                let result = try await daemon.client(arguments)
+                #expect(result.status == SystemExit.dataError.rawValue, "\(result.errors)")
+                #expect(words.allSatisfy { result.errors.contains($0) }, "\(result.errors)")
+                // A note that the size is not the model's may come first.
+                let lines = result.errors.split(separator: "\n").filter { !$0.contains("scored as they are") }
+                #expect(lines.count == 1, "\(result.errors)")
+            }
+        }
+    }
+
+    @Test func oneChannelNeedsNoAxisAndLastChannelsAreNamed() async throws {
+        try await RunningDaemon.run(["--model", ReplaceableModel.gray]) { daemon in
+            func file(_ name: String, _ shape: [Int]) throws -> String {
+                let values = (0..<UInt8(128)).map { $0 % 17 }
+                let path = daemon.directory.file(name)
+                try write(NPYArray.encode(Array(values.prefix(shape.reduce(1, *))), shape: shape), path)
+                return path
+            }
+            let stack = try await daemon.client(["score", "--json", file("n1hw.npy", [2, 1, 8, 8])])
+            let plain = try await daemon.client(["score", "--json", file("nhw.npy", [2, 8, 8])])
+            #expect(stack.status == 0 && plain.output == stack.output, "\(plain.errors)")
+            let one = try await daemon.client(["score", file("hw.npy", [8, 8])])
+            #expect(one.status == 0, "\(one.errors)")
+            // The daemon itself says the same of a body.
+            for (shape, status) in [([2, 8, 8], 200), ([8, 8], 200), ([2, 8, 8, 1], 422)] {
+                let response = try await Curl.send(
+                    Endpoint.score, socket: daemon.socket,
+                    ["-H", "Content-Type: \(MediaTypeName.npy)", "--data-binary", "@\(file("body.npy", shape))"])
+                #expect(response.status == status, "\(response.text)")
+                if status == 422 { #expect(response.text.contains("x.transpose(0, 3, 1, 2)")) }
+            }
+        }
+    }
+
+    /// Codes of a VQ-VAE, 512 of them: trained, evaluated, sampled by a daemon and scored again.
+    @Test func aPriorOfCodesIsTrainedServedAndScored() async throws {
+        let directory = try TemporaryDirectory()
+        let model = directory.file("prior.safetensors")
+        let codes = (0..<16 * 64).map { UInt16($0 * 131 % 512) }
+        try write(NPYArray.encode(codes, shape: [16, 8, 8]), directory.file("codes.npy"))
+        let trained = try await Command.run(
+            "\(Programs.folder)/pixelcnn-train",
+            [
+                "--data", directory.file("codes.npy"), "--colors", "512", "--blocks", "2", "--filters", "8", "--epochs",
+                "2", "--output", model,
+            ])
+        #expect(trained.status == 0, "\(trained.errors)")
+        try await RunningDaemon.run(["--model", model]) { daemon in
+            let samples = daemon.directory.file("samples.npy")
+            let drawn = try await daemon.client(["sample", "-n", "5", "--seed", "3", "-q", "-o", samples])
+            #expect(drawn.status == 0, "\(drawn.errors)")
+            let array = try NPYArray(parsing: bytes(ofFile: samples))
+            #expect(array.shape == [5, 1, 8, 8] && array.elementType == .uint16)
+            let scores = try await daemon.client(["score", "--json", samples])
+            let bits = try JSONCoding.decode(ScoreResponse.self, from: scores.output).meanBitsPerDimension
+            // The companion says the same of the same images.
+            let evaluated = try await Command.run("\(Programs.folder)/pixelcnn-train", ["evaluate", model, samples])
+            #expect(evaluated.text.contains(String(format: "%.4f ± ", bits)), "\(bits): \(evaluated.text)")
+            let given = daemon.directory.file("given.npy")
+            try write(NPYArray.encode(Array(codes.prefix(64)), shape: [8, 8]), given)
+            let completed = daemon.directory.file("completed.npy")
+            let result = try await daemon.client(["complete", "--rows", "4", given, "-n", "2", "-q", "-o", completed])
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(
+                try NPYArray(parsing: bytes(ofFile: completed)).integers().prefix(32).elementsEqual(
+                    codes.prefix(32).map(Int.init)))
+        }
+    }
+}
