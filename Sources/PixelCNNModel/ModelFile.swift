@@ -1,6 +1,6 @@
 // A file read into memory of its own, which goes with its last user. Tensors are windows on it, so nothing is copied a
-// second time. A mapping of the file would be read as late, and cost no more memory at the peak, but a file that is cut
-// short in place ends any program that reads its mapping. Costs the file's size, and some 0.4 s per gigabyte.
+// second time. To map the file would take a quarter of the time and as much memory at the peak, but a file that is cut
+// short in place ends any program that reads its mapping. Costs the file's size in memory, and 0.5 s per gigabyte.
 
 import Glibc
 
@@ -35,6 +35,7 @@ final class ModelFile: @unchecked Sendable {  // immutable after init
         guard let address = mmap(nil, size, protection, flags, -1, 0), address != MAP_FAILED else {
             throw ModelFileError(file: path, .notReadable(reason: "\(size) bytes: \(SystemError.text(errno))"))
         }
+        madvise(address, size, MADV_HUGEPAGE)  // or half of the time goes into pages of 4 KiB
         let memory = UnsafeMutableRawBufferPointer(start: address, count: size)
         self.path = path
         bytes = UnsafeRawBufferPointer(memory)

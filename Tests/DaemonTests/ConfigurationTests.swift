@@ -60,6 +60,20 @@ import Testing
         #expect(try settings(text) == defaults)
     }
 
+    @Test func depthAndSizeEndAtOnce() throws {
+        let files = [
+            ("threads: 2\n" + String(repeating: "#", count: 1 << 20), "c.yaml has more than 1048576 bytes"),
+            (String(repeating: "[", count: 50), "must be a mapping"),
+            (String(repeating: "[", count: 100_000), "neither YAML nor JSON: line 1: Maximum nesting level"),
+            ("threads: " + String(repeating: "{a: ", count: 50), "c.yaml:1: threads must have a plain value"),
+            ("threads: " + String(repeating: "{a: ", count: 100_000), "neither YAML nor JSON: line 1: Maximum nesting"),
+        ]
+        for (text, message) in files {
+            let failure = #expect(throws: Failure.self) { try settings(text) }
+            #expect(failure?.status == .configuration && failure?.message.contains(message) == true)
+        }
+    }
+
     @Test func aFileThatIsNoTextIs66() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("c.yaml")
@@ -82,9 +96,6 @@ import Testing
         ("threads: 1\n? [a, b]\n: 2", "c.yaml:2: the name of a setting must be plain text"),
         ("{? {a: b} : 1}", "c.yaml:1: the name of a setting must be plain text"),
         ("threads: 1\n---\nthreads: 2", "c.yaml:2: there may be one document only"),
-        ("threads: 2\n" + String(repeating: "#", count: 1 << 20), "c.yaml has more than 1048576 bytes"),
-        (String(repeating: "[", count: 100_000), "must be a mapping"),
-        ("threads: " + String(repeating: "{a: ", count: 100_000), "c.yaml:1: threads must have a plain value"),
     ])
     func aWrongFileIs78AndSaysWhere(text: String, message: String) throws {
         let failure = #expect(throws: Failure.self) { try settings(text) }
