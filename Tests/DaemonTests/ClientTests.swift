@@ -249,7 +249,7 @@ import Testing
         try Data("hello".utf8).write(to: URL(fileURLWithPath: directory.file("x.txt")))
         let bad = try await Programs.client(["score", directory.file("x.txt")])
         #expect(bad.status == SystemExit.dataError.rawValue)
-        #expect(bad.errors.contains("neither a PNG nor an NPY file"))
+        #expect(bad.errors.contains("x.txt: not an image that is read"))
         let folder = try await Programs.client(["score", directory.path])
         #expect(folder.status == SystemExit.dataError.rawValue)
     }

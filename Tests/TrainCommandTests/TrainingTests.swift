@@ -266,7 +266,7 @@ import Testing
             (["--output", "model.bin"], 64, ".safetensors"), (["--lr", "0"], 64, "--lr"),
             (["--lr", "-1"], 64, "--lr is -1.0"),
             (["--ema", "1"], 64, "--ema"), (["--filters", "7"], 64, "filters is 7"),
-            (["--kernel-size", "4"], 64, "kernel_size is 4"), (["--colors", "257"], 64, "--colors"),
+            (["--kernel-size", "4"], 64, "kernel_size is 4"), (["--colors", "65537"], 64, "--colors"),
             (["--output", "none/model.pt"], 73, "none/model.pt"),
             (["--output", "/proc/model.pt"], 73, "/proc/model.pt"), (["--samples", "-1"], 64, "--samples"),
             (["--memory", "1"], 65, "MB are allowed"),
