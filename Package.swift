@@ -98,7 +98,8 @@ let package = Package(
             name: "pixelcnnd",
             dependencies: [
                 "CMalloc", "CSystemd", "CYAML", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
-                "PixelCNNScheduler", "PixelCNNServer", "Support", argumentParser, logging, nioCore, serviceLifecycle,
+                "PixelCNNScheduler", "PixelCNNServer", "Prometheus", "Support", argumentParser, logging, nioCore,
+                serviceLifecycle,
             ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn",
@@ -116,7 +117,7 @@ let package = Package(
             name: "pixelcnn-bench",
             dependencies: [
                 "CMachineLimits", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel", "PixelCNNScheduler",
-                "PixelCNNTraining",
+                "PixelCNNTraining", "Support",
                 argumentParser,
             ],
             path: "Benchmarks/pixelcnn-bench", swiftSettings: settings),

@@ -8,6 +8,7 @@ import Foundation
 import PixelCNNEngine
 import PixelCNNModel
 import PixelCNNScheduler
+import Support
 
 struct Completion: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,7 +25,7 @@ struct Completion: AsyncParsableCommand {
 
     @Option(help: "Runs of each case; the median counts.") var runs = 5
     @Option(help: "Images of the large job, drawn with and without the prefix cache.") var large = 128
-    @Option(help: "Worker threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
+    @Option(help: "Worker threads.") var threads = MachineLimits.current.processors
 
     func validate() throws {
         guard runs > 0, large > 0, threads > 0 else {

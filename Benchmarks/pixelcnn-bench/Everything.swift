@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import PixelCNNEngine
 import PixelCNNModel
+import Support
 
 struct Everything: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Measure everything; prints one JSON document.")
@@ -15,7 +16,7 @@ struct Everything: ParsableCommand {
         let published = try Hyperparameters()
         let engine = Engine(model: Model.random(published, seed: 1))
         let plan = Plan(quick: quick)
-        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let cores = MachineLimits.current.processors
 
         let memory = measureMemory(engine)
         let machine = measureMachine(threads: cores)

@@ -7,6 +7,7 @@ import Foundation
 import PixelCNNEngine
 import PixelCNNModel
 import PixelCNNScheduler
+import Support
 
 struct Sharing: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,7 +17,7 @@ struct Sharing: AsyncParsableCommand {
     @Option(help: "Images of the large job.") var large = 256
     @Option(help: "Clients that each request one image.") var clients = 64
     @Option(name: .customLong("seconds"), help: "Seconds that the clients are watched.") var watchedSeconds = 10
-    @Option(help: "Worker threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
+    @Option(help: "Worker threads.") var threads = MachineLimits.current.processors
 
     func validate() throws {
         guard large > 0, clients > 0, watchedSeconds > 0, threads > 0 else {

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import PixelCNNModel
 import PixelCNNTraining
+import Support
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Time training steps of the published network.")
@@ -13,7 +14,7 @@ struct Train: ParsableCommand {
     var images = 16
 
     @Option(help: "Threads.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = MachineLimits.current.processors
 
     @Option(help: "Steps timed, after one that does not count; the median counts.")
     var runs = 5

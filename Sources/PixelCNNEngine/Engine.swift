@@ -32,4 +32,13 @@ package final class Engine: Sendable {
 
     /// Bytes of activation rows that an image of `width` columns in flight takes; its height does not matter.
     package func cacheBytes(width: Int) -> Int { RowCache.Layout(sizes, width: width).byteCount }
+
+    /// Bytes of the packed weights.
+    package var weightBytes: Int { weights.byteCount }
+
+    /// Bytes that a session for `images` images takes beside their rows: nearly all of it is its horizontal stack.
+    package func sessionBytes(images: Int) -> Int {
+        let perBlock = (sizes.padding + 1) * sizes.filters + sizes.pairs + sizes.filters
+        return images * (sizes.blocks + 1) * perBlock * MemoryLayout<Float>.stride
+    }
 }

@@ -68,6 +68,11 @@ package final class Scheduler: Sendable {
         self.threads = started
     }
 
+    /// Bytes that one thread takes beside row caches: a session per size of jobs.
+    package static func threadBytes(_ engine: Engine) -> Int {
+        JobSize.allCases.count * engine.sessionBytes(images: imagesPerThread)
+    }
+
     /// What is going on now.
     package var status: SchedulerStatus {
         var status = queue.status

@@ -49,7 +49,7 @@ package struct ProcessMetrics: Sendable {
         return time.seconds
     }
 
-    private static func openDescriptors() -> Int? {
+    package static func openDescriptors() -> Int? {
         guard let folder = opendir("/proc/self/fd") else { return nil }
         defer { closedir(folder) }
         // Three entries are none of the process's own: `.`, `..`, and this folder.

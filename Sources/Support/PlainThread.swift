@@ -1,6 +1,8 @@
 // Threads that belong to no pool: they may block for as long as they like. One that cannot be started is an error,
 // which Foundation's Thread would keep to itself.
 
+import Dispatch
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -42,6 +44,34 @@ package enum PlainThread {
                     + "processes (ulimit -u, TasksMax=, pids.max) or of memory (ulimit -v)")
         }
         pthread_detach(thread)
+    }
+
+    /// Whether so many further threads could be started now: starts them and ends them again, in a fraction of a
+    /// millisecond each. Pools start theirs later, and cannot say that it fails: they wait for ever, or trap.
+    ///
+    /// - Throws: ``Failure`` (71).
+    package static func check(_ count: Int) throws(Failure) {
+        let gate = DispatchSemaphore(value: 0)
+        let ended = DispatchSemaphore(value: 0)
+        var started = 0
+        defer {
+            for _ in 0..<started { gate.signal() }
+            for _ in 0..<started { ended.wait() }
+        }
+        for _ in 0..<count {
+            do throws(Failure) {
+                try start("check") {
+                    gate.wait()
+                    ended.signal()
+                }
+            } catch {
+                throw Failure(
+                    .osError,
+                    "only \(started) of the \(count) threads that it takes can be started; the limit is the number of "
+                        + "processes (ulimit -u, TasksMax=, pids.max) or of memory (ulimit -v)")
+            }
+            started += 1
+        }
     }
 
     /// Names the calling thread; pthread_setname_np(3) is not among what Swift sees of glibc.

@@ -39,6 +39,7 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         try Console.reporting {
+            try threads.check()
             var sets = try ImageSet.read(data, size: size)
             var images = train ? sets.train : sets.test ?? sets.train
             let loaded = try Model.load(path: model, height: images.height, width: images.width)

@@ -26,6 +26,7 @@ struct PixelCNNTrain: ParsableCommand {
               64  wrong usage
               65  bad model file or data
               66  no such file
+              71  the system refused something, such as threads
               73  the output cannot be written
               130 training was interrupted and saved
             """,

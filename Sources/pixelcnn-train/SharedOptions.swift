@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import PixelCNNModel
 import PixelCNNTraining
+import Support
 
 /// Image size, for files that do not say theirs and for running at another.
 struct ImageSizeOptions: ParsableArguments {
@@ -63,10 +64,15 @@ struct LabelOptions: ParsableArguments {
 }
 
 struct ThreadOptions: ParsableArguments {
-    @Option(parsing: .unconditional, help: "Threads that compute (default: as many as there are processors).")
+    @Option(parsing: .unconditional, help: "Threads that compute (default: the processors it may use).")
     var threads: Int?
 
-    var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+    var count: Int { threads ?? MachineLimits.current.processors }
+
+    /// Whether they can be started: Dispatch would wait for ever for those that cannot.
+    ///
+    /// - Throws: ``Failure`` (71).
+    func check() throws(Failure) { try PlainThread.check(count) }
 
     mutating func validate() throws {
         guard threads ?? 1 > 0 else { throw ValidationError("--threads is \(threads ?? 0); it must be 1 or more") }

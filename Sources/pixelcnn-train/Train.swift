@@ -75,6 +75,7 @@ struct Train: ParsableCommand {
 
     func run() throws {
         try Console.reporting {
+            try threads.check()
             let files = TrainingFiles(output: output)
             try files.checkWritable()
             let isBegun = FileManager.default.fileExists(atPath: files.checkpoint)

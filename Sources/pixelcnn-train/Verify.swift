@@ -76,6 +76,7 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         try Console.reporting {
+            try threads.check()
             let (model, images) = try read()
             for warning in model.source.warnings { Console.warn(warning.advised) }
             let engine = Engine(model: model, precision: precision)

@@ -3,8 +3,10 @@
 import CMalloc
 import Foundation
 import Logging
+import NIOCore
 import PixelCNNAPI
 import PixelCNNServer
+import Prometheus
 import ServiceLifecycle
 import Support
 
@@ -26,8 +28,10 @@ struct Daemon {
         logger.logLevel = settings.logLevel
         for warning in Settings.warnings(environment) { logger.warning("\(warning)") }
         let source = try SocketSource.find(settings, environment: environment, logger: logger)
-        DescriptorLimit.raise()
-        Heap.returnLargeBlocks()
+        // The event loops start with their first use.
+        NIOSingletons.groupLoopCountSuggestion = MachineLimits.current.processors
+        try DescriptorLimit.raise(loops: MachineLimits.current.processors)
+        try PlainThread.check(settings.threads + Self.threads(processors: MachineLimits.current.processors))
         let reporter = ServiceReporter(
             headline: "Loading the model", environment: environment, probes: Probe.all(UnixSocketServer.eventLoops),
             logger: logger)
@@ -61,13 +65,16 @@ struct Daemon {
         logger.info("Stopped")
     }
 
+    /// Beside compute threads: event loops, Swift's pool and Dispatch's own, log, signals, reporter, loader, settings.
+    static func threads(processors: Int) -> Int { 2 * processors + 8 }
+
     /// Loads the model, then listens. A function of its own: here nothing must hold the model, which a reload lets go.
     private func load(
         _ settings: Settings, _ loader: ModelLoader, _ source: SocketSource
     ) async throws -> (ServerState, ListeningSocket, Reloader) {
         let loaded = try await loader.load(settings)
         let state = ServerState(
-            loaded.served, maximumRequestBytes: settings.maxRequestMemory, metrics: loader.metrics)
+            loaded.served, maximumRequestBytes: loaded.shares.requests, metrics: loader.metrics)
         let socket = try source.listen()
         let reloader = Reloader(
             loaded, state: state, loader: loader, settings: settings, address: socket.address,
@@ -108,27 +115,45 @@ struct Daemon {
 /// Every connection is a descriptor. The soft limit is 1024 by custom, for programs that use select(2); this one does
 /// not, so it takes what the hard limit allows.
 private enum DescriptorLimit {
+    /// Of each event loop: epoll, its timer, and what wakes it.
+    private static let perLoop = 3
+    /// A few connections, and what a reload opens.
+    private static let least = 16
+
     /// Raises the soft limit to the hard one. Where that fails the old limit still serves: connections past it wait.
-    static func raise() {
+    ///
+    /// - Throws: ``Failure`` (71) where the limit leaves nothing for connections: an event loop would trap.
+    static func raise(loops: Int) throws(Failure) {
         var limit = rlimit()
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         guard getrlimit(resource, &limit) == 0 else { return }
+        let soft = limit.rlim_cur
         limit.rlim_cur = limit.rlim_max
-        _ = setrlimit(resource, &limit)
+        if setrlimit(resource, &limit) != 0 { limit.rlim_cur = soft }
+        let needed = (ProcessMetrics.openDescriptors() ?? 8) + perLoop * loops + least
+        guard limit.rlim_cur >= needed else {
+            throw Failure(
+                .osError,
+                "open files are limited to \(limit.rlim_cur) (ulimit -n, LimitNOFILE=); with \(loops) event loops the "
+                    + "daemon takes at least \(needed)")
+        }
     }
 }
 
 /// glibc takes large blocks from the kernel one by one and returns each when it is freed. But the first large block
 /// that is freed raises the size from which it does so, up to 32 MiB: later bodies of requests then stay in the heap,
 /// which shrinks only from its end.
-private enum Heap {
+enum Heap {
     /// From this size, in bytes, a block always goes back to the kernel. Smaller ones, among them all that a small
     /// request needs, are reused without a system call.
     private static let threshold: CInt = 1 << 20
 
-    /// Fixes the size, so that a daemon without requests holds as little memory as before its first.
-    static func returnLargeBlocks() {
+    /// Fixes the size, so that a daemon without requests holds as little memory as before its first; before there is a
+    /// second thread. Where the address space is limited, threads share one heap: of their own they would reserve
+    /// 64 MiB each.
+    static func prepare() {
         mallopt(M_MMAP_THRESHOLD, threshold)
         mallopt(M_TRIM_THRESHOLD, threshold)
+        if MachineLimits.current.addressSpace != nil { mallopt(M_ARENA_MAX, 1) }
     }
 }

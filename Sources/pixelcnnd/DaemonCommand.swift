@@ -9,7 +9,15 @@ import Support
 
 @main
 enum Program {
-    static func main() async {
+    /// On the main thread: where no further thread can be started, Swift's pool waits for one for ever.
+    @MainActor static func main() async {
+        Heap.prepare()
+        do {
+            try PlainThread.check(Daemon.threads(processors: MachineLimits.current.processors))
+        } catch {
+            StandardError.write("pixelcnnd: \(error.message)\n")
+            exit(error.status.rawValue)
+        }
         signal(SIGHUP, SIG_IGN)  // until there is a thread for it: nothing is read yet that a reload would read again
         await DaemonCommand.main()
     }

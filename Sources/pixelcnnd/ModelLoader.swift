@@ -9,6 +9,7 @@ import PixelCNNKernels
 import PixelCNNModel
 import PixelCNNScheduler
 import PixelCNNServer
+import Prometheus
 import Support
 
 /// A model that is ready to be served.
@@ -17,6 +18,8 @@ struct LoadedModel: Sendable {
     let scheduler: Scheduler
     /// Threads, arithmetic, the file's name and the digest's beginning, for status lines.
     let words: String
+    /// What the memory that it may have is shared out to.
+    let shares: MemoryShares
 }
 
 struct ModelLoader: Sendable {
@@ -41,9 +44,16 @@ struct ModelLoader: Sendable {
     /// - Throws: ``Failure``; nothing is left behind then.
     func load(_ settings: Settings) async throws -> LoadedModel {
         let engine = try await work.run { try self.engine(settings) }
+        let shares = try MemoryShares(
+            settings,
+            need: MemoryShares.Need(
+                weights: engine.engine.weightBytes, file: engine.description.bytes,
+                thread: Scheduler.threadBytes(engine.engine)),
+            addressSpace: ProcessMetrics.memory()?.virtual ?? 0)
+        if let note = shares.note { logger.notice("\(note)") }
         let scheduler = try Scheduler(
             engine: engine.engine, threads: settings.threads, maximumQueuedImages: settings.maxQueue,
-            maximumCacheBytes: settings.maxRowCaches, prefixCacheBytes: settings.cacheSize,
+            maximumCacheBytes: shares.rowCaches, prefixCacheBytes: shares.prefixCache,
             faults: Faults.compute(environment), jobStarted: metrics.jobStarted)
         reporter.watch(scheduler)
         do {
@@ -54,7 +64,7 @@ struct ModelLoader: Sendable {
         }
         let served = ServedModel(
             model: engine.description, backend: Faults.backend(scheduler, environment), limits: settings.limits)
-        return LoadedModel(served: served, scheduler: scheduler, words: engine.words)
+        return LoadedModel(served: served, scheduler: scheduler, words: engine.words, shares: shares)
     }
 
     /// Ends a model's compute threads; jobs that have not ended fail.
@@ -83,17 +93,23 @@ struct ModelLoader: Sendable {
 
     /// Loads and verifies the model.
     static func model(_ settings: Settings) throws(Failure) -> Model {
+        let path = try Self.path(settings)
+        try MemoryShares.checkRoom(forModelAt: path, addressSpace: ProcessMetrics.memory()?.virtual ?? 0)
+        do {
+            return try Model.load(path: path, height: settings.height, width: settings.width)
+        } catch {
+            throw Failure(error.exitCode, "\(error)")
+        }
+    }
+
+    private static func path(_ settings: Settings) throws(Failure) -> String {
         guard let path = settings.model ?? BundledModel.find() else {
             throw Failure(
                 .noInput,
                 "no bundled model: \(BundledModel.fileName) is neither in ../share/pixelcnn beside this program's "
                     + "folder nor in Models of a source tree around it; name a file with --model")
         }
-        do {
-            return try Model.load(path: path, height: settings.height, width: settings.width)
-        } catch {
-            throw Failure(error.exitCode, "\(error)")
-        }
+        return path
     }
 
     /// `PIXELCNN_ISA` picks an instruction set; all give the same bits, so this is for measuring and testing.

@@ -10,6 +10,7 @@ import PixelCNNEngine
 import PixelCNNKernels
 import PixelCNNScheduler
 import PixelCNNServer
+import Support
 
 /// One setting. Its name gives all three places: `max_queue` is --max-queue on the command line, PIXELCNND_MAX_QUEUE in
 /// the environment and max_queue in the file.
@@ -80,7 +81,8 @@ struct SettingTable: Sendable {
         /run/pixelcnn/pixelcnn.sock
         """, completion: .file(extensions: []))
     let threads = Setting<Int>.integer(
-        "threads", .reload, "n", in: 1...1024, default: System.coreCount, shown: "the number of cores",
+        "threads", .reload, "n", in: 1...1024, default: MachineLimits.current.processors,
+        shown: "the processors it may use",
         "Number of compute threads")
     let precision = Setting<Precision>.word(
         "precision", .reload, "precision", default: .f32,
@@ -109,13 +111,15 @@ struct SettingTable: Sendable {
         "The largest body of a request, in bytes")
     let maxRequestMemory = Setting<Int>.integer(
         "max_request_memory", .restart, "bytes", in: 1 << 20...1 << 50,
-        default: ServerState.defaultMaximumRequestBytes,
+        default: ServerState.defaultMaximumRequestBytes, isShare: true,
         "The most memory that the bodies, values and responses of all requests may take together")
     let maxRowCaches = Setting<Int>.integer(
         "max_row_caches", .reload, "bytes", in: 1 << 20...1 << 50, default: Scheduler.defaultMaximumCacheBytes,
+        isShare: true,
         "The most memory that row caches may take: those of images in flight, and those kept for the next images")
     let cacheSize = Setting<Int>.integer(
         "cache_size", .reload, "bytes", in: 0...1 << 50, default: PrefixCache.defaultByteLimit,
+        isShare: true,
         """
         The most memory that the cache of first rows may take (0 for no cache); with it, completions of a picture, \
         and variations of a sample just drawn, start below rows that are known
@@ -196,14 +200,17 @@ extension Setting where Value == String? {
 }
 
 extension Setting where Value == Int {
-    /// - Parameter shown: the default in words, where its number is none.
+    /// - Parameters:
+    ///   - shown: the default in words, where its number is none.
+    ///   - isShare: whether ``MemoryShares`` may lower the default.
     fileprivate static func integer(
         _ name: String, _ change: Change, _ valueName: String, in range: ClosedRange<Int>, default fallback: Int,
-        shown: String? = nil, _ help: String
+        shown: String? = nil, isShare: Bool = false, _ help: String
     ) -> Setting {
         Setting(
             name: name, valueName: valueName, allowed: "\(range.lowerBound)…\(range.upperBound)", fallback: fallback,
-            fallbackText: shown ?? "\(fallback)", change: change, help: help, completion: .none,
+            fallbackText: shown ?? "\(fallback)" + (isShare ? " (less where memory is limited)" : ""), change: change,
+            help: help, completion: .none,
             read: { Int($0).flatMap { range.contains($0) ? $0 : nil } })
     }
 }

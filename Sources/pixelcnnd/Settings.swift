@@ -19,6 +19,11 @@ struct Settings: Equatable {
         texts[setting.name].flatMap(setting.read) ?? setting.fallback
     }
 
+    /// Whether somebody has set it.
+    func isSet<Value>(_ line: KeyPath<SettingTable, Setting<Value>>) -> Bool {
+        texts[SettingTable.shared[keyPath: line].name] != nil
+    }
+
     /// How long reading them may take: a file may be on a network that is gone.
     static let bound = Duration.seconds(10)
 
