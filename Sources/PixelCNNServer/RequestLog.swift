@@ -7,6 +7,7 @@ import HTTPTypes
 import Logging
 import PixelCNNAPI
 import PixelCNNScheduler
+import Support
 import Synchronization
 
 final class RequestLog: Sendable {
@@ -41,7 +42,7 @@ final class RequestLog: Sendable {
         }
         var metadata = record.metadata(status: status, duration: now - start)
         if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
-        logger.log(level: level, "\(method) \(path) \(status)", metadata: metadata)
+        logger.log(level: level, "\(method) \(path.printable.shortened(to: 256)) \(status)", metadata: metadata)
     }
 
     /// How many rejections were not logged since the last that was; nil where this one is not either.

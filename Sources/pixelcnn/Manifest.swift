@@ -1,5 +1,6 @@
 // What the shards of a folder were drawn with, and the digest of each. Whoever adds some must draw with the same, or
-// the folder would hold a mixture that nobody can draw again; and a shard that has changed since does not count as there.
+// the folder would hold a mixture that nobody can draw again; and a shard that has changed since does not count as
+// there.
 //
 // Several processes may add to a folder at the same time. Each writes the digests that it has now and then, under the
 // folder's lock; the manifest's bytes do not depend on their order.

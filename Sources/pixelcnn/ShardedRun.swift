@@ -84,8 +84,7 @@ struct ShardedRun: Sendable {
         }
         if unknown > 0 {
             report(
-                "the manifest had no digests of \(unknown) shards: they are taken as they are, and have digests from now "
-                    + "on")
+                "the manifest had no digests of \(unknown) shards: they are taken as they are, and have digests now")
         }
         return missing
     }

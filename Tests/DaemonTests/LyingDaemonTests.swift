@@ -63,7 +63,8 @@ private struct ClientCommands {
     }
 }
 
-@Suite(.timeLimit(.minutes(10))) struct LyingDaemonTests {
+/// One after the other: all at once, they would have more descriptors open than `Command` allows.
+@Suite(.serialized, .timeLimit(.minutes(10))) struct LyingDaemonTests {
     private static let documented: Set<Int32> = [0, 64, 65, 66, 69, 70, 73, 75, 76]
     private static let escape = "\u{1B}]0;title\u{07}\u{1B}[2J\u{9B}31m\u{202E}txt\u{2028}\u{7F}"
 
