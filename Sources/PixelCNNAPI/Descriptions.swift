@@ -27,8 +27,12 @@ package struct ModelDescription: Sendable, Equatable, Codable {
     package var labels: Int
     /// Names of the classes, by number; empty where they have none.
     package var labelNames: [String]
+    /// Whether the size is a guess, since neither the file nor the daemon's settings say it; nil where it is none.
+    package var sizeAssumed: Bool?
     /// Path of the file.
     package var file: String
+    /// Which of the file's networks it is: its path in the file; nil where the file has one.
+    package var weights: String?
     /// Size of the file, in bytes.
     package var bytes: Int
     /// Format of the file, such as `safetensors`.
@@ -52,7 +56,8 @@ package struct ModelDescription: Sendable, Equatable, Codable {
         channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
         parameters: Int, labels: Int = 0, labelNames: [String] = [], file: String, bytes: Int, format: String,
         sha256: String, warnings: [String] = [], precision: String = "f32", instructionSet: String, threads: Int,
-        version: String = Version.current, limits: RequestLimits = RequestLimits()
+        version: String = Version.current, limits: RequestLimits = RequestLimits(), weights: String? = nil,
+        sizeAssumed: Bool? = nil
     ) {
         self.channels = channels
         self.height = height
@@ -75,6 +80,8 @@ package struct ModelDescription: Sendable, Equatable, Codable {
         self.threads = threads
         self.version = version
         self.limits = limits
+        self.weights = weights
+        self.sizeAssumed = sizeAssumed
     }
 
     /// Whether a PNG can show the model's images: grey or RGB, at most eight bits per channel.
@@ -82,7 +89,8 @@ package struct ModelDescription: Sendable, Equatable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case channels, height, width, filters, hidden, parameters, labels, file, bytes, format, sha256, warnings
-        case precision, threads, version, limits
+        case precision, threads, version, limits, weights
+        case sizeAssumed = "size_assumed"
         case colors = "n_colors"
         case blocks = "n_blocks"
         case kernelSize = "kernel_size"

@@ -10,36 +10,35 @@ import Support
 enum LegacyPyTorchFile {
     /// 0x1950a86a20f9469cfc6c, as pickled.
     private static let magic: [UInt8] = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]
+    /// The same in protocol 1.
+    private static let magicText = Array("L119547037146038801333356L\n.".utf8)
     private static let version = 1001
     /// Stands before a storage's key, in messages too.
     private static let prefix = "storage "
 
     /// Whether a file begins as this form does: protocol, from 4 on perhaps a frame, then the magic number.
     static func starts(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        if bytes.starts(with: magicText) { return true }
         guard bytes.count > 2, bytes[0] == 0x80 else { return false }
         let start = bytes[2] == 0x95 ? 11 : 2
         return bytes.dropFirst(start).starts(with: magic)
     }
 
     /// What the file holds, under plain names.
-    static func read(_ file: ModelFile) throws(ModelFileError.Problem) -> ModelContents {
+    static func read(_ file: ModelFile, weights: String?) throws(ModelFileError.Problem) -> ModelContents {
         var position = 0
         _ = try pickle(file, at: &position)  // the magic number, known by its bytes
         let version = try pickle(file, at: &position)
         guard version.root == .int(Self.version) else {
             throw malformed("version", version.summary(version.root), expected: "\(Self.version)")
         }
-        let machine = try pickle(file, at: &position)
-        guard let facts = machine.dictionary(machine.root) else {
-            throw malformed("machine description", machine.summary(machine.root), expected: "a dictionary")
-        }
-        guard machine.value("little_endian", in: facts) != .bool(false) else {
-            throw .pyTorch(.unsupportedByteOrder("big"))
-        }
+        // What machine it was: its numbers are little-endian on every machine.
+        _ = try pickle(file, at: &position)
         let object = try pickle(file, at: &position)
         let keys = try pickle(file, at: &position)
         let ranges = try ranges(keys, widths: widths(object), in: file.bytes, from: position)
-        return try PyTorchFile.read(object, StorageTable(file: file, prefix: prefix, ranges: ranges))
+        return try PyTorchFile.read(
+            object, StorageTable(file: file, prefix: prefix, ranges: ranges), weights: weights)
     }
 
     /// Reads one of the file's pickles and steps past it.

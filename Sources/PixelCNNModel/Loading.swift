@@ -16,11 +16,12 @@ extension Model {
     ///   - path: the model file.
     ///   - height: image rows; overrides what the file says. The network is convolutional and runs at any size.
     ///   - width: image columns; likewise.
+    ///   - weights: which copy of the network to take, where the file has several; see `ModelContents.read`.
     /// - Throws: `ModelFileError` naming file, tensor or entry, what was found and what is allowed.
     package static func load(
-        path: String, height: Int? = nil, width: Int? = nil
+        path: String, height: Int? = nil, width: Int? = nil, weights: String? = nil
     ) throws(ModelFileError) -> Model {
-        try Model(ModelContents.read(path: path), height: height, width: width)
+        try Model(ModelContents.read(path: path, weights: weights), height: height, width: width)
     }
 
     /// Checks a file's contents and makes a model of them; see `load`.
@@ -55,13 +56,14 @@ extension Model {
         do throws(ModelDataError) { try Self.checkNetwork(contents) } catch { throw .model(error) }
         let (tensors, folded) = Reparametrization.folded(contents.tensors)
         let hyperparameters = try Hyperparameters(
-            shapesOf: tensors, height: height ?? size.height ?? Self.defaultSide,
+            shapesOf: tensors, unread: contents.unread, height: height ?? size.height ?? Self.defaultSide,
             width: width ?? size.width ?? Self.defaultSide)
         let validated: ModelValidation
         do throws(ModelDataError) {
             try Self.check(declared, against: hyperparameters)
             try LabelNames.check(declared.labelNames, labels: hyperparameters.labels)
-            validated = try ModelValidation(hyperparameters, tensors)
+            validated = try ModelValidation(
+                hyperparameters, tensors, unread: contents.unread, left: contents.left)
         } catch { throw .model(error) }
 
         var warnings = contents.warnings + validated.warnings
@@ -75,20 +77,29 @@ extension Model {
         self.init(
             hyperparameters: hyperparameters, parameters: validated.parameters, labelNames: declared.labelNames,
             source: ModelSource(
-                path: contents.path, byteCount: contents.byteCount, sha256: contents.sha256(),
-                format: contents.format, warnings: warnings))
+                path: contents.path, byteCount: contents.byteCount, sha256: contents.identity(),
+                weights: contents.copy.flatMap { $0.left.isEmpty ? nil : $0.path }, format: contents.format, warnings: warnings))
     }
 
-    /// Refuses other networks, and tensors that are larger than their file.
+    /// What a model of any file may take, for files whose tensors share their numbers: three times the published
+    /// network.
+    private static let sharedLimit = 64 << 20
+
+    /// Refuses other networks, and networks that are larger than their file.
     private static func checkNetwork(_ contents: ModelContents) throws(ModelDataError) {
-        try NetworkFamily.check(contents.tensors)
-        // Many views of one storage would make a small file a large model.
+        // Where there are tensors of the network, what is wrong with them is said.
+        if contents.copy == nil, !contents.unread.contains(where: { NetworkCopies.isPlain($0.name) }) {
+            try NetworkFamily.check(contents.tensors)
+        }
+        // Many views of one storage, or a stride of 0, would make a small file a large model.
+        let limit = max(2 * contents.byteCount, sharedLimit)
         var bytes = 0
-        for tensor in contents.tensors {
+        for tensor in contents.tensors where NetworkCopies.isPlain(tensor.name) {
             let (size, productOverflow) = tensor.count.multipliedReportingOverflow(by: tensor.elementType.size)
             let (sum, sumOverflow) = bytes.addingReportingOverflow(size)
-            guard !productOverflow, !sumOverflow, sum <= 2 * contents.byteCount else {
-                throw .tensorsExceedFile(tensorBytes: sumOverflow ? .max : sum, fileBytes: contents.byteCount)
+            guard !productOverflow, !sumOverflow, sum <= limit else {
+                throw .tensorsExceedFile(
+                    tensorBytes: productOverflow || sumOverflow ? .max : sum, fileBytes: contents.byteCount)
             }
             bytes = sum
         }
@@ -111,19 +122,26 @@ extension Model {
 
 extension Hyperparameters {
     /// Reads the size off the tensors; `height` and `width` no shape shows.
-    fileprivate init(shapesOf tensors: [Tensor], height: Int, width: Int) throws(ModelFileError.Problem) {
+    fileprivate init(
+        shapesOf tensors: [Tensor], unread: [UnreadTensor], height: Int, width: Int
+    ) throws(ModelFileError.Problem) {
         var values: [Field: Int]
-        do throws(ModelDataError) { values = try Self.values(tensors) } catch { throw .model(error) }
+        do throws(ModelDataError) { values = try Self.values(tensors, unread) } catch { throw .model(error) }
         values[.height] = height
         values[.width] = width
         do throws(HyperparametersError) { try self.init(values) } catch { throw .hyperparameters(error) }
     }
 
-    private static func values(_ tensors: [Tensor]) throws(ModelDataError) -> [Field: Int] {
+    private static func values(
+        _ tensors: [Tensor], _ unread: [UnreadTensor]
+    ) throws(ModelDataError) -> [Field: Int] {
         var shapes: [String: [Int]] = [:]
         for tensor in tensors { shapes[tensor.name] = tensor.shape }
         func shape(_ name: String) throws(ModelDataError) -> [Int] {
-            guard let shape = shapes[name] else { throw .missingTensor(name) }
+            guard let shape = shapes[name] else {
+                if let tensor = unread.first(where: { $0.name == name }) { throw .unreadTensor(tensor) }
+                throw .missingTensor(name)
+            }
             guard shape.count == 4, !shape.contains(0) else {
                 throw .shapeMismatch(
                     tensor: name, expected: "four dimensions (outputs, inputs, rows, columns)", found: shape)
@@ -184,15 +202,22 @@ struct ModelValidation {
     /// Masks that are not among the tensors; usual in memory, unusual in a file.
     private(set) var missingMasks = 0
 
-    init(_ hyperparameters: Hyperparameters, _ tensors: [Tensor]) throws(ModelDataError) {
+    /// - Parameters:
+    ///   - unread: further tensors, whose numbers are not read.
+    ///   - left: names of tensors that are another network's.
+    init(
+        _ hyperparameters: Hyperparameters, _ tensors: [Tensor], unread: [UnreadTensor] = [], left: Set<String> = []
+    ) throws(ModelDataError) {
         var found: [String: Tensor] = [:]
         for tensor in tensors {
             guard found.updateValue(tensor, forKey: tensor.name) == nil else { throw .duplicateTensor(tensor.name) }
         }
+        let unreadByName = Dictionary(unread.map { ($0.name, $0) }) { first, _ in first }
         // Names and shapes first: they cost nothing and explain more than a bad number does.
         let specs = hyperparameters.stateDictionary
         for spec in specs {
             guard let tensor = found[spec.name] else {
+                if let tensor = unreadByName[spec.name] { throw .unreadTensor(tensor) }
                 guard spec.isMask else { throw .missingTensor(spec.name) }
                 missingMasks += 1
                 continue
@@ -210,7 +235,8 @@ struct ModelValidation {
                 parameters[spec.name] = tensor
             }
         }
-        let ignored = tensors.map(\.name).filter { found[$0] != nil }
+        let ignored = (tensors.map(\.name).filter { found[$0] != nil } + unread.map(\.name))
+            .filter { !left.contains($0) }
         if !ignored.isEmpty {
             warnings.append(.ignoredTensors(names: Array(ignored.prefix(8)), count: ignored.count))
         }

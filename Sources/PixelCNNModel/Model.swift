@@ -62,7 +62,7 @@ package struct Model: Sendable {
             hyperparameters: hyperparameters, parameters: parameters, labelNames: labelNames,
             source: ModelSource(
                 path: "", byteCount: hyperparameters.parameterCount * MemoryLayout<Float>.size,
-                sha256: hash.hexadecimal(), format: .memory, warnings: warnings))
+                sha256: hash.hexadecimal(), weights: nil, format: .memory, warnings: warnings))
     }
 }
 
@@ -72,12 +72,18 @@ package struct ModelSource: Sendable, Equatable {
     package let path: String
     /// Size of the file, or of the parameters in memory.
     package let byteCount: Int
-    /// SHA-256 in lower-case hexadecimal: of the file, or of the parameters in memory.
+    /// SHA-256 in lower-case hexadecimal: of the file, or of the parameters in memory. Of a copy of the network other
+    /// than the usual one, that of the file's and its path, so that a digest stands for the same weights always.
     package let sha256: String
+    /// The copy's path where the file has several; nil where it has one.
+    package let weights: String?
     /// Form of the file.
     package let format: ModelFormat
     /// What a person should know and no error says.
     package let warnings: [ModelWarning]
+
+    /// Whether the image size is a guess.
+    package var isSizeAssumed: Bool { warnings.contains { if case .assumedImageSize = $0 { true } else { false } } }
 }
 
 /// The form of a model's file.
@@ -102,6 +108,13 @@ package enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
     case ignoredLabelNames(key: String, found: String)
     /// So many weights are computed from others, as PyTorch does it.
     case folded(Reparametrization, count: Int)
+    /// Values beside the network are of classes that are not read: the first few, of how many.
+    case unreadClasses(names: [String], count: Int)
+    /// The file has several copies of the network: the path of the one that is taken, and the first few of those left,
+    /// of how many.
+    case severalCopies(taken: String, left: [String], count: Int)
+    /// The file has one copy of the network, and its path says that it is an average.
+    case averagedWeights(path: String)
     /// So many of the network's masks are not in the file.
     case missingMasks(Int)
     /// Neither the file nor the caller says the image size; this one is taken.
@@ -114,6 +127,15 @@ package enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
             "tensors the network does not have are ignored: " + names.map(quoted).joined(separator: ", ")
                 + (count > names.count ? " and \(count - names.count) more" : "")
         case .ignoredEntries(let keys): "entries that are no tensors are ignored: \(keys.joined(separator: ", "))"
+        case .unreadClasses(let names, let count):
+            "beside the network are values of classes that are not read: " + names.map(quoted).joined(separator: ", ")
+                + (count > names.count ? " and \(count - names.count) more" : "")
+        case .severalCopies(let taken, let left, let count):
+            "the file has \(count + 1) copies of the network; it takes \(Self.shown(taken)) and leaves "
+                + left.map(Self.shown).joined(separator: ", ")
+                + (count > left.count ? " and \(count - left.count) more" : "")
+        case .averagedWeights(let path):
+            "the file's only copy of the network is \(quoted(path)), an average of the trained weights by its name"
         case .ignoredLabelNames(let key, let found): "\(key) is ignored: it is \(found), not a list of texts"
         case .folded(let kind, let count):
             "\(count) weights are stored with \(kind.rawValue); they are computed as PyTorch's removal computes them"
@@ -122,4 +144,6 @@ package enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
             "the file does not say its image size; taking \(height) × \(width)"
         }
     }
+
+    private static func shown(_ path: String) -> String { path.isEmpty ? "the one without a path" : quoted(path) }
 }

@@ -56,7 +56,35 @@ package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertib
     }
 
     /// One line: file, what was found, what is allowed, what to do.
-    package var description: String { "\(file): \(problem)" }
+    package var description: String { "\(file): \(problem)\(command.map { "; \($0)" } ?? "")" }
+
+    /// What makes a file that is read of this one, where PyTorch is installed.
+    private var command: String? {
+        switch problem {
+        case .pyTorch(.unexpectedClass(_, let path)):
+            "where that code can be imported, this saves the weights alone: "
+                + ForeignFile.python(
+                    file, "torch.save(torch.load(FILE, weights_only=False)\(Self.keys(path)).state_dict(), OUT)")
+        case .model(.unreadTensor(let tensor)) where tensor.format == .safetensors:
+            "this converts them: "
+                + ForeignFile.python(
+                    file, "save_file({k: v.float() for k, v in load_file(FILE).items()}, OUT)",
+                    importing: "torch; from safetensors.torch import load_file, save_file",
+                    out: file.replacing(".safetensors", with: "") + "-float.safetensors")
+        case .model(.unreadTensor(let tensor)) where tensor.format == .pyTorchStateDictionary:
+            "this converts a state_dict: "
+                + ForeignFile.python(
+                    file, "s = torch.load(FILE, weights_only=False)\(Self.keys(tensor.path)); "
+                        + "torch.save({k: torch.as_tensor(v).float() for k, v in s.items()}, OUT)")
+        default: nil
+        }
+    }
+
+    /// Python's way to a dotted path in dictionaries and lists.
+    private static func keys(_ path: String) -> String {
+        guard path.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || PickleGlobal.isIdentifier($0) }) else { return "" }
+        return path.split(separator: ".").map { Int($0) == nil ? "[\"\($0)\"]" : "[\($0)]" }.joined()
+    }
 }
 
 extension ModelFileError.Problem: CustomStringConvertible {
@@ -92,6 +120,12 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
     case shapeMismatch(tensor: String, expected: String, found: [Int])
     /// A weight is not stored as floating-point numbers.
     case unsupportedElementType(tensor: String, found: ElementType)
+    /// A tensor that the network needs is of a type whose numbers are not read.
+    case unreadTensor(UnreadTensor)
+    /// The file has no such copy of the network; the paths of those it has.
+    case noSuchWeights(String, found: [String])
+    /// The file has several such copies of the network.
+    case ambiguousWeights(String, found: [String])
     /// A weight is NaN or infinite, perhaps only once converted to float32.
     case notFinite(tensor: String, position: [Int])
     /// A stored mask differs from the one its layer must have.
@@ -122,6 +156,12 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
             "tensor \(quoted(tensor)) has shape \(Shape.text(found)); expected \(expected)"
         case .unsupportedElementType(let tensor, let found):
             "tensor \(quoted(tensor)) holds \(found.rawValue); weights are f32, f16, bf16 or f64"
+        case .unreadTensor(let tensor):
+            "tensor \(quoted(tensor.name)) is \(tensor.type); weights are float32, float16, bfloat16 or float64"
+        case .noSuchWeights(let name, let found):
+            "the file has no weights \(quoted(name)); it has \(Self.list(found))"
+        case .ambiguousWeights(let name, let found):
+            "several weights of the file are called \(quoted(name)): \(Self.list(found)); give one of these"
         case .notFinite(let tensor, let position):
             "tensor \(quoted(tensor)) is not a finite float32 number at \(Shape.text(position)); "
                 + "was training diverging?"
@@ -152,5 +192,11 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
         case .duplicateLabelName(let name):
             "two classes have the name \(quoted(name)), letter case apart"
         }
+    }
+}
+
+extension ModelDataError {
+    private static func list(_ paths: [String]) -> String {
+        paths.map { $0.isEmpty ? "those without a path (“.”)" : quoted($0) }.joined(separator: ", ")
     }
 }

@@ -1,8 +1,8 @@
 // A file written by torch.save: a ZIP archive with a pickle, `*/data.pkl`, and one entry per storage, `*/data/N`; or
 // what LegacyPyTorchFile has read of a file without ZIP.
 //
-// Finds the tensors, whichever of the usual forms the file has, as views of the file's storages: nothing is copied, and
-// only the tensors of the model are looked at, not those of an optimizer saved beside it.
+// Finds the network, wherever in the file it is, and its tensors as views of the file's storages: nothing is copied. What
+// lies beside it is not looked at, whatever it is: an optimizer, a schedule, values of any class.
 
 import Support
 
@@ -10,172 +10,196 @@ struct PyTorchFile {
     /// Generous: the largest network that hyperparameters allow has about 9,000 tensors.
     private static let tensorLimit = 16_384
     private static let nameLimit = 512
+    /// Bytes of all names; a few bytes of pickle can use a long one again and again.
+    private static let namesLimit = 2 << 20
     private static let depthLimit = 16
-    /// Dictionary entries looked at while walking modules; shared modules count each time.
+    /// Dictionary entries looked at while walking a network's modules; shared modules count each time.
     private static let workLimit = 1 << 24
+
+    /// A dictionary, list or module that holds tensors, or something that does.
+    private struct Container {
+        /// Dotted, from the root; empty for the root.
+        let path: String
+        let value: PickleValue
+        let parent: Int?
+        /// Whether it is a whole network's module.
+        var isNetwork = false
+    }
+
+    /// What stands where a tensor is expected, under its name in a container.
+    private struct Entry {
+        let container: Int
+        let key: String
+        let value: PickleValue
+    }
 
     private let storages: StorageTable
     private let graph: PickleGraph
 
-    private var tensors: [Tensor] = []
-    private var declared = DeclaredHyperparameters()
-    private var warnings: [ModelWarning] = []
+    private var containers: [Container] = []
+    private var entries: [Entry] = []
+    private var namesBytes = 0
+    /// Whole networks that cannot be read, and why.
+    private var failures: [(path: String, error: PyTorchError)] = []
+    private var isVisited: [Bool]
     private var work = 0
 
     /// What the file holds, under plain names.
-    static func read(_ file: ModelFile) throws(ModelFileError.Problem) -> ModelContents {
+    ///
+    /// - Parameter weights: which copy of the network to take; see `NetworkCopies`.
+    static func read(_ file: ModelFile, weights: String?) throws(ModelFileError.Problem) -> ModelContents {
         let archive: ZIPArchive
         do throws(ZIPError) { archive = try ZIPArchive(file) } catch { throw .archive(error) }
-        let folder: String
-        do throws(PyTorchError) { folder = try checkedFolder(archive) } catch { throw .pyTorch(error) }
+        let layout: (folder: String, isBigEndian: Bool)
+        do throws(PyTorchError) { layout = try checkedLayout(archive) } catch { throw .pyTorch(error) }
         let graph: PickleGraph
         do throws(PickleError) {
             graph = try Unpickler.read(
-                archive[folder + "data.pkl"] ?? .init(start: nil, count: 0), fileBytes: file.bytes.count)
+                archive[layout.folder + "data.pkl"] ?? .init(start: nil, count: 0), fileBytes: file.bytes.count)
         } catch { throw .pickle(error) }
-        return try read(graph, StorageTable(file: file, prefix: folder + "data/", ranges: archive.entries))
+        let storages = StorageTable(
+            file: file, prefix: layout.folder + "data/", ranges: archive.entries, isBigEndian: layout.isBigEndian)
+        return try read(graph, storages, weights: weights)
     }
 
     /// The tensors that a pickle describes, their numbers found in `storages`.
     static func read(
-        _ graph: PickleGraph, _ storages: StorageTable
+        _ graph: PickleGraph, _ storages: StorageTable, weights: String?
     ) throws(ModelFileError.Problem) -> ModelContents {
         var reader = PyTorchFile(storages: storages, graph: graph)
-        let format: ModelFormat
-        do throws(PyTorchError) { format = try reader.collect() } catch { throw .pyTorch(error) }
-        return ModelContents(
-            file: storages.file, format: format, tensors: reader.tensors, declared: reader.declared,
-            warnings: reader.warnings)
+        do throws(PyTorchError) { try reader.walk(graph.root, path: "", in: nil, depth: 0) } catch {
+            throw .pyTorch(error)
+        }
+        return try reader.contents(weights)
     }
 
     private init(storages: StorageTable, graph: PickleGraph) {
         self.storages = storages
         self.graph = graph
+        isVisited = [Bool](repeating: false, count: graph.nodes.count)
     }
 
-    /// The folder of the one `data.pkl`, once the archive is known to be what torch.save writes on this kind of
-    /// machine.
-    private static func checkedFolder(_ archive: ZIPArchive) throws(PyTorchError) -> String {
+    /// The folder of the one `data.pkl`, and which byte of a number comes first.
+    private static func checkedLayout(
+        _ archive: ZIPArchive
+    ) throws(PyTorchError) -> (folder: String, isBigEndian: Bool) {
         let suffix = "/data.pkl"
         let pickles = archive.entries.keys.filter { $0.hasSuffix(suffix) && $0.count(where: { $0 == "/" }) == 1 }
         guard pickles.count == 1, let pickle = pickles.first else { throw .notPyTorchArchive }
         let folder = String(pickle.dropLast(suffix.count)) + "/"
-        if let order = archive[folder + "byteorder"] {  // absent before PyTorch 2.1
-            let text = String(decoding: order.prefix(16), as: UTF8.self)
-            guard text == "little" else { throw .unsupportedByteOrder(text) }
-        }
-        return folder
+        guard let order = archive[folder + "byteorder"] else { return (folder, false) }  // before PyTorch 2.1
+        let text = String(decoding: order.prefix(16), as: UTF8.self)
+        guard text == "little" || text == "big" else { throw .unsupportedByteOrder(text) }
+        return (folder, text == "big")
     }
 
-    // MARK: - The three forms
+    // MARK: - Finding tensors
 
-    /// Fills `tensors`, `declared` and `warnings`.
-    private mutating func collect() throws(PyTorchError) -> ModelFormat {
-        let format = try collect(graph.root, checkpoint: true)
-        removePrefix()
-        return format
-    }
-
-    /// - Parameter checkpoint: whether a dictionary may be a checkpoint that holds the model under a key.
-    private mutating func collect(_ value: PickleValue, checkpoint: Bool) throws(PyTorchError) -> ModelFormat {
-        switch graph.node(value) {
-        case .object(let global, let state):
-            guard global.path == PickleGlobal.network else { throw .unexpectedClass(global.path) }
-            try collectModule(value, path: "")
-            if let attributes = graph.dictionary(state) {
-                declare(attributes)
-                takeDescription(attributes)
-            }
-            return .pyTorchModule
+    /// Looks for tensors and networks in a value, and in all that it holds, each once; a pickle may refer to one value
+    /// from many places, or from itself.
+    private mutating func walk(
+        _ value: PickleValue, path: String, in parent: Int?, depth: Int
+    ) throws(PyTorchError) {
+        guard case .node(let number) = value, depth < Self.depthLimit, !isVisited[number] else { return }
+        isVisited[number] = true
+        switch graph.nodes[number] {
         case .dictionary(let items):
-            takeDescription(items)
-            if let attributes = graph.attributes(value) { takeDescription(attributes) }
-            // The keys first: a checkpoint may hold a stray tensor, such as a loss, beside its model.
-            let keys = ["state_dict", "model_state_dict", "model"]
-            for key in keys where checkpoint {
-                guard let model = graph.value(key, in: items), case .node = model, !isTensor(model) else { continue }
-                return try collect(model, checkpoint: false)
+            try walk(items, of: Container(path: path, value: value, parent: parent), depth: depth)
+        case .list(let items), .tuple(let items):
+            guard items.contains(where: { if case .node = $0 { true } else { false } }) else { return }
+            let numbered = items.enumerated().map { (key: PickleValue.string("\($0)"), value: $1) }
+            try walk(numbered, of: Container(path: path, value: value, parent: parent), depth: depth)
+        case .object(let global, let state):
+            let attributes = graph.dictionary(state) ?? []
+            let parts = ["_parameters", "_buffers", "_modules"].flatMap { part in
+                graph.dictionary(graph.value(part, in: attributes)) ?? []
             }
-            if try collectStateDictionary(items) { return .pyTorchStateDictionary }
-            throw .noTensors(keys: items.prefix(64).map { graph.summary($0.key) })
-        default:
-            throw .unexpectedContent(found: graph.summary(value))
+            if global.path == PickleGlobal.network || graph.value("in_conv", in: parts) != nil {
+                try collectNetwork(value, global, Container(path: path, value: value, parent: parent, isNetwork: true))
+            } else {
+                try walk(parts + attributes, of: Container(path: path, value: value, parent: parent), depth: depth)
+            }
+        default: break
         }
     }
 
-    /// Takes the dictionary for a state_dict if it holds a tensor; other values in it become warnings.
-    private mutating func collectStateDictionary(
-        _ items: [(key: PickleValue, value: PickleValue)]
-    ) throws(PyTorchError) -> Bool {
-        var others: [String] = []
+    private mutating func walk(
+        _ items: [(key: PickleValue, value: PickleValue)], of container: Container, depth: Int
+    ) throws(PyTorchError) {
+        let index = containers.count
+        containers.append(container)
         for (key, value) in items {
-            if case .string(let name) = key, isTensor(value) {
-                try add(value, name: name)
-            } else if ![.string(Self.labelNamesKey), .string(Self.shapeKey)].contains(key), others.count < 8 {
-                others.append(graph.summary(key))
-            }
-        }
-        guard !tensors.isEmpty else { return false }
-        if !others.isEmpty { warnings.append(.ignoredEntries(keys: others)) }
-        return true
-    }
-
-    /// Removes what DataParallel, torch.compile or a module around the network puts before its names.
-    private mutating func removePrefix() {
-        let name = "in_conv.0.weight"
-        guard !tensors.contains(where: { $0.name == name }),
-            let prefix = tensors.first(where: { $0.name.hasSuffix("." + name) })?.name.dropLast(name.count)
-        else { return }
-        tensors = tensors.map { $0.name.hasPrefix(prefix) ? $0.renamed(String($0.name.dropFirst(prefix.count))) : $0 }
-    }
-
-    /// What a module, a checkpoint or a state_dict calls its images' shape, (C, H, W), and the names of its classes.
-    static let shapeKey = "in_shape"
-    static let labelNamesKey = "label_names"
-
-    /// Takes what no tensor says, where these pairs have it.
-    private mutating func takeDescription(_ items: [(key: PickleValue, value: PickleValue)]) {
-        if let shape = graph.integers(graph.value(Self.shapeKey, in: items)), shape.count == 3 {
-            for (field, extent) in zip([Hyperparameters.Field.channels, .height, .width], shape) {
-                declared.values[field] = extent
-            }
-        }
-        guard let value = graph.value(Self.labelNamesKey, in: items), value != .none else { return }
-        if let names = graph.texts(value) {
-            declared.labelNames = names
-        } else {
-            warnings.append(.ignoredLabelNames(key: Self.labelNamesKey, found: graph.summary(value)))
-        }
-    }
-
-    /// Takes the network's numbers from the attributes of a whole module, where they are named as expected.
-    private mutating func declare(_ attributes: [(key: PickleValue, value: PickleValue)]) {
-        for field in Hyperparameters.Field.allCases {
-            guard let attribute = field.line.attribute, case .int(let value)? = graph.value(attribute, in: attributes)
+            guard case .string(let name) = key, case .node = value,
+                container.path.utf8.count + name.utf8.count < Self.nameLimit
             else { continue }
-            declared.values[field] = value
+            if isTensor(value) || (isOpaque(value) && NetworkCopies.mayBelong(name)) {
+                try add(Entry(container: index, key: name, value: value))
+            } else {
+                let path = container.path.isEmpty ? name : "\(container.path).\(name)"
+                try walk(value, path: path, in: index, depth: depth + 1)
+            }
         }
     }
 
-    // MARK: - Modules
+    private mutating func add(_ entry: Entry) throws(PyTorchError) {
+        namesBytes += entry.key.utf8.count
+        guard entries.count < Self.tensorLimit, namesBytes <= Self.namesLimit else {
+            throw .tooManyTensors(limit: Self.tensorLimit)
+        }
+        entries.append(entry)
+    }
 
-    /// Walks a whole module as torch.nn.Module.state_dict does: own parameters, own buffers, then children, joining
-    /// names with dots. Bounded in depth, names and work, since a pickle can make a module its own child.
-    private mutating func collectModule(_ value: PickleValue, path: String, depth: Int = 0) throws(PyTorchError) {
+    private func isTensor(_ value: PickleValue) -> Bool {
+        guard case .call(let global, _)? = graph.node(value) else { return false }
+        return global.isTensor
+    }
+
+    /// Whether it is a value of some class that could stand for a tensor, such as a NumPy array.
+    private func isOpaque(_ value: PickleValue) -> Bool {
+        switch graph.node(value) {
+        case .call, .unknown: true
+        case .object(_, let state): graph.dictionary(state) == nil
+        default: false
+        }
+    }
+
+    // MARK: - Whole networks
+
+    /// Walks a whole network's module; one that cannot be read is remembered as a failure.
+    private mutating func collectNetwork(
+        _ value: PickleValue, _ global: PickleGlobal, _ container: Container
+    ) throws(PyTorchError) {
+        let count = entries.count
+        containers.append(container)
+        do throws(PyTorchError) {
+            guard global.path == PickleGlobal.network else { throw .unexpectedClass(global.path, path: "") }
+            try collectModule(value, container: containers.count - 1, path: "")
+        } catch {
+            entries.removeLast(entries.count - count)
+            var error = error
+            if case .unexpectedClass(let name, _) = error { error = .unexpectedClass(name, path: container.path) }
+            failures.append((container.path, error))
+        }
+    }
+
+    /// Walks a module as torch.nn.Module.state_dict does: own parameters, own buffers, then children, joining names with
+    /// dots. Bounded in depth, names and work, since a pickle can make a module its own child.
+    private mutating func collectModule(
+        _ value: PickleValue, container: Int, path: String, depth: Int = 0
+    ) throws(PyTorchError) {
         guard depth < Self.depthLimit else { throw .tooDeep(path: path, limit: Self.depthLimit) }
         guard case .object(let global, let state)? = graph.node(value), let attributes = graph.dictionary(state) else {
             throw .malformedModule(path: path, expected: "a class and a __dict__")
         }
         try charge(attributes, path: path)
-        try checkLayer(global, attributes, path: path)
-        for (key, value) in try section("_parameters", of: attributes, path: path) {
-            try add(value, name: try join(path, key))
-        }
-        for (key, value) in try section("_buffers", of: attributes, path: path) {
-            try add(value, name: try join(path, key))
+        try checkLayer(global, attributes, path: NetworkCopies.plain(path))
+        for part in ["_parameters", "_buffers"] {
+            for (key, value) in try section(part, of: attributes, path: path) {
+                try add(Entry(container: container, key: try join(path, key), value: value))
+            }
         }
         for (key, value) in try section("_modules", of: attributes, path: path) {
-            try collectModule(value, path: try join(path, key), depth: depth + 1)
+            try collectModule(value, container: container, path: try join(path, key), depth: depth + 1)
         }
     }
 
@@ -207,10 +231,21 @@ struct PyTorchFile {
         guard work <= Self.workLimit else { throw .tooDeep(path: path, limit: Self.depthLimit) }
     }
 
-    /// Two things no tensor shows: which activation stands between convolutions, and the norms' epsilon.
+    /// Classes that compute nothing of their own; NetworkCopies removes the names of what they wrap.
+    private static let wrapperClasses: Set<String> = [
+        "torch.nn.parallel.data_parallel.DataParallel", "torch.nn.parallel.distributed.DistributedDataParallel",
+        "torch._dynamo.eval_frame.OptimizedModule",
+        "torch.distributed.algorithms._checkpoint.checkpoint_wrapper.CheckpointWrapper",
+        "torch.distributed.fsdp.fully_sharded_data_parallel.FullyShardedDataParallel",
+    ]
+
+    /// What no tensor shows: a class that may compute anything, which activation stands between convolutions, and the
+    /// norms' epsilon.
     private func checkLayer(
         _ global: PickleGlobal, _ attributes: [(key: PickleValue, value: PickleValue)], path: String
     ) throws(PyTorchError) {
+        if Self.wrapperClasses.contains(global.path) { return }
+        guard global.kind == .module else { throw .unexpectedClass(global.path, path: "") }
         let relu = "torch.nn.modules.activation.ReLU"
         if path == "in_conv.1" || path == "out_conv.1", global.path != relu {
             throw .wrongLayer(path: path, found: quoted(global.path), expected: relu)
@@ -222,77 +257,346 @@ struct PyTorchFile {
         }
     }
 
+    // MARK: - The contents
+
+    /// The network taken, or else what the file holds instead.
+    private mutating func contents(_ weights: String?) throws(ModelFileError.Problem) -> ModelContents {
+        dropReplaced()
+        let names = entries.map {
+            TensorName(container: $0.container, path: containers[$0.container].path, key: $0.key)
+        }
+        let choice: (taken: NetworkCopy, left: [NetworkCopy], isUsual: Bool)?
+        do throws(ModelDataError) { choice = try NetworkCopies(names).choose(weights) } catch {
+            // The one that is wanted may be one that cannot be read.
+            if let failure = failures.first { throw .pyTorch(failure.error) }
+            throw .model(error)
+        }
+        do throws(PyTorchError) {
+            guard let choice else {
+                if let failure = failures.first { throw failure.error }
+                return try otherContents()
+            }
+            return try contents(of: choice.taken, left: choice.left, isUsual: choice.isUsual)
+        } catch { throw .pyTorch(error) }
+    }
+
+    /// Of entries of one name the last counts, as in Python.
+    private mutating func dropReplaced() {
+        struct Place: Hashable {
+            let container: Int
+            let key: String
+        }
+        var last: [Place: Int] = [:]
+        for (index, entry) in entries.enumerated() {
+            last[Place(container: entry.container, key: entry.key)] = index
+        }
+        guard last.count < entries.count else { return }
+        entries = last.values.sorted().map { entries[$0] }
+    }
+
+    private func contents(
+        of taken: NetworkCopy, left: [NetworkCopy], isUsual: Bool
+    ) throws(PyTorchError) -> ModelContents {
+        let container = containers[taken.container]
+        var parts = ModelContents.Parts(
+            format: container.isNetwork ? .pyTorchModule : .pyTorchStateDictionary, path: container.path)
+        let names = Dictionary(taken.members.map { ($0.tensor, $0.name) }) { first, _ in first }
+        var tensors: [(Int, (name: String, reading: TensorReading))] = []
+        for (index, entry) in entries.enumerated() where entry.container == taken.container {
+            let reading =
+                if let name = names[index] {
+                    try reading(entry.value, name: name)
+                } else {
+                    try lenientReading(entry)
+                }
+            tensors.append((index, (entry.key, reading)))
+        }
+        parts.take(taken, left: left, failed: failures.map(\.path), isUsual: isUsual, of: tensors)
+        describe(taken.container, &parts)
+        warn(taken.container, except: parts.copy?.left ?? [], &parts)
+        return ModelContents(file: storages.file, parts)
+    }
+
+    /// The tensors of a file without a network, for `inspect` to show, and for whoever tells other networks.
+    private func otherContents() throws(PyTorchError) -> ModelContents {
+        if case .object(let global, _)? = graph.node(graph.root) { throw .unexpectedClass(global.path, path: "") }
+        let places = ["state_dict", "model_state_dict", "model", ""]
+        let shown = places.lazy.compactMap { place in entries.first { containers[$0.container].path == place } }.first
+        guard let container = (shown ?? entries.first)?.container else {
+            guard let items = graph.dictionary(graph.root) else {
+                throw .unexpectedContent(found: graph.summary(graph.root))
+            }
+            throw .noTensors(keys: items.prefix(64).map { graph.summary($0.key) })
+        }
+        var parts = ModelContents.Parts(format: .pyTorchStateDictionary, path: containers[container].path)
+        for entry in entries where entry.container == container {
+            parts.add(try lenientReading(entry), name: NetworkCopies.plain(entry.key))
+        }
+        describe(container, &parts)
+        return ModelContents(file: storages.file, parts)
+    }
+
+    // MARK: - What the file says of its network
+
+    /// What a module, a checkpoint or a state_dict calls its images' shape, (C, H, W), and the names of its classes.
+    static let shapeKey = "in_shape"
+    static let labelNamesKey = "label_names"
+    /// What the original called the shape before.
+    private static let earlierShapeKey = "input_shape"
+    /// Where a checkpoint has what its network was made with: the original's own `save`, Lightning, and others.
+    private static let argumentKeys = ["kwargs", "hyper_parameters", "hparams", "config", "args"]
+
+    /// Takes what no tensor says, from the container of the network and from all around it.
+    private func describe(_ container: Int, _ parts: inout ModelContents.Parts) {
+        var path: [Container] = []
+        var next: Int? = container
+        while let index = next {
+            path.insert(containers[index], at: 0)
+            next = containers[index].parent
+        }
+        for container in path {
+            let items = graph.dictionary(container.value) ?? graph.state(container.value) ?? []
+            if container.isNetwork { declare(items, &parts) }
+            takeArguments(items, &parts)
+            takeDescription(items, &parts)
+            if let attributes = graph.attributes(container.value) { takeDescription(attributes, &parts) }
+        }
+    }
+
+    private func takeDescription(
+        _ items: [(key: PickleValue, value: PickleValue)], _ parts: inout ModelContents.Parts
+    ) {
+        if let shape = shape(items) {
+            for (field, extent) in zip([Hyperparameters.Field.channels, .height, .width], shape) {
+                parts.declared.values[field] = extent
+            }
+        }
+        guard let value = graph.value(Self.labelNamesKey, in: items), value != .none else { return }
+        if let names = graph.texts(value) {
+            parts.declared.labelNames = names
+        } else {
+            parts.warnings.append(.ignoredLabelNames(key: Self.labelNamesKey, found: graph.summary(value)))
+        }
+    }
+
+    private func shape(_ items: [(key: PickleValue, value: PickleValue)]) -> [Int]? {
+        for key in [Self.shapeKey, Self.earlierShapeKey] {
+            if let shape = graph.integers(graph.value(key, in: items)), shape.count == 3 { return shape }
+        }
+        return nil
+    }
+
+    /// Arguments may be those of anything, so their shape counts only where it has the network's channels.
+    private func takeArguments(
+        _ items: [(key: PickleValue, value: PickleValue)], _ parts: inout ModelContents.Parts
+    ) {
+        let input = parts.tensors.first { $0.name.hasPrefix("in_conv.0.") && $0.shape.count == 4 }
+        for key in Self.argumentKeys {
+            let value = graph.value(key, in: items)
+            guard let arguments = graph.dictionary(value) ?? graph.state(value), let shape = shape(arguments),
+                shape[0] == input?.shape[1]
+            else { continue }
+            parts.declared.values[.height] = shape[1]
+            parts.declared.values[.width] = shape[2]
+        }
+    }
+
+    /// Takes the network's numbers from the attributes of a whole module, where they are named as expected.
+    private func declare(
+        _ attributes: [(key: PickleValue, value: PickleValue)], _ parts: inout ModelContents.Parts
+    ) {
+        for field in Hyperparameters.Field.allCases {
+            guard let attribute = field.line.attribute, case .int(let value)? = graph.value(attribute, in: attributes)
+            else { continue }
+            parts.declared.values[field] = value
+        }
+    }
+
+    /// Warns of what is not read: entries of the network's own dictionary, and classes anywhere.
+    private func warn(_ container: Int, except paths: [String], _ parts: inout ModelContents.Parts) {
+        let known = [Self.labelNamesKey, Self.shapeKey, Self.earlierShapeKey] + Self.argumentKeys + paths
+        var others: [String] = []
+        for (key, value) in graph.dictionary(containers[container].value) ?? [] where others.count < 8 {
+            if case .string(let name) = key {
+                if isTensor(value) || known.contains(name) || (isOpaque(value) && NetworkCopies.mayBelong(name)) {
+                    continue
+                }
+            }
+            others.append(graph.summary(key))
+        }
+        if !others.isEmpty { parts.warnings.append(.ignoredEntries(keys: others)) }
+        let classes = graph.unknownClasses(first: 8)
+        if classes.count > 0 { parts.warnings.append(.unreadClasses(names: classes.names, count: classes.count)) }
+    }
+
     // MARK: - Tensors
 
     // From `_rebuild_tensor_v2(storage, offset, size, stride, …)` to a view of the file's bytes. Strided tensors and
     // storages which several tensors share need nothing special: each is a window, and each window is checked against
     // its storage.
 
-    private func isTensor(_ value: PickleValue) -> Bool {
-        guard case .call(let global, _)? = graph.node(value) else { return false }
-        return global.kind == .rebuildTensor || global.kind == .rebuildParameter
-    }
-
-    /// Appends the tensor or parameter that the pickle describes by `value`.
-    private mutating func add(_ value: PickleValue, name: String) throws(PyTorchError) {
-        guard name.utf8.count <= Self.nameLimit else { throw .nameTooLong(path: name, limit: Self.nameLimit) }
-        guard tensors.count < Self.tensorLimit else { throw .tooManyTensors(limit: Self.tensorLimit) }
-        tensors.append(try tensor(value, name: name))
-    }
-
-    private func tensor(_ value: PickleValue, name: String) throws(PyTorchError) -> Tensor {
-        var call = graph.node(value)
-        // Parameter(data, requires_grad, hooks) wraps a tensor, and only a tensor.
-        if case .call(let global, let arguments)? = call, global.kind == .rebuildParameter {
-            call = graph.node(graph.tuple(arguments)?.first)
+    /// A tensor that the network may have no use for: where it is not as torch.save writes it, it is not read.
+    private func lenientReading(_ entry: Entry) throws(PyTorchError) -> TensorReading {
+        do throws(PyTorchError) {
+            return try reading(entry.value, name: entry.key)
+        } catch {
+            guard case .malformedTensor = error else { throw error }
+            return .unread(type: "unknown")
         }
-        guard case .call(let global, let arguments)? = call, global.kind == .rebuildTensor,
-            let items = graph.tuple(arguments), items.count >= 4, case .int(let offset) = items[1],
-            let shape = graph.integers(items[2]), let strides = graph.integers(items[3]),
-            shape.count == strides.count, shape.count <= Shape.maximumRank
-        else { throw .malformedTensor(name) }
+    }
+
+    /// The tensor that the pickle describes by `value`, or the type that is not read.
+    private func reading(_ value: PickleValue, name: String) throws(PyTorchError) -> TensorReading {
+        var value = value
+        for _ in 0..<Self.depthLimit {
+            guard case .node(let number) = value, case .call(let global, let arguments) = graph.nodes[number],
+                case .tensor(let constructor) = global.kind
+            else { return .unread(type: graph.summary(value)) }
+            guard let items = graph.tuple(arguments) else { throw .malformedTensor(name) }
+            // Before 0.4, numbers came after the tensor was made: (storage, offset, size, stride) of a tensor,
+            // (tensor, …) of a variable.
+            if let state = graph.attributes[number] {
+                guard let parts = graph.tuple(state) else { throw .malformedTensor(name) }
+                if parts.count == 4 { return try strided(parts, name: name) }
+                if parts.count == 5 {
+                    value = parts[0]
+                    continue
+                }
+                guard parts.count == 3 else { throw .malformedTensor(name) }  // requires_grad and hooks
+            }
+            switch constructor {
+            case .strided: return try strided(items, name: name)
+            case .typed: return try typed(items, name: name)
+            case .wrapper:
+                guard let tensor = items.first else { throw .malformedTensor(name) }
+                value = tensor
+            case .ofDevice:
+                guard items.count > 1, case .global(let type)? = graph.node(items[1]) else {
+                    throw .malformedTensor(name)
+                }
+                let reading = try reading(items[0], name: name)
+                guard case .tensor(let tensor) = reading, tensor.elementType.pyTorchName == type.elementName else {
+                    return .unread(type: type.elementName)
+                }
+                return reading
+            case .ofClass:
+                guard items.count > 2, case .global(let type)? = graph.node(items[1]),
+                    case .global(let inner)? = graph.node(items[0]), let arguments = graph.tuple(items[2])
+                else { throw .malformedTensor(name) }
+                guard PickleGlobal.plainTensors.contains(type.path) else { return .unread(type: quoted(type.path)) }
+                switch inner.kind {
+                case .tensor(.strided): return try strided(arguments, name: name)
+                case .tensor(.typed): return try typed(arguments, name: name)
+                default: return .unread(type: typeName(inner, arguments))
+                }
+            case .empty: return .unread(type: quoted(global.path))
+            case .other: return .unread(type: typeName(global, items))
+            }
+        }
+        throw .malformedTensor(name)
+    }
+
+    /// What a tensor without plain numbers is, in a word: `sparse`, `quint8`, `meta`.
+    private func typeName(_ global: PickleGlobal, _ items: [PickleValue]) -> String {
+        let name = global.path.split(separator: ".").last ?? ""
+        switch name {
+        case "_rebuild_qtensor":
+            guard let storage = items.first, case .persistent(let identifier)? = graph.node(storage),
+                let parts = graph.tuple(identifier), parts.count > 1, case .global(let type)? = graph.node(parts[1])
+            else { return "quantised" }
+            return type.elementName
+        case "_rebuild_sparse_tensor", "_rebuild_sparse_csr_tensor": return "sparse"
+        case "_rebuild_meta_tensor_no_storage": return "meta, without numbers"
+        case "_rebuild_nested_tensor": return "nested"
+        case "UninitializedParameter", "UninitializedBuffer": return "uninitialised"
+        case "_rebuild_wrapper_subclass":
+            guard let first = items.first, case .global(let type)? = graph.node(first) else { return quoted(global.path) }
+            return quoted(type.path)
+        default: return quoted(global.path)
+        }
+    }
+
+    private func strided(_ items: [PickleValue], name: String) throws(PyTorchError) -> TensorReading {
+        guard items.count >= 4 else { throw .malformedTensor(name) }
         let storage = try storage(items[0], tensor: name)
+        guard let type = storage.type.type else { return .unread(type: storage.type.name) }
+        return try view(
+            items, of: storage, type, isBigEndian: storages.isBigEndian && !storage.isUntyped,
+            metadata: items.count > 6 ? items[6] : .none, name: name)
+    }
+
+    private func typed(_ items: [PickleValue], name: String) throws(PyTorchError) -> TensorReading {
+        guard items.count >= 7, case .global(let global)? = graph.node(items[6]) else { throw .malformedTensor(name) }
+        guard case .elementType(let type?) = global.kind else { return .unread(type: global.elementName) }
+        let storage = try storage(items[0], tensor: name)
+        // PyTorch never swaps the bytes of an untyped storage.
+        return try view(
+            items, of: storage, type, isBigEndian: false, metadata: items.count > 7 ? items[7] : .none, name: name)
+    }
+
+    /// A window on a storage, (…, offset, size, stride), checked against it.
+    private func view(
+        _ items: [PickleValue], of storage: Storage, _ type: ElementType, isBigEndian: Bool, metadata: PickleValue,
+        name: String
+    ) throws(PyTorchError) -> TensorReading {
+        guard case .int(let offset) = items[1], let shape = graph.integers(items[2]),
+            let strides = graph.integers(items[3]), shape.count == strides.count
+        else { throw .malformedTensor(name) }
+        guard shape.count <= Shape.maximumRank else { return .unread(type: "of \(shape.count) dimensions") }
+        var reading: Tensor.Reading = isBigEndian ? .bigEndian : []
+        // PyTorch sets a bit for each key, whatever its value, and takes no conjugate of a real number.
+        for (key, _) in graph.dictionary(metadata) ?? [] {
+            switch key {
+            case .string("neg"): reading.insert(.negated)
+            case .string("conj"): throw .malformedTensor(name)
+            default: break
+            }
+        }
+        guard !reading.contains(.negated) || type.isFloatingPoint else {
+            return .unread(type: "negated \(type.pyTorchName)")
+        }
         guard
             let view = Tensor(
-                name: name, elementType: storage.type, shape: shape, strides: strides, elementOffset: offset,
-                file: storages.file, bytes: storage.bytes)
+                name: name, elementType: type, shape: shape, strides: strides, elementOffset: offset,
+                file: storages.file, bytes: storage.bytes, reading: reading)
         else {
             throw .tensorOutsideStorage(
-                tensor: name, shape: shape, strides: strides, offset: offset, storage: storage.count)
+                tensor: name, shape: shape, strides: strides, offset: offset, storage: storage.bytes.count / type.size)
         }
-        // A stride of 0 could make a tensor of any size from one number.
-        guard view.count <= storage.count else {
-            throw .expandedTensor(name, count: view.count, storage: storage.count)
-        }
-        return view
+        return .tensor(view)
+    }
+
+    private struct Storage {
+        let type: (type: ElementType?, name: String)
+        let isUntyped: Bool
+        let bytes: Range<Int>
     }
 
     /// The bytes of `('storage', class, key, location, element count)`; before PyTorch 1.6 also None, or the window of
     /// a view. The location, perhaps a GPU, does not matter: the numbers are in the file.
-    private func storage(
-        _ value: PickleValue, tensor: String
-    ) throws(PyTorchError) -> (type: ElementType, count: Int, bytes: Range<Int>) {
+    private func storage(_ value: PickleValue, tensor: String) throws(PyTorchError) -> Storage {
         guard case .persistent(let identifier)? = graph.node(value), let items = graph.tuple(identifier),
             (5...6).contains(items.count), items[0] == .string("storage"),
-            case .global(let global)? = graph.node(items[1]),
-            case .storage(let type) = global.kind, case .string(let key) = items[2], key.utf8.count <= Self.nameLimit,
+            case .global(let global)? = graph.node(items[1]), case .storage(let type) = global.kind,
+            let width = global.storageWidth, case .string(let key) = items[2], key.utf8.count <= Self.nameLimit,
             case .int(let count) = items[4], count >= 0
         else { throw .malformedTensor(tensor) }
-        guard let type else { throw .unsupportedStorage(tensor: tensor, type: global.path) }
+        let name = (type: type, name: global.elementName)
+        let isUntyped = global.path.hasSuffix("UntypedStorage")
         let entry = storages.prefix + key
         guard let bytes = storages.ranges[entry] else { throw .missingStorage(tensor: tensor, entry: entry) }
-        guard Shape.byteCount(count, of: type) == bytes.count else {
+        let (expected, overflow) = count.multipliedReportingOverflow(by: width)
+        guard !overflow, expected == bytes.count else {
             throw .storageSizeMismatch(
-                tensor: tensor, entry: entry, found: bytes.count,
-                expected: Shape.byteCount(count, of: type) ?? .max)
+                tensor: tensor, entry: entry, found: bytes.count, expected: overflow ? .max : expected)
         }
-        guard items.count == 6, items[5] != .none else { return (type, count, bytes) }
+        guard items.count == 6, items[5] != .none else { return Storage(type: name, isUntyped: isUntyped, bytes: bytes) }
         // A view: its own key, which nothing refers to, then offset and length in elements.
         guard let view = graph.tuple(items[5]), view.count == 3, case .int(let offset) = view[1],
             case .int(let length) = view[2], offset >= 0, length >= 0, offset <= count, length <= count - offset
         else { throw .malformedTensor(tensor) }
-        let start = bytes.lowerBound + offset * type.size
-        return (type, length, start..<start + length * type.size)
+        let start = bytes.lowerBound + offset * width
+        return Storage(type: name, isUntyped: isUntyped, bytes: start..<start + length * width)
     }
 }
 
@@ -302,6 +606,7 @@ struct StorageTable {
     /// What stands before a storage's key in `ranges`, and in messages.
     let prefix: String
     let ranges: [String: Range<Int>]
+    var isBigEndian = false
 }
 
 // MARK: - Errors
@@ -312,12 +617,12 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
     case notPyTorchArchive
     /// A part of a file without ZIP, as PyTorch wrote it before 1.6, that is not as it should be.
     case malformedLegacyFile(part: String, found: String, expected: String)
-    /// Storages written on a big-endian machine, or with an unreadable `byteorder`.
+    /// An unreadable `byteorder`.
     case unsupportedByteOrder(String)
     /// The pickle's value is neither a module, nor a state_dict, nor a checkpoint dictionary.
     case unexpectedContent(found: String)
-    /// The whole module is of another class.
-    case unexpectedClass(String)
+    /// A whole module, or a layer of a whole network, is of a class that may compute anything.
+    case unexpectedClass(String, path: String)
     /// A dictionary without tensors; its keys as they are shown.
     case noTensors(keys: [String])
     /// A part of a module that is not as `torch.nn.Module` keeps it.
@@ -330,16 +635,12 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
     case nameTooLong(path: String, limit: Int)
     /// A tensor that is not as `torch.save` writes it.
     case malformedTensor(String)
-    /// A storage whose element type is not one of those read.
-    case unsupportedStorage(tensor: String, type: String)
     /// The file has no entry, or storage, for a tensor's numbers.
     case missingStorage(tensor: String, entry: String)
     /// An entry, or what is left of the file, has another size than the tensor's storage.
     case storageSizeMismatch(tensor: String, entry: String, found: Int, expected: Int)
     /// A tensor's offset, shape and strides reach outside its storage.
     case tensorOutsideStorage(tensor: String, shape: [Int], strides: [Int], offset: Int, storage: Int)
-    /// A tensor has more elements than its storage, and so repeats some.
-    case expandedTensor(String, count: Int, storage: Int)
     /// An activation or norm that computes something else than the network's.
     case wrongLayer(path: String, found: String, expected: String)
 
@@ -351,18 +652,17 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
         case .malformedLegacyFile(let part, let found, let expected):
             "the file, in the form PyTorch wrote before 1.6, is damaged: its \(part) is \(found); expected \(expected)"
         case .unsupportedByteOrder(let found):
-            "the file's byte order is \(quoted(found)); only “little” is read: load and save it again with PyTorch on "
-                + "a little-endian machine"
+            "the file's byte order is \(quoted(found)); “little” and “big” are read"
         case .unexpectedContent(let found):
             "the file holds \(found), neither a module nor a state_dict; "
                 + "save torch.save(model.state_dict(), path)"
-        case .unexpectedClass(let name):
-            "the file holds a module of class \(quoted(name)); of whole modules only \(PickleGlobal.network) is read; "
-                + "if the network is in it, save its weights alone: torch.save(model.state_dict(), path)"
+        case .unexpectedClass(let name, _):
+            "the file holds a whole module of class \(quoted(name)), which may compute anything; of whole modules only "
+                + "\(PickleGlobal.network) and its layers are read"
         case .noTensors(let keys):
-            "the file's dictionary holds no tensors and none of state_dict, model_state_dict, model; its keys are "
+            "the file's dictionary holds no tensors; its keys are "
                 + (keys.isEmpty ? "none" : keys.prefix(8).joined(separator: ", "))
-                + "; save the model's state_dict alone, or under one of those keys"
+                + "; a model is saved with torch.save(model.state_dict(), path)"
         case .malformedModule(let path, let expected):
             "module \(quoted(path)) is damaged: it should have \(expected)"
         case .tooDeep(let path, let limit):
@@ -373,9 +673,6 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
             "the name \(quoted(path)) is longer than \(limit) bytes"
         case .malformedTensor(let name):
             "tensor \(quoted(name)) is not a dense tensor as torch.save writes it"
-        case .unsupportedStorage(let tensor, let type):
-            "tensor \(quoted(tensor)) has storage type \(quoted(type)); float, half, bfloat16, double, bool and "
-                + "integers are read"
         case .missingStorage(let tensor, let entry):
             "tensor \(quoted(tensor)) has its numbers in \(quoted(entry)), which the file lacks"
         case .storageSizeMismatch(let tensor, let entry, let found, let expected):
@@ -383,8 +680,6 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
         case .tensorOutsideStorage(let tensor, let shape, let strides, let offset, let storage):
             "tensor \(quoted(tensor)), shape \(Shape.text(shape)), strides \(Shape.text(strides)), offset \(offset), "
                 + "reaches outside its storage of \(storage) elements"
-        case .expandedTensor(let name, let count, let storage):
-            "tensor \(quoted(name)) repeats the \(storage) elements of its storage to \(count); save it contiguous"
         case .wrongLayer(let path, let found, let expected):
             "module \(quoted(path)) is \(found); the network has \(expected) there"
         }

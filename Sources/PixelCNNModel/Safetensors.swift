@@ -11,15 +11,36 @@ import Support
 
 enum SafetensorsFile {
     /// What the file holds; tensors are views of its bytes.
-    static func read(_ file: ModelFile) throws(ModelFileError.Problem) -> ModelContents {
+    ///
+    /// - Parameter weights: which copy of the network to take; see `NetworkCopies`.
+    static func read(_ file: ModelFile, weights: String?) throws(ModelFileError.Problem) -> ModelContents {
+        let names: [String]
+        let readings: [TensorReading]
+        let metadata: [String: String]
+        var parts = ModelContents.Parts(format: .safetensors)
         do throws(SafetensorsError) {
-            return try contents(file)
+            (names, readings, metadata) = try contents(file)
+            parts.declared = try declared(metadata)
         } catch {
             throw .safetensors(error)
         }
+        parts.metadata = metadata
+        let copies = NetworkCopies(names.map { TensorName(container: 0, path: "", key: $0) })
+        do throws(ModelDataError) {
+            guard let choice = try copies.choose(weights) else {
+                for (name, reading) in zip(names, readings) { parts.add(reading, name: NetworkCopies.plain(name)) }
+                return ModelContents(file: file, parts)
+            }
+            parts.take(choice.taken, left: choice.left, isUsual: choice.isUsual, 
+                of: zip(names, readings).enumerated().map { ($0, (name: $1.0, reading: $1.1)) })
+        } catch { throw .model(error) }
+        return ModelContents(file: file, parts)
     }
 
-    private static func contents(_ file: ModelFile) throws(SafetensorsError) -> ModelContents {
+    /// The tensors, their names, and the metadata.
+    private static func contents(
+        _ file: ModelFile
+    ) throws(SafetensorsError) -> ([String], [TensorReading], [String: String]) {
         let announced = file.bytes.littleEndian(at: 0, as: UInt64.self) ?? .max
         guard let headerSize = Int(exactly: announced), headerSize <= file.bytes.count - 8 else {
             throw .headerOutOfRange(announced: announced, fileBytes: file.bytes.count)
@@ -30,20 +51,23 @@ enum SafetensorsFile {
         let start = 8 + headerSize
         let header = try SafetensorsHeader(json: UnsafeRawBufferPointer(rebasing: file.bytes[8..<start]))
         try checkLayout(header.entries, dataBytes: file.bytes.count - start)
-        var tensors: [Tensor] = []
+        var readings: [TensorReading] = []
         for entry in header.entries {
+            guard let type = entry.elementType, entry.shape.count <= Shape.maximumRank else {
+                let isKnown = entry.elementType != nil
+                readings.append(.unread(type: isKnown ? "of \(entry.shape.count) dimensions" : entry.type))
+                continue
+            }
             let bytes = entry.end - entry.begin
-            guard let count = Shape.count(entry.shape), Shape.byteCount(count, of: entry.type) == bytes,
+            guard let count = Shape.count(entry.shape), Shape.byteCount(count, of: type) == bytes,
                 let tensor = Tensor(
-                    name: entry.name, elementType: entry.type, shape: entry.shape,
+                    name: entry.name, elementType: type, shape: entry.shape,
                     strides: Shape.rowMajorStrides(entry.shape), elementOffset: 0, file: file,
                     bytes: start + entry.begin..<start + entry.end)
-            else { throw .sizeMismatch(tensor: entry.name, shape: entry.shape, type: entry.type, bytes: bytes) }
-            tensors.append(tensor)
+            else { throw .sizeMismatch(tensor: entry.name, shape: entry.shape, type: type, bytes: bytes) }
+            readings.append(.tensor(tensor))
         }
-        return ModelContents(
-            file: file, format: .safetensors, tensors: tensors, declared: try declared(header.metadata),
-            metadata: header.metadata)
+        return (header.entries.map(\.name), readings, header.metadata)
     }
 
     /// Every byte of the data belongs to exactly one tensor.
@@ -97,16 +121,14 @@ private struct SafetensorsHeader {
     /// One tensor as the header describes it; offsets count from the end of the header.
     struct Entry {
         let name: String
-        let type: ElementType
+        /// As the file has it.
+        let type: String
         let shape: [Int]
         let begin: Int
         let end: Int
 
         init(_ name: String, _ fields: Fields) throws(SafetensorsError) {
-            guard let typeName = fields.type else { throw .missingField(tensor: name, field: "dtype") }
-            guard let type = ElementType.allCases.first(where: { $0.safetensorsName == typeName }) else {
-                throw .unsupportedElementType(tensor: name, found: typeName)
-            }
+            guard let type = fields.type else { throw .missingField(tensor: name, field: "dtype") }
             guard let shape = fields.shape else { throw .missingField(tensor: name, field: "shape") }
             guard let offsets = fields.offsets, offsets.count == 2 else {
                 throw .missingField(tensor: name, field: "data_offsets")
@@ -117,6 +139,9 @@ private struct SafetensorsHeader {
             begin = offsets[0]
             end = offsets[1]
         }
+
+        /// Nil for a type that no network of ours has.
+        var elementType: ElementType? { ElementType.allCases.first { $0.safetensorsName == type } }
     }
 
     /// What the header has of a tensor; any of it may be missing.
@@ -180,13 +205,14 @@ private struct SafetensorsHeader {
         return fields
     }
 
+    /// PyTorch's own.
+    private static let rankLimit = 64
+
     private static func integers(_ reader: inout JSONReader) throws(JSONError) -> [Int] {
         var integers: [Int] = []
         try reader.beginArray()
         while try reader.nextElement() {
-            guard integers.count < Shape.maximumRank else {
-                throw unexpected(reader, "at most \(Shape.maximumRank) numbers")
-            }
+            guard integers.count < rankLimit else { throw unexpected(reader, "at most \(rankLimit) numbers") }
             let text = try reader.number()
             guard text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else {
                 throw unexpected(reader, "an unsigned integer")
@@ -299,8 +325,6 @@ package enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertib
     case duplicateKey(String)
     /// A tensor lacks its type, shape or offsets.
     case missingField(tensor: String, field: String)
-    /// A tensor's element type is not one of those read.
-    case unsupportedElementType(tensor: String, found: String)
     /// The product of the shape and the element size is not the number of bytes.
     case sizeMismatch(tensor: String, shape: [Int], type: ElementType, bytes: Int)
     /// The tensor ends before it starts or after the file's end.
@@ -344,9 +368,6 @@ package enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertib
             "the safetensors header has \(quoted(key)) twice"
         case .missingField(let tensor, let field):
             "tensor \(quoted(tensor)) has no \(field) in the safetensors header"
-        case .unsupportedElementType(let tensor, let found):
-            "tensor \(quoted(tensor)) has type \(quoted(found)); "
-                + "F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL are read"
         case .sizeMismatch(let tensor, let shape, let type, let bytes):
             "tensor \(quoted(tensor)) of shape \(Shape.text(shape)) and type \(type.rawValue) has \(bytes) bytes, "
                 + "which do not fit"

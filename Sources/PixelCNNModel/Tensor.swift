@@ -7,8 +7,17 @@
 /// One tensor of a model: name, element type, shape, and where its elements are.
 package struct Tensor: Sendable {
     private enum Storage: Sendable {
-        case file(ModelFile, byteOffset: Int)
+        case file(ModelFile, byteOffset: Int, Reading)
         case owned([Float])
+    }
+
+    /// How the file's bytes become numbers, beside the element type.
+    struct Reading: OptionSet, Sendable {
+        let rawValue: UInt8
+        /// The tensor is a view of the negated numbers.
+        static let negated = Reading(rawValue: 1)
+        /// The most significant byte comes first.
+        static let bigEndian = Reading(rawValue: 2)
     }
 
     /// Name in the file, prefixes such as `module.` removed.
@@ -35,7 +44,7 @@ package struct Tensor: Sendable {
     /// storage.
     init?(
         name: String, elementType: ElementType, shape: [Int], strides: [Int], elementOffset: Int, file: ModelFile,
-        bytes: Range<Int>
+        bytes: Range<Int>, reading: Reading = []
     ) {
         guard shape.count == strides.count, elementOffset >= 0, bytes.lowerBound >= 0,
             bytes.upperBound <= file.bytes.count,
@@ -50,7 +59,7 @@ package struct Tensor: Sendable {
         // A dimension of one element is never stepped along, so files may hold any stride there.
         let rowMajor = Shape.rowMajorStrides(shape)
         self.strides = shape.indices.map { shape[$0] > 1 ? strides[$0] : rowMajor[$0] }
-        storage = .file(file, byteOffset: bytes.lowerBound + elementOffset * elementType.size)
+        storage = .file(file, byteOffset: bytes.lowerBound + elementOffset * elementType.size, reading)
     }
 
     private init(_ tensor: Tensor, name: String) {
@@ -106,9 +115,9 @@ extension Tensor {
         return try floats().withUnsafeBufferPointer(body)
     }
 
-    /// The file's bytes, where they are row-major without gaps; nil for owned or strided tensors.
+    /// The file's bytes, where they are the numbers, row-major without gaps; nil for owned or strided tensors.
     var contiguousBytes: UnsafeRawBufferPointer? {
-        guard case .file(let file, let byteOffset) = storage, isContiguous else { return nil }
+        guard case .file(let file, let byteOffset, []) = storage, isContiguous else { return nil }
         return UnsafeRawBufferPointer(rebasing: file.bytes[byteOffset..<byteOffset + count * elementType.size])
     }
 
@@ -117,27 +126,30 @@ extension Tensor {
         switch storage {
         case .owned(let floats):
             return floats.indices.first { condition($0, floats[$0]) }
-        case .file(let file, let byteOffset):
+        case .file(let file, let byteOffset, let reading):
             let base = UnsafeRawBufferPointer(rebasing: file.bytes[byteOffset...])
             return switch elementType {
-            case .f64: walk(base, { Float(Double(bitPattern: $0)) }, condition)
-            case .f32: walk(base, { Float(bitPattern: $0) }, condition)
-            case .f16: walk(base, { Float(Float16(bitPattern: $0)) }, condition)
-            case .bf16: walk(base, { (bits: UInt16) in Float(bitPattern: UInt32(bits) << 16) }, condition)
-            case .i64: walk(base, { (value: Int64) in Float(value) }, condition)
-            case .i32: walk(base, { (value: Int32) in Float(value) }, condition)
-            case .i16: walk(base, { (value: Int16) in Float(value) }, condition)
-            case .i8: walk(base, { (value: Int8) in Float(value) }, condition)
-            case .u8, .bool: walk(base, { (value: UInt8) in Float(value) }, condition)
+            case .f64: walk(base, reading, { Float(Double(bitPattern: $0)) }, condition)
+            case .f32: walk(base, reading, { Float(bitPattern: $0) }, condition)
+            case .f16: walk(base, reading, { Float(Float16(bitPattern: $0)) }, condition)
+            case .bf16: walk(base, reading, { (bits: UInt16) in Float(bitPattern: UInt32(bits) << 16) }, condition)
+            case .i64: walk(base, reading, { (value: Int64) in Float(value) }, condition)
+            case .i32: walk(base, reading, { (value: Int32) in Float(value) }, condition)
+            case .i16: walk(base, reading, { (value: Int16) in Float(value) }, condition)
+            case .i8: walk(base, reading, { (value: Int8) in Float(value) }, condition)
+            case .u8, .bool: walk(base, reading, { (value: UInt8) in Float(value) }, condition)
             }
         }
     }
 
     /// Walks the shape like an odometer: the last dimension as a loop, the others by carrying.
     private func walk<Raw: FixedWidthInteger>(
-        _ base: UnsafeRawBufferPointer, _ convert: (Raw) -> Float, _ condition: (Int, Float) -> Bool
+        _ base: UnsafeRawBufferPointer, _ reading: Reading, _ convert: (Raw) -> Float,
+        _ condition: (Int, Float) -> Bool
     ) -> Int? {
         guard count > 0 else { return nil }
+        let isBigEndian = reading.contains(.bigEndian)
+        let isNegated = reading.contains(.negated)
         let columns = shape.last ?? 1
         let columnStride = strides.last ?? 0
         var position = [Int](repeating: 0, count: shape.count)
@@ -147,7 +159,8 @@ extension Tensor {
             for column in 0..<columns {
                 let byte = (start + column * columnStride) * MemoryLayout<Raw>.size
                 let raw = base.loadUnaligned(fromByteOffset: byte, as: Raw.self)
-                if condition(index, convert(Raw(littleEndian: raw))) { return index }
+                let value = convert(isBigEndian ? Raw(bigEndian: raw) : Raw(littleEndian: raw))
+                if condition(index, isNegated ? -value : value) { return index }
                 index += 1
             }
             var axis = shape.count - 2
@@ -258,6 +271,22 @@ package enum ElementType: String, Sendable, CaseIterable {
         case .f32, .i32: 4
         case .f16, .bf16, .i16: 2
         case .i8, .u8, .bool: 1
+        }
+    }
+
+    /// What PyTorch calls it.
+    package var pyTorchName: String {
+        switch self {
+        case .f64: "float64"
+        case .f32: "float32"
+        case .f16: "float16"
+        case .bf16: "bfloat16"
+        case .i64: "int64"
+        case .i32: "int32"
+        case .i16: "int16"
+        case .i8: "int8"
+        case .u8: "uint8"
+        case .bool: "bool"
         }
     }
 

@@ -1,14 +1,19 @@
-// An interpreter for the pickle instructions that torch.save writes (protocols 2 to 5), which executes nothing: names
-// stay names, calls become nodes, and both are checked against PickleGlobal's list.
+// An interpreter for the pickle instructions that torch.save writes (protocols 1 to 5), which executes nothing: names
+// stay names, and calls become nodes. What a checkpoint holds beside its network may name any class; PyTorchFile then
+// reads only what PickleGlobal's list says how to read.
 //
 // One pass. Every instruction takes its operands from the stack and so costs at most what pushing them cost; what all
 // values together hold is counted, and a pickle that makes more of a few bytes than its file's size allows is refused.
 
 /// Reads one pickle into a graph of nodes.
 struct Unpickler {
-    /// A whole module takes about 4 kB and 1,500 instructions per block; 512 blocks, the most allowed, stay below both.
-    static let sizeLimit = 16 << 20
-    static let instructionLimit = 1 << 20
+    /// A whole module takes about 1,500 instructions per block. The rest is for what lies beside it: a loss for each of
+    /// some million training steps, for one. A second's work at most.
+    static let instructionLimit = 1 << 24
+    /// Longer texts are no names: they are bytes of NumPy arrays, or logs, and are read past.
+    static let textLimit = 1 << 16
+    /// Of a longer list only what is not a mere number is kept: a list of numbers is a history, which no network needs.
+    static let numberLimit = 1 << 10
     /// Memory that a pickle's values may take beyond the file's own size. The published network's whole module takes
     /// 1.4 MB (4,800 nodes) for a file of 20 MB; about 90 kB per block, which only blocks of a few filters exceed, past
     /// a hundred.
@@ -26,7 +31,7 @@ struct Unpickler {
     private var marks: [Int] = []
     private var memo = PickleMemo()
     private var nodes: [PickleNode] = [.tuple([])]  // node 0 is the empty tuple, which files are full of
-    /// What dictionaries have beside their items, by node.
+    /// What dictionaries have beside their items, and what tensors are given once they are made, by node.
     private var attributes: [Int: PickleValue] = [:]
     /// The most values the stack ever had: its memory is not given back.
     private var stackPeak = 0
@@ -38,24 +43,15 @@ struct Unpickler {
     ///
     /// - Parameter fileBytes: size of the file the pickle is in, which memory may grow with.
     static func read(_ bytes: UnsafeRawBufferPointer, fileBytes: Int) throws(PickleError) -> PickleGraph {
-        guard bytes.count <= sizeLimit else { throw .tooLarge(bytes: bytes.count, limit: sizeLimit) }
-        return try readFirst(bytes, fileBytes: fileBytes).graph
+        try readFirst(bytes, fileBytes: fileBytes).graph
     }
 
     /// The graph of the pickle that `bytes` begin with, and how many of them it takes.
     static func readFirst(
         _ bytes: UnsafeRawBufferPointer, fileBytes: Int
     ) throws(PickleError) -> (graph: PickleGraph, length: Int) {
-        var unpickler = Unpickler(
-            bytes: UnsafeRawBufferPointer(rebasing: bytes.prefix(sizeLimit)), memoryLimit: memoryAllowance + fileBytes)
-        do throws(PickleError) {
-            return (try unpickler.run(), unpickler.position)
-        } catch {
-            if case .truncated = error, bytes.count > sizeLimit {
-                throw .tooLarge(bytes: bytes.count, limit: sizeLimit)
-            }
-            throw error
-        }
+        var unpickler = Unpickler(bytes: bytes, memoryLimit: memoryAllowance + fileBytes)
+        return (try unpickler.run(), unpickler.position)
     }
 
     private init(bytes: UnsafeRawBufferPointer, memoryLimit: Int) {
@@ -109,16 +105,16 @@ struct Unpickler {
         return position..<position + count
     }
 
-    private func text(_ range: Range<Int>) throws(PickleError) -> String {
-        guard let text = String(validating: bytes[range], as: UTF8.self) else { throw .invalidText(at: start) }
-        return text
-    }
-
-    /// Text up to the next line feed.
+    /// Text up to the next line feed, cut where it is too long for a name.
     private mutating func line() throws(PickleError) -> String {
         guard let end = bytes[position...].firstIndex(of: UInt8(ascii: "\n")) else { throw .truncated(at: start) }
         defer { position = end + 1 }
-        return try text(position..<end)
+        let range = position..<min(end, position + PickleGlobal.lengthLimit + 1)
+        // Cut inside a character, the text may end with a replacement character, and is too long in any case.
+        guard end > range.upperBound || String(validating: bytes[range], as: UTF8.self) != nil else {
+            throw .invalidText(at: start)
+        }
+        return String(decoding: bytes[range], as: UTF8.self)
     }
 
     // MARK: - The stack
@@ -161,7 +157,7 @@ struct Unpickler {
     // MARK: - Instructions
 
     // By their names in CPython's pickletools. Each is a line or a call; what torch.save never writes is refused by
-    // number.
+    // number. Protocol 1 has no instruction for its protocol, and writes truth values and large integers as text.
 
     private mutating func execute(_ code: UInt8) throws(PickleError) {
         switch code {
@@ -176,14 +172,15 @@ struct Unpickler {
         case UInt8(ascii: "J"): stack.append(.int(Int(try integer(Int32.self))))
         case UInt8(ascii: "K"): stack.append(.int(Int(try integer(UInt8.self))))
         case UInt8(ascii: "M"): stack.append(.int(Int(try integer(UInt16.self))))
+        case UInt8(ascii: "I"), UInt8(ascii: "L"): stack.append(number(try line()))
         case 0x8a: stack.append(long(try counted(UInt8.self)))
         case 0x8b: stack.append(long(try counted(Int32.self)))
         case UInt8(ascii: "G"): stack.append(.float(Double(bitPattern: try integer(UInt64.self).byteSwapped)))
-        case 0x8c: try pushText(try counted(UInt8.self))
-        case UInt8(ascii: "X"): try pushText(try counted(UInt32.self))
-        case 0x8d: try pushText(try counted(UInt64.self))
-        case UInt8(ascii: "U"): try pushText(try counted(UInt8.self))  // Python 2's str
-        case UInt8(ascii: "T"): try pushText(try counted(Int32.self))
+        case 0x8c: pushText(try counted(UInt8.self))
+        case UInt8(ascii: "X"): pushText(try counted(UInt32.self))
+        case 0x8d: pushText(try counted(UInt64.self))
+        case UInt8(ascii: "U"): pushText(try counted(UInt8.self))  // Python 2's str
+        case UInt8(ascii: "T"): pushText(try counted(Int32.self))
         case UInt8(ascii: "C"): try ignoreBytes(UInt8.self)
         case UInt8(ascii: "B"): try ignoreBytes(UInt32.self)
         case 0x8e, 0x96: try ignoreBytes(UInt64.self)
@@ -214,16 +211,19 @@ struct Unpickler {
         case UInt8(ascii: "s"): try setItems(try pop(2))
         case UInt8(ascii: "u"): try setItems(try popToMark())
         case 0x8f: push(.set)
-        case 0x90: try addToSet()
+        case 0x90: _ = try popToMark()  // ADDITEMS
         case 0x91:  // FROZENSET
             _ = try popToMark()
             push(.set)
 
         // Names, calls and objects
-        case UInt8(ascii: "c"): try pushGlobal(module: try line(), name: try line())
+        case UInt8(ascii: "c"): pushGlobal(module: try line(), name: try line())
         case 0x93: try stackGlobal()
         case UInt8(ascii: "R"): try call()
         case 0x81: try newObject()
+        case 0x92:  // NEWOBJ_EX: arguments by name come last
+            _ = try pop()
+            try newObject()
         case UInt8(ascii: "b"): try build()
         case UInt8(ascii: "Q"): try pushPersistent()
 
@@ -241,9 +241,22 @@ struct Unpickler {
         stack.append(.ignored)
     }
 
-    private mutating func pushText(_ range: Range<Int>) throws(PickleError) {
+    private mutating func pushText(_ range: Range<Int>) {
+        // PyTorch takes any bytes for text; Python 2 wrote bytes so.
+        guard range.count <= Self.textLimit, let text = String(validating: bytes[range], as: UTF8.self) else {
+            return stack.append(.ignored)
+        }
         if range.count > 15 { held += Self.allocationCost + range.count }  // shorter texts lie in the value itself
-        stack.append(.string(try text(range)))
+        stack.append(.string(text))
+    }
+
+    /// An integer as protocol 1 writes it: `01` and `00` are truth values, and a large one ends with an L.
+    private func number(_ text: String) -> PickleValue {
+        switch text {
+        case "00": .bool(false)
+        case "01": .bool(true)
+        default: Int(text.hasSuffix("L") ? String(text.dropLast()) : text).map { .int($0) } ?? .ignored
+        }
     }
 
     /// A little-endian two's-complement integer of any length.
@@ -275,18 +288,28 @@ struct Unpickler {
     }
 
     private mutating func append(_ values: [PickleValue]) throws(PickleError) {
-        guard case .node(let number) = try top(), case .list(var items) = nodes[number] else {
-            throw .wrongOperand(at: start)
+        guard case .node(let number) = try top() else { throw .wrongOperand(at: start) }
+        var items: [PickleValue]
+        switch nodes[number] {
+        case .list(let before): items = before
+        case let node where node.isUnknown: items = []  // a list of some class: a deque, for one
+        default: throw .wrongOperand(at: start)
         }
         nodes[number] = .set
-        charge(items: values.count)
-        items += values
+        let kept = items.count < Self.numberLimit ? values : values.filter { !$0.isNumber }
+        if !kept.isEmpty { charge(items: kept.count) }
+        items += kept
         nodes[number] = .list(items)
     }
 
     private mutating func setItems(_ values: [PickleValue]) throws(PickleError) {
-        guard values.count % 2 == 0, case .node(let number) = try top(), case .dictionary(var items) = nodes[number]
-        else { throw .wrongOperand(at: start) }
+        guard values.count % 2 == 0, case .node(let number) = try top() else { throw .wrongOperand(at: start) }
+        var items: [(key: PickleValue, value: PickleValue)]
+        switch nodes[number] {
+        case .dictionary(let before): items = before
+        case let node where node.isUnknown: items = []  // a dictionary of some class
+        default: throw .wrongOperand(at: start)
+        }
         nodes[number] = .set
         charge(items: values.count)
         for index in stride(from: 0, to: values.count, by: 2) { items.append((values[index], values[index + 1])) }
@@ -299,15 +322,10 @@ struct Unpickler {
         try setItems(values)
     }
 
-    private mutating func addToSet() throws(PickleError) {
-        _ = try popToMark()
-        guard case .node(let number) = try top(), case .set = nodes[number] else { throw .wrongOperand(at: start) }
-    }
-
     // MARK: - Names, calls and objects
 
-    private mutating func pushGlobal(module: String, name: String) throws(PickleError) {
-        let global = try PickleGlobal(module: module, name: name)
+    private mutating func pushGlobal(module: String, name: String) {
+        let global = PickleGlobal(module: module, name: name)
         held += Self.allocationCost + global.path.utf8.count
         push(.global(global))
     }
@@ -316,7 +334,7 @@ struct Unpickler {
     private mutating func pushPersistent() throws(PickleError) {
         let identifier = try pop()
         if case .tuple(let items)? = node(identifier), items.count == 4, items[0] == .string("module"),
-            case .global(let global)? = node(items[1]), global.kind == .module
+            case .global? = node(items[1])
         {
             stack.append(items[1])
         } else {
@@ -329,42 +347,67 @@ struct Unpickler {
         guard case .string(let module) = values[0], case .string(let name) = values[1] else {
             throw .wrongOperand(at: start)
         }
-        try pushGlobal(module: module, name: name)
+        pushGlobal(module: module, name: name)
     }
 
     private mutating func call() throws(PickleError) {
         let arguments = try pop()
-        guard case .global(let global)? = node(try pop()), case .tuple(let items)? = node(arguments)
-        else { throw .wrongOperand(at: start) }
-        switch global.kind {
-        case .orderedDictionary:
-            // Items follow one by one; given all at once, a few bytes could ask for copy after copy of them.
-            guard items.isEmpty else { throw .refusedCall(global.path) }
-            push(.dictionary([]))
-        case .rebuildTensor, .rebuildParameter, .incidental:
-            push(.call(global, arguments: arguments))
-        case .storage, .module:
-            throw .refusedCall(global.path)
+        guard case .global(let global)? = node(try pop()) else {
+            return push(.unknown)  // a bound method, or what another call gave
         }
+        guard case .tuple(let items)? = node(arguments) else { throw .wrongOperand(at: start) }
+        switch global.kind {
+        case .dictionary: try pushDictionary(of: items)
+        case .reconstructor:  // an object as protocol 1 makes it
+            if case .global(let type)? = node(items.first ?? .none) {
+                push(.object(type, state: .none))
+            } else {
+                push(.unknown)
+            }
+        case .module: push(.object(global, state: .none))
+        default: push(.call(global, arguments: arguments))
+        }
+    }
+
+    /// A dictionary of what its class is called with: pairs, as Python 2 did it, another dictionary, or nothing that
+    /// matters.
+    private mutating func pushDictionary(of arguments: [PickleValue]) throws(PickleError) {
+        var items: [(key: PickleValue, value: PickleValue)] = []
+        switch node(arguments.last ?? .none) {
+        case .dictionary(let others): items = others
+        case .list(let pairs):
+            for pair in pairs {
+                switch node(pair) {
+                case .list(let pair) where pair.count == 2, .tuple(let pair) where pair.count == 2:
+                    items.append((pair[0], pair[1]))
+                default: throw .wrongOperand(at: start)
+                }
+            }
+        default: break
+        }
+        charge(items: 2 * items.count)  // each copy counts: a few bytes could ask for one after another
+        push(.dictionary(items))
     }
 
     private mutating func newObject() throws(PickleError) {
         let values = try pop(2)
-        guard case .global(let global)? = node(values[0]), case .tuple(let items)? = node(values[1])
-        else { throw .wrongOperand(at: start) }
-        guard global.kind == .module, items.isEmpty else { throw .refusedCall(global.path) }
-        push(.object(global, state: .none))
+        guard case .global(let global)? = node(values[0]) else { return push(.unknown) }
+        switch global.kind {
+        case .dictionary: push(.dictionary([]))
+        case .tensor: push(.call(global, arguments: values[1]))
+        default: push(.object(global, state: .none))
+        }
     }
 
-    /// Gives an object or a dictionary its attributes.
+    /// Gives an object, a dictionary or a tensor its attributes; of other values they do not matter.
     private mutating func build() throws(PickleError) {
         let state = try pop()
-        guard case .node(let number) = try top() else { throw .wrongOperand(at: start) }
+        guard case .node(let number) = try top() else { return }
         switch nodes[number] {
         case .object(let global, _): nodes[number] = .object(global, state: state)
-        case .dictionary:
+        case .dictionary, .call:
             if attributes.updateValue(state, forKey: number) == nil { held += PickleMemo.sparseCost }
-        default: throw .wrongOperand(at: start)
+        default: break
         }
     }
 }

@@ -14,6 +14,7 @@ struct Convert: ParsableCommand {
             Examples:
               pixelcnn-train convert pixelcnn.pt pixelcnn.safetensors
               pixelcnn-train convert state.pt pixelcnn.safetensors --height 64 --width 64
+              pixelcnn-train convert checkpoint.pt average.safetensors --weights ema
             """)
 
     @Argument(help: "Model file to read.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
@@ -21,6 +22,8 @@ struct Convert: ParsableCommand {
 
     @Argument(help: "File to write; its name ends in .safetensors.", completion: .file(extensions: ["safetensors"]))
     var output: String
+
+    @OptionGroup var weights: WeightsOptions
 
     @OptionGroup var size: ImageSizeOptions
 
@@ -33,8 +36,7 @@ struct Convert: ParsableCommand {
 
     func run() throws {
         try Console.reporting {
-            let model = try Model.load(path: input, height: size.height, width: size.width)
-            for warning in model.source.warnings { Console.warn(warning.advised) }
+            let model = try weights.load(input, height: size.height, width: size.width)
             try model.writeSafetensors(to: output)
             let written = try Model.load(path: output)
             let network = written.hyperparameters

@@ -33,6 +33,8 @@ struct Evaluate: ParsableCommand {
     @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), as train does.")
     var size: ImageSize?
 
+    @OptionGroup var weights: WeightsOptions
+
     @OptionGroup var labels: LabelOptions
 
     @OptionGroup var threads: ThreadOptions
@@ -42,7 +44,7 @@ struct Evaluate: ParsableCommand {
             try threads.check()
             var sets = try ImageSet.read(data, size: size)
             var images = train ? sets.train : sets.test ?? sets.train
-            let loaded = try Model.load(path: model, height: images.height, width: images.width)
+            let loaded = try weights.load(model, height: images.height, width: images.width)
             let size = loaded.hyperparameters
             guard size.channels == images.channels else {
                 throw TrainingError.otherImages(

@@ -18,11 +18,13 @@ struct Inspect: ParsableCommand {
     @Argument(help: "Model file.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
     var file: String
 
+    @OptionGroup var weights: WeightsOptions
+
     @OptionGroup var size: ImageSizeOptions
 
     func run() throws {
         try Console.reporting {
-            let contents = try ModelContents.read(path: file)
+            let contents = try ModelContents.read(path: file, weights: weights.weights)
             do throws(ModelFileError) {
                 printModel(try Model(contents, height: size.height, width: size.width))
                 printTensors(contents)
@@ -63,14 +65,18 @@ struct Inspect: ParsableCommand {
 
     private func printTensors(_ contents: ModelContents) {
         let names = contents.tensors.map { printable($0.name) }
-        let width = names.map(\.count).max() ?? 0
-        print("tensors     \(contents.tensors.count)")
+        let width = (names.map(\.count) + contents.unread.map { printable($0.name).count }).max() ?? 0
+        print("tensors     \(contents.tensors.count + contents.unread.count)")
         for (name, tensor) in zip(names, contents.tensors) {
             let type = tensor.elementType.rawValue
             let shape = tensor.shape.map(String.init).joined(separator: " × ")
             print(
                 "  \(name)\(String(repeating: " ", count: width - name.count))  "
                     + "\(type)\(String(repeating: " ", count: 4 - type.count))  \(shape.isEmpty ? "scalar" : shape)")
+        }
+        for tensor in contents.unread {
+            let name = printable(tensor.name)
+            print("  \(name)\(String(repeating: " ", count: width - name.count))  not read: \(printable(tensor.type))")
         }
     }
 

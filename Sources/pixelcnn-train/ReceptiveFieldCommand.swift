@@ -50,6 +50,8 @@ struct ReceptiveFieldCommand: ParsableCommand {
     @Flag(help: "Plot a network of masked convolutions alone, and its blind spot.")
     var maskedOnly = false
 
+    @OptionGroup var weights: WeightsOptions
+
     @OptionGroup var size: ImageSizeOptions
 
     mutating func validate() throws {
@@ -63,8 +65,7 @@ struct ReceptiveFieldCommand: ParsableCommand {
 
     func run() throws {
         try Console.reporting {
-            let model = try Model.load(path: model, height: size.height, width: size.width)
-            for warning in model.source.warnings { Console.warn(warning.advised) }
+            let model = try weights.load(model, height: size.height, width: size.width)
             let size = model.hyperparameters
             let of = of ?? ColorChannel(index: min(1, size.channels - 1))
             let at = at ?? PixelPosition(row: size.height / 2, column: size.width / 2)

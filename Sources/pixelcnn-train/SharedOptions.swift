@@ -1,4 +1,5 @@
-// Options that several commands have: the size of the images, where their classes are, and threads.
+// Options that several commands have: the size of the images, which of a file's networks, where the images' classes are,
+// and threads.
 
 import ArgumentParser
 import Foundation
@@ -25,11 +26,30 @@ struct ImageSizeOptions: ParsableArguments {
     }
 }
 
+/// Which network, for files that hold several, and how all commands load one.
+struct WeightsOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            """
+            Which copy of the network to take, if the file has several: its path in the file, or a part of it, such \
+            as ema.
+            """, valueName: "path"))
+    var weights: String?
+
+    /// Loads the model, and warns of what is odd about its file.
+    func load(_ path: String, height: Int? = nil, width: Int? = nil) throws(ModelFileError) -> Model {
+        let model = try Model.load(path: path, height: height, width: width, weights: weights)
+        for warning in model.source.warnings { Console.warn(warning.advised) }
+        return model
+    }
+}
+
 extension ModelWarning {
     /// The warning with what these options can do about it.
     var advised: String {
         switch self {
         case .assumedImageSize: "\(self) (choose with --height and --width)"
+        case .severalCopies: "\(self) (choose with --weights)"
         default: "\(self)"
         }
     }

@@ -81,7 +81,12 @@ struct NetworkOptions: ParsableArguments {
         completion: .file(extensions: ["pt", "pth", "safetensors"]))
     var start: String?
 
+    @OptionGroup var weights: WeightsOptions
+
     mutating func validate() throws {
+        guard start != nil || weights.weights == nil else {
+            throw ValidationError("--weights is for the model of --init")
+        }
         guard start == nil || (blocks, filters, kernelSize) == (nil, nil, nil) else {
             throw ValidationError("--init brings its own network: leave out --blocks, --filters and --kernel-size")
         }
@@ -91,8 +96,7 @@ struct NetworkOptions: ParsableArguments {
     /// first weights.
     func model(for images: ImageSet, seed: UInt64, size colors: Int?, isConditional: Bool) throws -> Model {
         if let start {
-            let model = try Model.load(path: start, height: images.height, width: images.width)
-            for warning in model.source.warnings { Console.warn(warning.advised) }
+            let model = try weights.load(start, height: images.height, width: images.width)
             guard colors == nil || colors == model.hyperparameters.colors else {
                 throw ValidationError("--colors is \(colors ?? 0); \(start) is for \(model.hyperparameters.colors)")
             }

@@ -55,6 +55,8 @@ struct Verify: ParsableCommand {
     @Option(help: "The class of all images, by number or name.")
     var label: String?
 
+    @OptionGroup var weights: WeightsOptions
+
     @OptionGroup var labels: LabelOptions
 
     @OptionGroup var size: ImageSizeOptions
@@ -78,7 +80,6 @@ struct Verify: ParsableCommand {
         try Console.reporting {
             try threads.check()
             let (model, images) = try read()
-            for warning in model.source.warnings { Console.warn(warning.advised) }
             let engine = Engine(model: model, precision: precision)
             let comparison = try EngineComparison(model: model, engine: engine)
             print("model       \(self.model), \(precision.rawValue), \(engine.instructionSet)")
@@ -109,12 +110,12 @@ extension Verify {
     /// The model, at the images' size, and the images.
     private func read() throws -> (Model, VerifiedImages) {
         guard let path = images else {
-            let model = try Model.load(path: self.model, height: size.height, width: size.width)
+            let model = try weights.load(self.model, height: size.height, width: size.width)
             return (model, try random(model))
         }
         var sets = try ImageSet.read(path)
         var set = sets.test ?? sets.train
-        let model = try Model.load(path: self.model, height: set.height, width: set.width)
+        let model = try weights.load(self.model, height: set.height, width: set.width)
         let network = model.hyperparameters
         guard network.channels == set.channels else {
             throw TrainingError.otherImages(

@@ -37,6 +37,13 @@ extension ModelDescription {
     // A network runs at any size, so another one than the model's is no error; a grid taken for an image would go
     // unnoticed.
 
+    /// What to say before drawing; nil where the request has a size, or the model does.
+    func assumedSizeNote(_ request: SampleRequest) -> String? {
+        guard sizeAssumed == true, request.height == nil || request.width == nil else { return nil }
+        return "the model's file does not say its image size; drawing \(request.height ?? height) × "
+            + "\(request.width ?? width) (choose with --height and --width)"
+    }
+
     /// What to say of images of this size; nil where it is the model's own.
     func sizeNote(height: Int, width: Int) -> String? {
         (height, width) == (self.height, self.width)

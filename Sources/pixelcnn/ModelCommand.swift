@@ -41,7 +41,7 @@ struct ModelCommand: AsyncParsableCommand {
 
     static func table(_ model: ModelDescription) -> String {
         var rows = [
-            ("file", model.file),
+            ("file", model.file + (model.weights.map { ", weights \($0.isEmpty ? "." : $0)" } ?? "")),
             ("format", model.format),
             ("bytes", "\(model.bytes)"),
             ("sha256", model.sha256),

@@ -33,6 +33,7 @@ struct SampleRun: Sendable {
         let classes = try model.classes(labels)
         try given?.check(model)
         try request.check(model, classes)
+        if let note = model.assumedSizeNote(request) { report(note) }
         let shape = SampledImages.Shape(
             channels: model.channels, height: request.height ?? model.height,
             width: request.width ?? model.width, colors: model.colors)

@@ -28,6 +28,7 @@ struct ShardedRun: Sendable {
         let model = try await client.describeModel(retries: retries, report: report)
         let classes = try model.classes(labels)
         try request.check(model, classes)
+        if let note = model.assumedSizeNote(request) { report(note) }
         guard format == .npy || model.isShownAsPNG else {
             throw Failure(
                 .usage, "a PNG cannot hold \(model.channels) channels of \(model.colors) values; use --format npy")

@@ -96,7 +96,8 @@ struct ModelLoader: Sendable {
         let path = try Self.path(settings)
         try MemoryShares.checkRoom(forModelAt: path, addressSpace: ProcessMetrics.memory()?.virtual ?? 0)
         do {
-            return try Model.load(path: path, height: settings.height, width: settings.width)
+            return try Model.load(
+                path: path, height: settings.height, width: settings.width, weights: settings.weights)
         } catch {
             throw Failure(error.exitCode, "\(error)")
         }
@@ -131,7 +132,8 @@ extension Model {
         return
             "\(source.path): \(source.format.rawValue), \(h.channels) × \(h.height) × \(h.width) images of "
             + "\(h.colors) values, \(h.blocks) blocks of \(h.filters) filters, \(h.parameterCount) parameters, "
-            + (h.isConditional ? "\(h.labels) classes, " : "") + "sha256 \(source.sha256)"
+            + (h.isConditional ? "\(h.labels) classes, " : "")
+            + (source.weights.map { "weights \($0.isEmpty ? "." : $0), " } ?? "") + "sha256 \(source.sha256)"
     }
 
     /// For `GET /v1/model`.
@@ -143,7 +145,8 @@ extension Model {
             labels: h.labels, labelNames: labelNames, file: source.path,
             bytes: source.byteCount, format: source.format.rawValue, sha256: source.sha256,
             warnings: source.warnings.map(\.description), precision: engine.precision.rawValue,
-            instructionSet: engine.instructionSet, threads: threads)
+            instructionSet: engine.instructionSet, threads: threads, weights: source.weights,
+            sizeAssumed: source.isSizeAssumed ? true : nil)
     }
 }
 
@@ -152,6 +155,7 @@ extension ModelWarning {
     var advised: String {
         switch self {
         case .assumedImageSize: "\(self) (choose with --height and --width)"
+        case .severalCopies: "\(self) (choose with --weights)"
         default: "\(self)"
         }
     }

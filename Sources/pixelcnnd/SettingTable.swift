@@ -74,6 +74,12 @@ struct SettingTable: Sendable {
     let model = Setting<String?>.text(
         "model", .reload, "file", "The model file; the bundled one by default",
         completion: .file(extensions: ["pt", "pth", "safetensors"]))
+    let weights = Setting<String?>.text(
+        "weights", .reload, "path",
+        """
+        Which copy of the network to serve, if the model file has several: its path in the file, or a part of it, \
+        such as ema
+        """, completion: .none)
     let socket = Setting<String?>.text(
         "socket", .restart, "path",
         """
@@ -145,6 +151,7 @@ struct SettingTable: Sendable {
 /// or from a file.
 struct DaemonOptions: ParsableArguments {
     @Option(\.model) var model: String?
+    @Option(\.weights) var weights: String?
     @Option(\.socket) var socket: String?
     @Option(\.threads) var threads: Int?
     @Option(\.precision) var precision: String?

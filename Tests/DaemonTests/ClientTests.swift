@@ -42,6 +42,33 @@ import Testing
         }
     }
 
+    @Test func anAssumedImageSizeIsSaidWhereItIsDrawn() async throws {
+        let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../PixelCNNModelTests/Fixtures").standardized.path
+        let note = "does not say its image size; drawing 32 × 32 (choose with --height and --width)"
+        try await RunningDaemon.run(["--model", "\(fixtures)/state.pt"]) { daemon in
+            #expect(try await daemon.describeModel().sizeAssumed == true)
+            let output = daemon.directory.file("out.npy")
+            let folder = daemon.directory.file("shards")
+            for arguments in [["-o", output], ["--output-dir", folder]] {
+                let result = try await daemon.client(["sample", "--seed", "1"] + arguments)
+                #expect(result.status == 0 && result.errors.contains(note), "\(result.errors)")
+            }
+            let sized = try await daemon.client(["sample", "-o", output] + size)
+            #expect(sized.status == 0 && !sized.errors.contains("does not say"), "\(sized.errors)")
+        }
+        // The original's earlier modules, and its own save.
+        for file in ["input_shape.pt", "original-save.pt"] {
+            try await RunningDaemon.run(["--model", "\(fixtures)/\(file)"]) { daemon in
+                #expect(try await daemon.describeModel().sizeAssumed == nil)
+                let output = daemon.directory.file("out.npy")
+                let result = try await daemon.client(["sample", "-o", output])
+                #expect(result.status == 0 && !result.errors.contains("does not say"), "\(result.errors)")
+                #expect(try NPYArray(parsing: bytes(ofFile: output)).shape == [1, 3, 5, 4])
+            }
+        }
+    }
+
     @Test func aDrawnSeedIsSaidAndDrawsTheSameAgain() async throws {
         try await RunningDaemon.run { daemon in
             let output = daemon.directory.file("a.npy")

@@ -71,6 +71,35 @@ import Testing
         }
     }
 
+    @Test func aReloadServesTheCopyThatTheSettingsChoose() async throws {
+        let directory = try TemporaryDirectory()
+        let settings = directory.file("c.yaml")
+        func write(_ text: String) throws {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: settings), options: .atomic)
+        }
+        try write("max_images: 3")
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../PixelCNNModelTests/Fixtures/copies.pt").standardized.path
+        try await RunningDaemon.run(["--model", file, "--config", settings, "--threads", "1"]) { daemon in
+            let before = try await draw(daemon, "{\"seed\":7}")
+            let model = try await daemon.describeModel()
+            #expect(model.weights == "model")
+            #expect(model.warnings.contains { $0.contains("leaves “ema”") })
+            try write("weights: ema")
+            daemon.command.signal(SIGHUP)
+            #expect(await logged("Reloaded: ", by: daemon))
+            let after = try await draw(daemon, "{\"seed\":7}")
+            let average = try await daemon.describeModel()
+            #expect(average.weights == "ema")
+            #expect(average.sha256 != model.sha256)
+            #expect(after.status == 200 && after.body != before.body)
+            try write("weights: teacher")
+            daemon.command.signal(SIGHUP)
+            #expect(await logged("nothing has changed: \(file): the file has no weights “teacher”", by: daemon))
+            #expect(try await draw(daemon, "{\"seed\":7}").body == after.body)
+        }
+    }
+
     @Test func theFileOfSettingsIsReadAgain() async throws {
         let directory = try TemporaryDirectory()
         let settings = directory.file("c.yaml")

@@ -58,17 +58,22 @@ import Testing
         #expect(!error.description.isEmpty)
     }
 
-    @Test func refusesOtherVersionsAndByteOrders() throws {
+    @Test func refusesOtherVersions() throws {
         let bytes = try Fixture.bytes("legacy.pt")
         #expect(
             try Fixture.problem(bytes.replacing("M\u{e9}\u{3}.".latin1, with: "M\u{ea}\u{3}.".latin1))
                 == .pyTorch(.malformedLegacyFile(part: "version", found: "1002", expected: "1001")))
+    }
+
+    /// PyTorch wrote little-endian numbers on every machine, and pays no heed to what the file says of it.
+    @Test func filesOfBigEndianMachinesAreLittleEndianToo() throws {
+        let bytes = try Fixture.bytes("legacy.pt")
         let order = "little_endian".latin1
         let after = try #require(bytes.firstRange(of: order)).upperBound
         let value = try #require(bytes[after...].firstIndex(of: 0x88))
         var big = bytes
         big[value] = 0x89
-        #expect(try Fixture.problem(big) == .pyTorch(.unsupportedByteOrder("big")))
+        #expect(try Fixture.problem(big) == nil)
     }
 
     @Test func refusesStorageListsThatDoNotFit() throws {
@@ -89,11 +94,9 @@ import Testing
                 == .pyTorch(.malformedLegacyFile(part: "list of storages", found: "None", expected: "a list")))
     }
 
-    @Test func refusesGlobalsByName() throws {
-        for file in ["legacy.pt", "legacy-module.pt"] {
-            let bytes = try Fixture.bytes(file).replacing("torch._utils\n_rebuild_tensor_v2", with: "os\nsystem")
-            #expect(try Fixture.problem(bytes) == .pickle(.refusedGlobal("os.system")))
-        }
+    @Test func refusesWeightsOfOtherClassesByName() throws {
+        let bytes = try Fixture.bytes("legacy.pt").replacing("torch._utils\n_rebuild_tensor_v2", with: "os\nsystem")
+        #expect(try Fixture.problem(bytes) == .model(.unreadTensor(UnreadTensor(name: "in_conv.0.weight", type: "a “os.system”", format: .pyTorchStateDictionary))))
     }
 
     @Test func viewsOfStoragesMustLieInside() throws {

@@ -44,6 +44,69 @@ import Testing
         }
     }
 
+    @Test(arguments: ["input_shape.pt", "original-save.pt"])
+    func theOriginalsFilesSayTheirSize(file: String) throws {
+        let model = try Model.load(path: Fixture.path(file))
+        #expect(model.hyperparameters == (try Fixture.hyperparameters()))
+        #expect(model.source.warnings == [])
+    }
+
+    @Test func negatedViewsHaveTheirSign() throws {
+        let model = try Model.load(path: Fixture.path("negated.pt"))
+        for (name, floats) in try Fixture.expected() { #expect(model[name].floats() == floats) }
+        // Read in place, they would have the other.
+        model["out_conv.2.bias"].withFloats { #expect($0.elementsEqual(model["out_conv.2.bias"].floats())) }
+    }
+
+    @Test func aCheckpointHoldsMoreThanItsNetwork() throws {
+        let model = try Model.load(path: Fixture.path("beside.pt"), height: 5, width: 4)
+        for (name, floats) in try Fixture.expected() { #expect(model[name].floats() == floats) }
+        #expect(
+            model.source.warnings == [
+                .unreadClasses(names: ["argparse.Namespace", "pathlib.PurePosixPath"], count: 2),
+                .ignoredTensors(names: ["extra"], count: 1),
+            ])
+    }
+
+    @Test(arguments: [(nil, 1), ("model", 1), ("ema", 0.5), ("ema.", 0.5), ("em", 0.5)] as [(String?, Float)])
+    func aCopyOfTheNetworkIsTakenAndSaid(weights: String?, factor: Float) throws {
+        let model = try Model.load(path: Fixture.path("copies.pt"), height: 5, width: 4, weights: weights)
+        let expected = try Fixture.expected()
+        for (name, floats) in expected { #expect(model[name].floats() == floats.map { $0 * factor }) }
+        let taken = factor == 1 ? "model" : "ema"
+        let left = factor == 1 ? "ema" : "model"
+        #expect(model.source.weights == taken)
+        #expect(model.source.warnings == [.severalCopies(taken: taken, left: [left], count: 1)])
+        // A digest stands for the same numbers always; that of the usual copy is the file's.
+        let file = try Fixture.bytes("copies.pt").withUnsafeBytes(SHA256.hexadecimal(of:))
+        let other = Array("\(file)\nema\n".utf8).withUnsafeBytes(SHA256.hexadecimal(of:))
+        #expect(model.source.sha256 == (factor == 1 ? file : other))
+    }
+
+    @Test func copiesThatAreNotThereAreRefusedWithThoseThatAre() throws {
+        for (weights, problem) in [
+            ("swa", ModelDataError.noSuchWeights("swa", found: ["model", "ema"])),
+            ("", .noSuchWeights("", found: ["model", "ema"])),
+        ] {
+            #expect(throws: ModelFileError(file: Fixture.path("copies.pt"), .model(problem))) {
+                try Model.load(path: Fixture.path("copies.pt"), weights: weights)
+            }
+        }
+    }
+
+    @Test func expandedTensorsRepeatTheirNumbers() throws {
+        let model = try Model.load(path: Fixture.path("expanded.pt"))
+        #expect(model["in_conv.0.bias"].floats() == [Float](repeating: 0, count: 6))
+    }
+
+    @Test func valuesBesideTheNetworkAreNotRead() throws {
+        let model = try Model.load(path: Fixture.path("numpy.pt"), height: 5, width: 4)
+        #expect(
+            model.source.warnings
+                == [.unreadClasses(names: ["numpy._core.multiarray.scalar", "numpy.dtype"], count: 2)])
+        for (name, floats) in try Fixture.expected() { #expect(model[name].floats() == floats) }
+    }
+
     @Test func stridedTensorsAreViews() throws {
         let model = try Model.load(path: Fixture.path("strided.pt"))
         #expect(model["in_conv.0.weight"].strides == [1, 6, 18, 126])
@@ -77,11 +140,9 @@ import Testing
     }
 
     static let refused: [(String, ModelFileError.Problem)] = [
-        ("other-module.pt", .pickle(.refusedGlobal("pixelcnn.GatedPixelCNN"))),
+        ("other-module.pt", .pyTorch(.unexpectedClass("pixelcnn.GatedPixelCNN", path: ""))),
         ("other-kwargs.pt", .model(.otherNetwork(nil, evidence: "“net.0.weight” (6, 3, 7, 7) and 1 more"))),
-        ("numpy.pt", .pickle(.refusedGlobal("numpy._core.multiarray.scalar"))),
-        ("complex.pt", .pyTorch(.unsupportedStorage(tensor: "in_conv.0.bias", type: "torch.ComplexFloatStorage"))),
-        ("expanded.pt", .pyTorch(.expandedTensor("in_conv.0.bias", count: 6, storage: 1))),
+        ("complex.pt", .model(.unreadTensor(UnreadTensor(name: "in_conv.0.bias", type: "complex64", format: .pyTorchStateDictionary)))),
         (
             "other-epsilon.pt",
             .pyTorch(.wrongLayer(path: "h_norm_layers.1", found: "eps 0.001", expected: "eps 1e-5"))

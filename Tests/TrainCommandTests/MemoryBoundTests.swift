@@ -60,7 +60,7 @@ import Testing
 
     private func expectBound(_ bytes: [UInt8], suffix: String) throws {
         let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let usual = try peak(inspecting: tests.appending(path: "PixelCNNModelTests/Fixtures/numpy.pt").path)
+        let usual = try peak(inspecting: tests.appending(path: "PixelCNNModelTests/Fixtures/complex.pt").path)
         let file = FileManager.default.temporaryDirectory.appending(path: "pixelcnn-\(UUID().uuidString).\(suffix)")
         defer { try? FileManager.default.removeItem(at: file) }
         try Data(bytes).write(to: file)

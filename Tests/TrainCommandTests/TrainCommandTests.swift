@@ -47,6 +47,43 @@ import Testing
         #expect(outcome.errors.contains("another network"))
     }
 
+    @Test func weightsChoosesAmongCopies() throws {
+        let usual = try run("inspect", fixture("copies.pt"))
+        #expect(
+            usual.output.contains(
+                "the file has 2 copies of the network; it takes “model” and leaves “ema” (choose with --weights)\n"))
+        try withFolder { folder in
+            let (model, average) = (folder.appending(path: "m.safetensors"), folder.appending(path: "a.safetensors"))
+            let size = ["--height", "5", "--width", "4"]
+            #expect(try run(["convert", fixture("copies.pt"), model.path] + size).code == 0)
+            let chosen = try run(["convert", fixture("copies.pt"), average.path, "--weights", "ema"] + size)
+            #expect(chosen.code == 0)
+            #expect(chosen.errors.contains("takes “ema” and leaves “model”"))
+            #expect(try Data(contentsOf: model) != Data(contentsOf: average))
+            // All other commands that read a model.
+            for arguments in [
+                ["verify", "--count", "1"], ["receptive-field", "-o", folder.appending(path: "rf.png").path],
+                ["inspect"],
+            ] {
+                let outcome = try run(
+                    [arguments[0], fixture("copies.pt"), "--weights", "ema"] + arguments.dropFirst() + size)
+                #expect(outcome.code == 0, "\(outcome.errors)")
+                #expect((outcome.errors + outcome.output).contains("takes “ema”"), "\(arguments)")
+            }
+        }
+        let absent = try run("inspect", fixture("copies.pt"), "--weights", "teacher")
+        #expect(absent.code == 65)
+        #expect(absent.errors.contains("no weights “teacher”; it has “model”, “ema”"))
+        #expect(try run("train", "--weights", "ema", "--data", "none").code == 64)
+    }
+
+    @Test func inspectListsTensorsThatAreNotRead() throws {
+        let outcome = try run("inspect", fixture("beside.pt"), "--height", "5", "--width", "4")
+        #expect(outcome.code == 0)
+        #expect(outcome.output.contains("not read: uint16\n"))
+        #expect(outcome.output.contains("“argparse.Namespace”"))
+    }
+
     @Test func convertWritesWhatInspectReads() throws {
         try withFolder { folder in
             let output = folder.appending(path: "out.safetensors").path

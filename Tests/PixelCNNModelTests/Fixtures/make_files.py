@@ -7,6 +7,7 @@ The network is the gated PixelCNN in miniature (3 x 5 x 4, 4 values a channel, 2
 here in as few lines as its pickle needs. `plain.f32` holds the parameters and `plain.masks` the masks as nothing but
 their numbers, one tensor after another in the state_dict's order: the values expected of all others.
 """
+import argparse
 import collections
 import pathlib
 import sys
@@ -192,7 +193,13 @@ def main():
     save("numpy.pt", {"state_dict": state, "loss": np.float64(1.5)})
     save("complex.pt", {**state, "in_conv.0.bias": state["in_conv.0.bias"].to(torch.complex64)})
     save("expanded.pt", {**state, "in_conv.0.bias": torch.zeros(1).expand(F)})
-    save("repeated.pt", {**state, **{f"copy.{i}": state["in_conv.0.weight"] for i in range(50)}})
+    save("repeated.pt", {"in_conv.0.weight": torch.zeros(1).expand(9000, 3, 7, 7), **{
+        k: torch.zeros(1).expand(v) for k, v in {
+            "in_conv.0.bias": (9000,), "out_conv.0.weight": (3, 9000, 1, 1), "out_conv.0.bias": (3,),
+            "out_conv.2.weight": (12, 3, 1, 1), "out_conv.2.bias": (12,), "gated_layers.0.v_conv.weight":
+            (18000, 9000, 1, 3), "gated_layers.0.h_conv.weight": (18000, 9000, 1, 3),
+            **{f"gated_layers.0.{name}.weight": (9000, 9000, 1, 1) for name in ("v1toh", "v2toh", "htoh")},
+            **{f"{stack}_norm_layers.0.{name}": (3000,) for stack in "vh" for name in ("weight", "bias")}}.items()}})
     epsilon = seeded(PixelCNN())
     epsilon.h_norm_layers[1].eps = 1e-3
     save("other-epsilon.pt", epsilon)
@@ -201,6 +208,22 @@ def main():
     save("other-activation.pt", activation)
     save("list.pt", [1, 2, 3])
     save("no-tensors.pt", {"epoch": 3})
+
+    # As people have them; Tests/Oracle/checkpoints.py makes many more where PyTorch is.
+    half = {k: v if v.dtype == torch.bool else v / 2 for k, v in state.items()}
+    save("copies.pt", {"model": state, "ema": half})
+    values = {"schedule": collections.Counter([3, 5]), "args": argparse.Namespace(lr=1e-3), "bytes": b"\x00\xff",
+              "history": [2.5] * 1100, "sparse": torch.eye(3).to_sparse(), "path": pathlib.PurePosixPath("/data")}
+    save("beside.pt", {**values, "net": {**{f"module.{k}": v for k, v in state.items()},
+                                         "extra": torch.ones(2, dtype=torch.uint16)}})
+    bias = state["out_conv.2.bias"]
+    negated = torch.view_as_complex(torch.stack([torch.zeros_like(bias), -bias], -1)).conj().imag
+    save("negated.pt", {**state, "out_conv.2.bias": negated})
+    earlier = seeded(PixelCNN())
+    earlier.input_shape = earlier.in_shape
+    del earlier.in_shape
+    save("input_shape.pt", earlier)
+    save("original-save.pt", {"kwargs": {"input_shape": (C, H, W), "color_depth": D}, "state_dict": state})
 
 
 if __name__ == "__main__":
