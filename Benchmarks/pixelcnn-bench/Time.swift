@@ -34,7 +34,9 @@ struct Time: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try model.map { try Model.load(path: $0) } ?? Model.random(try Hyperparameters(), seed: 1)
+        let loaded =
+            try model.map { try Model.load(path: $0, height: size, width: size) }
+            ?? Model.random(try Hyperparameters(), seed: 1)
         let engine = Engine(model: loaded, precision: precision)
         for threads in numbers(threads) ?? [] {
             for images in numbers(images) ?? [] where canDraw(images: images, threads: threads) {

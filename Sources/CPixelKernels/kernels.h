@@ -200,6 +200,25 @@ static void rectify(const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_st
       store_at(y, i, count, at_least(load_at(x, i, count, 0), 0));
 }
 
+static void add(const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+  for (; columns > 0; columns--, x += x_stride, y += y_stride)
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
+      store_at(y, i, count, load_at(y, i, count, 0) + load_at(x, i, count, 0));
+}
+
+static void scale(const float *x, ptrdiff_t x_stride, const float *weight, const float *bias, float *y,
+                  ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+  for (; columns > 0; columns--, x += x_stride, y += y_stride)
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
+      store_at(y, i, count, fma16(load_at(x, i, count, 0), load_at(weight, i, count, 0), load_at(bias, i, count, 0)));
+}
+
+static void elu(const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+  for (; columns > 0; columns--, x += x_stride, y += y_stride)
+    for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
+      store_at(y, i, count, elu16(load_at(x, i, count, 0)));
+}
+
 static float maximum(const float *x, ptrdiff_t count) {
   f32x16 most = splat(x[0]);
   for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
@@ -254,6 +273,9 @@ const pixel_kernels TABLE_NAME(NAME) = {
     .gate = gate,
     .normalize = normalize,
     .rectify = rectify,
+    .add = add,
+    .scale = scale,
+    .elu = elu,
     .maximum = maximum,
     .exponentials = exponentials,
     .prefix_sums = prefix_sums,

@@ -89,6 +89,12 @@ INLINE f32x16 exp_not_positive(f32x16 x) {
   return x < splat(-87.0f) ? splat(0.0f) : y;
 }
 
+/* x above 0, e^x − 1 below, which keeps the digits of small x; −1 to float precision past −30. */
+INLINE f32x16 elu16(f32x16 x) {
+  f32x16 scale, m = reduced_expm1(at_most(at_least(x, -30.0f), 0.0f), &scale);
+  return x > splat(0.0f) ? x : fma16(m, scale, scale - 1.0f);
+}
+
 /* tanh(a) · σ(b) with one division: tanh(a) = −m / (m + 2) with m = e^(−2a) − 1, which keeps the digits of small a;
    σ(b) = 1 / (1 + e^−b). tanh is 1 to float precision past ±10. */
 INLINE f32x16 gate16(f32x16 a, f32x16 b) {

@@ -5,6 +5,8 @@
 
 /// The served model, its file and the machine's way of running it.
 package struct ModelDescription: Sendable, Equatable, Codable {
+    /// Whose network it is: `pixelcnn` for the original's. Nil only of daemons that served no other.
+    package var network: String?
     /// Channels of an image (C).
     package var channels: Int
     /// Rows of an image (H), unless a request says otherwise.
@@ -53,12 +55,14 @@ package struct ModelDescription: Sendable, Equatable, Codable {
     package var limits: RequestLimits
 
     package init(
-        channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int, kernelSize: Int, hidden: Int,
+        network: String? = "pixelcnn", channels: Int, height: Int, width: Int, colors: Int, blocks: Int, filters: Int,
+        kernelSize: Int, hidden: Int,
         parameters: Int, labels: Int = 0, labelNames: [String] = [], file: String, bytes: Int, format: String,
         sha256: String, warnings: [String] = [], precision: String = "f32", instructionSet: String, threads: Int,
         version: String = Version.current, limits: RequestLimits = RequestLimits(), weights: String? = nil,
         sizeAssumed: Bool? = nil
     ) {
+        self.network = network
         self.channels = channels
         self.height = height
         self.width = width
@@ -88,7 +92,8 @@ package struct ModelDescription: Sendable, Equatable, Codable {
     package var isShownAsPNG: Bool { (channels == 1 || channels == 3) && colors <= 256 }
 
     enum CodingKeys: String, CodingKey {
-        case channels, height, width, filters, hidden, parameters, labels, file, bytes, format, sha256, warnings
+        case network, channels, height, width, filters, hidden, parameters, labels, file, bytes, format, sha256,
+            warnings
         case precision, threads, version, limits, weights
         case sizeAssumed = "size_assumed"
         case colors = "n_colors"

@@ -12,33 +12,41 @@ package final class Engine: Sendable {
     /// How the weights are kept; each precision has its own bits.
     package let precision: Precision
 
-    let sizes: NetworkSizes
+    let shape: NetworkShape
     let weights: PackedWeights  // in `storage`
     private let storage = ConstantStorage()
-    let normalizedValues: [Float]  // (d)
 
     /// Packs the model's weights.
     package init(model: Model, kernels: Kernels = .fastest, precision: Precision = .f32) {
         hyperparameters = model.hyperparameters
-        sizes = NetworkSizes(model.hyperparameters)
+        shape = NetworkShape(model.description)
         self.kernels = kernels
         self.precision = precision
-        weights = PackedWeights(model, kernels: kernels, precision: precision, storage: storage)
-        normalizedValues = sizes.normalizedValues
+        weights = PackedWeights(model, shape: shape, kernels: kernels, precision: precision, storage: storage)
     }
 
     /// `avx512`, `avx2`, `neon` or `portable`.
     package var instructionSet: String { kernels.name }
 
     /// Bytes of activation rows that an image of `width` columns in flight takes; its height does not matter.
-    package func cacheBytes(width: Int) -> Int { RowCache.Layout(sizes, width: width).byteCount }
+    package func cacheBytes(width: Int) -> Int { RowCache.Layout(shape, width: width).byteCount }
 
     /// Bytes of the packed weights.
     package var weightBytes: Int { weights.byteCount }
 
     /// Bytes that a session for `images` images takes beside their rows: nearly all of it is its horizontal stack.
     package func sessionBytes(images: Int) -> Int {
-        let perBlock = (sizes.padding + 1) * sizes.filters + sizes.pairs + sizes.filters
-        return images * (sizes.blocks + 1) * perBlock * MemoryLayout<Float>.stride
+        let perBlock = shape.pairs + shape.features.channels
+        return images * (shape.columnCount + shape.blocks * perBlock) * MemoryLayout<Float>.stride
+    }
+
+    /// Writes what the network reads for `value` of channel `c` of a pixel at `pixel`.
+    @inline(__always)
+    func write(_ value: Int, channel c: Int, to pixel: UnsafeMutablePointer<Float>) {
+        if shape.valuesAreRows {
+            pixel.update(from: weights.input.values.base + value * shape.valueWidth, count: shape.valueWidth)
+        } else {
+            pixel[c] = weights.input.values[value]
+        }
     }
 }

@@ -20,7 +20,7 @@ package final class HelperThread: @unchecked Sendable {
         static let absent = 0, offered = 1, lent = 2, ending = 3
     }
 
-    private let channels: Int
+    private let passesPerPixel: Int
     private let vertical: VerticalStack
     private let horizontal: HorizontalStack
     private var image: ImageInFlight?  // while lent
@@ -37,11 +37,11 @@ package final class HelperThread: @unchecked Sendable {
     /// The pixel whose left taps are being prepared, or are complete. Only the session uses it.
     private var prepared: Int?
 
-    init(vertical: VerticalStack, horizontal: HorizontalStack, channels: Int) {
+    init(vertical: VerticalStack, horizontal: HorizontalStack, passes: Int) {
         vertical.reserve(columns: Self.mostColumns)
         self.vertical = vertical
         self.horizontal = horizontal
-        self.channels = channels
+        passesPerPixel = passes
     }
 
     // MARK: - The second thread
@@ -85,7 +85,7 @@ package final class HelperThread: @unchecked Sendable {
 
     /// Left taps of the pixel after the one that pass `pass` belongs to; a row's first pixel has none.
     private func addLeftTaps(of image: ImageInFlight, pass: Int, drawn: Int) {
-        let (pixel, c) = (pass / channels + 1, pass % channels)
+        let (pixel, c) = (pass / passesPerPixel + 1, pass % passesPerPixel)
         let column = pixel % image.width
         if column > 0 {
             if c == 0 {
@@ -124,8 +124,8 @@ package final class HelperThread: @unchecked Sendable {
         guard state.load(ordering: .acquiring) == State.offered else { return false }
         self.image = image
         prepared = nil
-        passes.store(image.pixel * channels, ordering: .relaxed)
-        leftPasses.store(image.pixel * channels, ordering: .relaxed)
+        passes.store(image.pixel * passesPerPixel, ordering: .relaxed)
+        leftPasses.store(image.pixel * passesPerPixel, ordering: .relaxed)
         drawn.store(image.pixel, ordering: .relaxed)
         ready.store(image.wavefront.ready, ordering: .relaxed)
         if change(from: State.offered, to: State.lent) { return true }
@@ -147,12 +147,14 @@ package final class HelperThread: @unchecked Sendable {
         let pixel = image.pixel
         sessionParker.park {
             ready.load(ordering: .sequentiallyConsistent) > pixel
-                && leftPasses.load(ordering: .sequentiallyConsistent) >= pixel * channels
+                && leftPasses.load(ordering: .sequentiallyConsistent) >= pixel * passesPerPixel
         }
         if image.column > 0 && prepared == pixel {
-            horizontal.beginPreparedPixel(row: image.row, column: image.column, cache: image.cache)
+            horizontal.beginPreparedPixel(
+                row: image.row, column: image.column, cache: image.cache, label: image.label)
         } else {
-            horizontal.beginPixel(slot: 0, row: image.row, column: image.column, cache: image.cache)
+            horizontal.beginPixel(
+                slot: 0, row: image.row, column: image.column, cache: image.cache, label: image.label)
             horizontal.addLeftTaps(count: 1)
         }
         prepared = pixel + 1
@@ -160,7 +162,7 @@ package final class HelperThread: @unchecked Sendable {
 
     /// Colour group `c` of the blocks is complete at the image's pixel.
     func didCompute(group c: Int, of image: ImageInFlight) {
-        passes.store(image.pixel * channels + c + 1, ordering: .sequentiallyConsistent)
+        passes.store(image.pixel * passesPerPixel + c + 1, ordering: .sequentiallyConsistent)
         helperParker.wake()
     }
 

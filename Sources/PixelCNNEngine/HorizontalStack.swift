@@ -1,10 +1,9 @@
-// The horizontal stack and the output layers, for a batch of images, each at a pixel of its own. A pixel takes C
-// passes, one per value: pass c computes colour group c of every feature, from groups ≤ c, so each weight is used once
-// per pixel. What it reads of the rows above is an image's row cache, which it never writes.
+// The horizontal stack and the head, for a batch of images, each at a pixel of its own. A pixel takes as many passes as
+// there are colour groups: pass c computes colour group c of every feature, from groups ≤ c, so each weight is used
+// once per pixel. What it reads of the rows above is an image's row cache, which it never writes.
 //
-// Only p columns to the left are ever read again; they live beside the current column, p + 1 columns in all, and shift
-// by one when a pixel begins. Buffers are block by block, (image, …) inside, so that a kernel call walks over the
-// batch.
+// Only a few columns to the left are ever read again; they live beside the current column and shift by one when a pixel
+// begins. Buffers are block by block, (image, …) inside, so that a kernel call walks over the batch.
 
 import PixelCNNKernels
 
@@ -14,108 +13,173 @@ final class HorizontalStack {
     private let engine: Engine  // keeps what `weights` points to
     private let weights: PackedWeights
     private let kernels: Kernels
-    private let sizes: NetworkSizes
+    private let shape: NetworkShape
     private let capacity: Int
-    private let keptColumns: Int  // p + 1: the current one and the p to its left
+    private let sumStride: Int
 
-    private let patches: FloatBuffer  // (image, context + C): the input pixels that in_conv sees
-    private let features: FloatBuffer  // (L + 1, image, p + 1, F): block inputs and the last output, left columns first
-    private let preactivations: FloatBuffer  // (L, image, C, pair)
-    private let nextPreactivations: FloatBuffer  // (L, C, pair): of the next pixel, by a second thread
-    private let gates: FloatBuffer  // (L, image, F)
+    private let patches: FloatBuffer  // (image, context + C): the values that the first layer sees
+    private let features: FloatBuffer  // block by block (image, kept columns, channels), then the last output
+    private let preactivations: FloatBuffer  // (blocks, image, C, pair)
+    private let nextPreactivations: FloatBuffer  // (blocks, C, pair): of the next pixel, by a second thread
+    private let gates: FloatBuffer  // (blocks, image, F)
     private let sums: FloatBuffer  // (image, widest group in whole vectors): a product on its way to a group
-    private let hidden: FloatBuffer  // (image, hidden)
-    private let logits: FloatBuffer  // (image, d in whole vectors)
+    private let skips: FloatBuffer  // (image, C, group in whole vectors): the sum of the blocks'
+    private let headInputs: [FloatBuffer]  // [layers] × (image, channels)
+    private let logits: FloatBuffer  // (image, logits of a pass in whole vectors)
+    private var labels: [Int?]  // [image]: classes of the images
 
     init(engine: Engine, capacity: Int) {
         self.engine = engine
         self.capacity = capacity
         weights = engine.weights
         kernels = engine.kernels
-        sizes = engine.sizes
-        keptColumns = sizes.padding + 1
-        let (blocks, filters) = (sizes.blocks, sizes.filters)
-        patches = FloatBuffer(count: capacity * sizes.patchCount)
-        features = FloatBuffer(count: (blocks + 1) * capacity * keptColumns * filters)
-        preactivations = FloatBuffer(count: blocks * capacity * sizes.pairs)
-        nextPreactivations = FloatBuffer(count: blocks * sizes.pairs)
+        shape = engine.shape
+        let (blocks, filters, layers) = (shape.blocks, shape.features.channels, engine.weights.head.layers)
+        sumStride = max(shape.pair, layers.map(\.stride).max() ?? 0)
+        patches = FloatBuffer(count: capacity * shape.patchCount)
+        features = FloatBuffer(count: capacity * shape.columnCount)
+        preactivations = FloatBuffer(count: blocks * capacity * shape.pairs)
+        nextPreactivations = FloatBuffer(count: blocks * shape.pairs)
         gates = FloatBuffer(count: blocks * capacity * filters)
-        sums = FloatBuffer(count: capacity * max(sizes.group, sizes.hiddenGroup).roundedUpToLanes)
-        hidden = FloatBuffer(count: capacity * sizes.hidden)
-        logits = FloatBuffer(count: capacity * sizes.colors.roundedUpToLanes)
+        sums = FloatBuffer(count: capacity * sumStride)
+        skips = FloatBuffer(count: capacity * shape.features.count * shape.skipRoom)
+        headInputs = layers.indices.map { i in
+            FloatBuffer(count: capacity * (i == 0 ? filters : layers[i - 1].outputs.channels))
+        }
+        logits = FloatBuffer(count: capacity * (layers.last?.stride ?? 0))
+        labels = Array(repeating: nil, count: capacity)
     }
 
-    // MARK: - A pixel, in order: begin, then for each colour compute its group and its logits, and set its value.
+    // MARK: - A pixel, in order: begin, then for each pass compute its group and its logits, and set its values.
 
-    /// Image `slot` begins pixel (row, column): shifts its left columns and takes in what is known before any value.
-    func beginPixel(slot: Int, row: Int, column: Int, cache: RowCache) {
+    /// Image `slot`, of class `label`, begins pixel (row, column): shifts its left columns and takes in what is known
+    /// before any value.
+    func beginPixel(slot: Int, row: Int, column: Int, cache: RowCache, label: Int?) {
+        labels[slot] = label
         shiftColumns(slot: slot, column: column)
         cache.gatherPatch(row: row, column: column, into: patchRows[slot])
-        let pairs = Rows(base: pair(0, 0)[slot], stride: capacity * sizes.pairs)
+        let pairs = Rows(base: pair(0, 0)[slot], stride: capacity * shape.pairs)
         takeVertical(column: column, of: cache, into: pairs)
     }
 
     /// The taps left of the pixel, all blocks and colour groups, of the first `count` images.
     func addLeftTaps(count: Int) {
-        for block in 0..<sizes.blocks {
-            for c in 0..<sizes.channels {
-                let inputs = leftColumns(block) + sizes.leftInputs(c).lowerBound
-                kernels.accumulate(weights.blocks[block].left[c], inputs, into: pair(block, 0), count: count)
+        for block in 0..<shape.blocks {
+            for c in 0..<shape.features.count {
+                let left = weights.blocks[block].left[c]
+                kernels.accumulate(left.matrix, columns(block) + left.first, into: pair(block, 0), count: count)
             }
         }
     }
 
-    /// Colour group `c` of `in_conv` and of every block, of the first `count` images.
+    /// Colour group `c` of the first layer and of every block, of the first `count` images.
     func computeGroup(_ c: Int, count: Int) {
-        engine.inputGroup(c, of: patchRows, sum: sumRows(of: sizes.group), into: current(0), count: count)
-        for block in 0..<sizes.blocks {
+        let (first, group) = (shape.features.start(c), shape.features.size(c))
+        if !shape.blocksReadValues {
+            fill(sumRows, with: weights.input.start, from: c * shape.pair, length: shape.pair, count)
+            engine.inputGroup(c, of: patchRows, sum: sumRows, into: current(0), count: count)
+        }
+        if let start = weights.head.skipStart {
+            fill(skipRows(c), with: start, from: c * shape.skipRoom, length: shape.skipRoom, count)
+        }
+        for block in 0..<shape.blocks {
             let packed = weights.blocks[block]
-            let (input, pair) = (current(block), pair(block, c))
-            let (gate, group) = (gates(block) + c * sizes.group, sizes.group)
-            let residual = sumRows(of: group)
-            kernels.accumulate(packed.centre[c], input, into: pair, count: count)
-            kernels.gate(pair, pair + group, into: gate, channels: group, count: count)
-            copyGroup(c, of: input, to: residual, count)
-            kernels.accumulate(packed.projection[c], gates(block), into: residual, count: count)
-            kernels.normalize(
-                residual, weight: packed.horizontalNorm.weight.base, bias: packed.horizontalNorm.bias.base,
-                into: current(block + 1) + c * group, channels: group, count: count)
+            let (pair, centre) = (pair(block, c), packed.centre[c])
+            kernels.accumulate(centre.matrix, columns(block) + centre.first, into: pair, count: count)
+            kernels.gate(pair, pair + group, into: gates(block) + first, channels: group, count: count)
+            if !packed.skip.isEmpty {
+                kernels.accumulate(packed.skip[c], gates(block), into: skipRows(c), count: count)
+            }
+            if !packed.projection.isEmpty { project(c, block, packed, count) }
         }
     }
 
-    /// The logits of channel `c`, of the first `count` images: out_conv.2(relu(out_conv.0(h))), group c.
+    /// The block's output, group c: norm(projection of the gates + input).
+    @inline(__always)
+    private func project(_ c: Int, _ block: Int, _ packed: PackedBlock, _ count: Int) {
+        let (first, group) = (shape.features.start(c), shape.features.size(c))
+        let (residual, output) = (sumRows, current(block + 1) + first)
+        if packed.hasResidual {
+            let input = current(block) + first
+            for slot in 0..<count { residual[slot].update(from: input[slot], count: group) }
+            if let bias = packed.projectionBias {
+                let row = UnsafeMutablePointer(mutating: bias.row(nil) + first)
+                kernels.add(Rows(base: row, stride: 0), into: residual, channels: group, count: count)
+            }
+        } else if let bias = packed.projectionBias {
+            for slot in 0..<count { residual[slot].update(from: bias.row(nil) + first, count: group) }
+        } else {
+            for slot in 0..<count { residual[slot].update(repeating: 0, count: group) }
+        }
+        kernels.accumulate(packed.projection[c], gates(block), into: residual, count: count)
+        let norm = packed.horizontalNorm
+        switch norm.kind {
+        case .layer:
+            kernels.normalize(
+                residual, weight: norm.weight.base, bias: norm.bias.base, into: output, channels: group, count: count)
+        case .scale:
+            kernels.scale(
+                residual, weight: norm.weight.base + first, bias: norm.bias.base + first, into: output,
+                channels: group, count: count)
+        case .none:
+            for slot in 0..<count { output[slot].update(from: residual[slot], count: group) }
+        }
+    }
+
+    /// The logits of pass `c`, of the first `count` images: the head, group c.
     func computeLogits(_ c: Int, count: Int) {
-        let output = weights.output
-        let sum = sumRows(of: sizes.hiddenGroup)
-        sum.fill(count, with: output.hiddenBiases[c].base, length: sum.stride)
-        kernels.accumulate(output.hidden[c], current(sizes.blocks), into: sum, count: count)
-        let hiddenRows = Rows(base: hidden.base, stride: sizes.hidden)
-        kernels.rectify(
-            sum, into: hiddenRows + c * sizes.hiddenGroup, channels: sizes.hiddenGroup, count: count)
-        logitRows.fill(count, with: output.logitBiases[c].base, length: logitRows.stride)
-        kernels.accumulate(output.logits[c], hiddenRows, into: logitRows, count: count)
+        let head = weights.head
+        var input = current(shape.blocks)
+        if head.skipStart != nil {
+            activate(
+                skipRows(c), head.before, into: headInput(0), shape.features.start(c), shape.features.size(c), count)
+            input = headInput(0)
+        } else if head.before != .none {
+            activate(
+                input + shape.features.start(c), head.before, into: headInput(0), shape.features.start(c),
+                shape.features.size(c), count)
+            input = headInput(0)
+        }
+        for i in 0..<head.layers.count {
+            let layer = head.layers[i]
+            let isLast = i + 1 == head.layers.count
+            let sum = isLast ? logitRows : sumRows
+            sum.fill(count, with: layer.biases[c].base, length: layer.biases[c].count)
+            kernels.accumulate(layer.matrices[c], input, into: sum, count: count)
+            if isLast { return }
+            input = headInput(i + 1)
+            activate(sum, layer.activation, into: input, layer.outputs.start(c), layer.outputs.size(c), count)
+        }
     }
 
-    /// Sets the value of channel `c` at image `slot`'s pixel, normalised, which later groups see.
-    func setValue(_ normalized: Float, slot: Int, channel c: Int) {
-        patchRows[slot][sizes.patchContext + c] = normalized
+    /// `channels` of x, to those of y from `first` on.
+    private func activate(
+        _ x: Rows, _ activation: PackedInput.Activation, into y: Rows, _ first: Int, _ channels: Int, _ count: Int
+    ) {
+        engine.activate(x, activation, into: y + first, channels: channels, count: count)
     }
 
-    /// Image `slot`'s logits (d) of the channel computed last.
-    func logits(slot: Int) -> UnsafePointer<Float> {
-        UnsafePointer(logitRows[slot])
+    /// Sets the value of channel `c` at image `slot`'s pixel, which later groups see.
+    func setValue(_ value: Int, slot: Int, channel c: Int) {
+        let pixel = shape.blocksReadValues ? current(0)[slot] : patchRows[slot] + shape.patchContext
+        engine.write(value, channel: c, to: pixel)
     }
 
-    /// Image `slot`'s in_conv output (F) at its pixel: the vertical stack's first input.
+    /// Image `slot`'s logits (d) of channel `c`, one of those that the pass computed last draws.
+    func logits(slot: Int, channel c: Int) -> UnsafePointer<Float> {
+        let place = shape.features.count == shape.channels ? 0 : c
+        return UnsafePointer(logitRows[slot] + place * shape.colors)
+    }
+
+    /// Image `slot`'s first features (F) at its pixel: the vertical stack's first input, where both start from it.
     func inputFeatures(slot: Int) -> UnsafePointer<Float> {
         UnsafePointer(current(0)[slot])
     }
 
     /// Moves an image's state to another slot, so that the images of a batch stay together.
     func move(from source: Int, to destination: Int) {
-        for block in 0...sizes.blocks {
-            leftColumns(block)[destination].update(
-                from: leftColumns(block)[source], count: keptColumns * sizes.filters)
+        for block in 0...shape.blocks {
+            columns(block)[destination].update(from: columns(block)[source], count: shape.columns[block].stride)
         }
     }
 
@@ -128,80 +192,103 @@ final class HorizontalStack {
 
     /// Adds the left taps whose inputs are known with colour group `c` of the current pixel.
     func addNextLeftTaps(_ c: Int) {
-        for block in 0..<sizes.blocks {
+        for block in 0..<shape.blocks {
+            let left = weights.blocks[block].left[c]
             // The next pixel's left columns are the current ones, one further.
-            let inputs = leftColumns(block) + (sizes.filters + sizes.leftInputs(c).lowerBound)
-            kernels.accumulate(
-                weights.blocks[block].left[c], inputs, into: Rows(base: nextPairs[block], stride: 0), count: 1)
+            let inputs = columns(block) + (shape.columns[block].width + left.first)
+            kernels.accumulate(left.matrix, inputs, into: Rows(base: nextPairs[block], stride: 0), count: 1)
         }
     }
 
     /// Begins the pixel that has been prepared, left taps and all.
-    func beginPreparedPixel(row: Int, column: Int, cache: RowCache) {
+    func beginPreparedPixel(row: Int, column: Int, cache: RowCache, label: Int?) {
+        labels[0] = label
         shiftColumns(slot: 0, column: column)
         cache.gatherPatch(row: row, column: column, into: patchRows[0])
-        for block in 0..<sizes.blocks { pair(block, 0).base.update(from: nextPairs[block], count: sizes.pairs) }
+        for block in 0..<shape.blocks { pair(block, 0).base.update(from: nextPairs[block], count: shape.pairs) }
     }
 
     // MARK: - Layers
 
-    /// The p columns left of the pixel, from those of the pixel before; zero beside the image.
+    /// The columns left of the pixel, from those of the pixel before; zero beside the image.
     private func shiftColumns(slot: Int, column: Int) {
-        let filters = sizes.filters
-        for block in 0...sizes.blocks {
-            let columns = leftColumns(block)[slot]
+        for block in 0..<shape.blocks {
+            let (kept, columns) = (shape.columns[block], columns(block)[slot])
             if column == 0 {
-                columns.update(repeating: 0, count: sizes.padding * filters)
+                columns.update(repeating: 0, count: kept.left * kept.width)
             } else {
-                columns.update(from: columns + filters, count: sizes.padding * filters)
+                columns.update(from: columns + kept.width, count: kept.left * kept.width)
             }
         }
     }
 
     /// Initial pre-activations, a row of `pairs` a block: what the vertical stack has for the column.
     private func takeVertical(column: Int, of cache: RowCache, into pairs: Rows) {
-        let (group, half) = (sizes.group, sizes.featureRoom)
-        for block in 0..<sizes.blocks {
+        let half = shape.featureRoom
+        for block in 0..<shape.blocks {
             let vertical = cache.toHorizontal(block: block, column: column).base
-            for c in 0..<sizes.channels {
-                let pair = pairs[block] + c * sizes.pair
-                pair.update(from: vertical + c * group, count: group)
-                (pair + group).update(from: vertical + half + c * group, count: group)
-                (pair + 2 * group).update(repeating: 0, count: sizes.pair - 2 * group)
+            for c in 0..<shape.features.count {
+                let (first, group) = (shape.features.start(c), shape.features.size(c))
+                let pair = pairs[block] + c * shape.pair
+                pair.update(from: vertical + first, count: group)
+                (pair + group).update(from: vertical + half + first, count: group)
+                (pair + 2 * group).update(repeating: 0, count: shape.pair - 2 * group)
             }
         }
     }
 
-    private func copyGroup(_ c: Int, of source: Rows, to sum: Rows, _ count: Int) {
-        for slot in 0..<count {
-            sum[slot].update(from: source[slot] + c * sizes.group, count: sizes.group)
-        }
+    /// Fills each image's row with what its class starts from, `length` floats from `first` on.
+    private func fill(_ rows: Rows, with start: PackedRows, from first: Int, length: Int, _ count: Int) {
+        for slot in 0..<count { rows[slot].update(from: start.row(labels[slot]) + first, count: length) }
     }
 
     // MARK: - Where things are, as rows over the images
 
-    private var patchRows: Rows { Rows(base: patches.base, stride: sizes.patchCount) }
-    private var logitRows: Rows { Rows(base: logits.base, stride: sizes.colors.roundedUpToLanes) }
+    private var patchRows: Rows { Rows(base: patches.base, stride: shape.patchCount) }
+    private var logitRows: Rows { Rows(base: logits.base, stride: logits.count / capacity) }
+    private var sumRows: Rows { Rows(base: sums.base, stride: sumStride) }
+    private var nextPairs: Rows { Rows(base: nextPreactivations.base, stride: shape.pairs) }
 
-    private var nextPairs: Rows { Rows(base: nextPreactivations.base, stride: sizes.pairs) }
-
-    private func sumRows(of width: Int) -> Rows { Rows(base: sums.base, stride: width.roundedUpToLanes) }
-
-    /// Block `block`'s input at the p columns left of the pixel, (p, F), followed by the pixel's own.
-    private func leftColumns(_ block: Int) -> Rows {
-        let stride = keptColumns * sizes.filters
-        return Rows(base: features.base + block * capacity * stride, stride: stride)
+    private func skipRows(_ c: Int) -> Rows {
+        Rows(base: skips.base, stride: shape.features.count * shape.skipRoom) + c * shape.skipRoom
     }
 
-    /// Block `block`'s input at the pixel, (F). `sizes.blocks` is the stack's output.
-    private func current(_ block: Int) -> Rows { leftColumns(block) + sizes.padding * sizes.filters }
+    private func headInput(_ i: Int) -> Rows {
+        Rows(base: headInputs[i].base, stride: headInputs[i].count / capacity)
+    }
+
+    /// Block `block`'s input at the columns left of the pixel, followed by the pixel's own.
+    private func columns(_ block: Int) -> Rows {
+        let kept = shape.columns[block]
+        return Rows(base: features.base + capacity * kept.before, stride: kept.stride)
+    }
+
+    /// Block `block`'s input at the pixel. `shape.blocks` is the stack's output.
+    private func current(_ block: Int) -> Rows {
+        let kept = shape.columns[block]
+        return columns(block) + kept.left * kept.width
+    }
 
     private func gates(_ block: Int) -> Rows {
-        Rows(base: gates.base + block * capacity * sizes.filters, stride: sizes.filters)
+        let filters = shape.features.channels
+        return Rows(base: gates.base + block * capacity * filters, stride: filters)
     }
 
     /// Block `block`'s pre-activations of group c: tanh half, sigmoid half.
     private func pair(_ block: Int, _ c: Int) -> Rows {
-        Rows(base: preactivations.base + block * capacity * sizes.pairs, stride: sizes.pairs) + c * sizes.pair
+        Rows(base: preactivations.base + block * capacity * shape.pairs, stride: shape.pairs) + c * shape.pair
+    }
+}
+
+extension Engine {
+    /// y = activation(x), `channels` of each of `count` rows of y.
+    @inline(__always)
+    func activate(_ x: Rows, _ activation: PackedInput.Activation, into y: Rows, channels: Int, count: Int) {
+        switch activation {
+        case .relu: kernels.rectify(x, into: y, channels: channels, count: count)
+        case .elu: kernels.elu(x, into: y, channels: channels, count: count)
+        case .gate: kernels.gate(x, x + channels, into: y, channels: channels, count: count)
+        case .none: for row in 0..<count { y[row].update(from: x[row], count: channels) }
+        }
     }
 }

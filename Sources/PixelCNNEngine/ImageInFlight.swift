@@ -16,7 +16,7 @@ final class ImageInFlight {
     private(set) var prefix: RowPrefix
 
     private let task: ImageTask
-    private let sizes: NetworkSizes
+    private let shape: NetworkShape
     private var values: [UInt16]  // (C, H, W): drawn so far, or all given
     private var logProbabilities: [Float]  // (C, H, W); empty where values are drawn
     private let mask: [Bool]  // (H, W): pixels that are given; empty where none are but whole first rows
@@ -28,9 +28,9 @@ final class ImageInFlight {
         self.task = task
         self.tag = tag
         self.cache = cache
-        sizes = cache.layout.sizes
-        wavefront = VerticalWavefront(sizes: sizes, height: task.height, width: task.width)
-        let count = sizes.channels * task.height * task.width
+        shape = cache.layout.shape
+        wavefront = VerticalWavefront(shape: shape, height: task.height, width: task.width)
+        let count = shape.channels * task.height * task.width
         switch task.source {
         case .sample:
             values = task.given?.values ?? Array(repeating: 0, count: count)
@@ -39,7 +39,7 @@ final class ImageInFlight {
             values = given
             logProbabilities = Array(repeating: 0, count: count)
         }
-        let colors = cache.layout.sizes.colors
+        let colors = cache.layout.shape.colors
         precondition(values.count == count && values.allSatisfy { $0 < colors })
         if let given = task.given { precondition((given.height, given.width) == (task.height, task.width)) }
         mask = task.given?.mask ?? []
@@ -89,11 +89,11 @@ final class ImageInFlight {
     }
 
     /// Values of a row, C·W.
-    var rowCount: Int { sizes.channels * task.width }
+    var rowCount: Int { shape.channels * task.width }
 
     /// The values of a row, (C, W).
     func values(row: Int) -> [UInt16] {
-        (0..<sizes.channels).flatMap { c in
+        (0..<shape.channels).flatMap { c in
             let start = (c * task.height + row) * task.width
             return values[start..<start + task.width]
         }
@@ -105,7 +105,7 @@ final class ImageInFlight {
         if isGivenPixel { return Int(values[place]) }
         switch task.source {
         case .sample(let seed, let index, let parameters, _):
-            let position = UInt64(pixel * sizes.channels + c)
+            let position = UInt64(pixel * shape.channels + c)
             let u = Philox(seed: seed, index: index).uniform(at: position)
             let value = categorical.draw(logits, uniform: u, parameters: parameters)
             values[place] = UInt16(value)
@@ -117,9 +117,10 @@ final class ImageInFlight {
         }
     }
 
-    /// Keeps in_conv's output (F) of the current pixel: the vertical stack reads it from the next row on.
+    /// Keeps the first features (F) of the current pixel: the vertical stack reads them from the next row on.
     func storeInputFeatures(_ features: UnsafePointer<Float>) {
-        cache.verticalInput(block: 0, row: row, column: column).base.update(from: features, count: sizes.filters)
+        let place = cache.ring(shape.blockRings[0].input, row: row, column: column)
+        place.base.update(from: features, count: shape.features.channels)
     }
 
     /// Goes on to the next pixel.
@@ -143,6 +144,6 @@ final class ImageInFlight {
     func resume(belowRows rows: Int) {
         row = rows
         column = 0
-        wavefront = VerticalWavefront(sizes: sizes, height: task.height, width: task.width, row: rows)
+        wavefront = VerticalWavefront(shape: shape, height: task.height, width: task.width, row: rows)
     }
 }

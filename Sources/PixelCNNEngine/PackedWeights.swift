@@ -1,6 +1,7 @@
-// A model's weights, laid out for the engine: WeightLayout's matrices, packed for the kernels. The taps left of the
-// pixel are apart from its centre, v1toh and v2toh go by input group, and v_conv through F(2, 3). Layout changes here,
-// once, at load, and nowhere else.
+// A model's weights, laid out for the engine: every layer of the description as matrices packed for the kernels, colour
+// group by colour group. The taps left of the pixel are apart from its centre, the link's halves go by input group, and
+// vertical convolutions of three columns through F(2, 3). What the sums of a layer start from is folded here, too:
+// biases and what a class adds. Layout changes here, once, at load, and nowhere else.
 
 import PixelCNNKernels
 import PixelCNNModel
@@ -9,146 +10,330 @@ import PixelCNNModel
 struct PackedWeights: Sendable, BitwiseCopyable {
     let input: PackedInput
     let blocks: ConstantList<PackedBlock>
-    let output: PackedOutput
+    let head: PackedHead
 
     /// Bytes of all of them, padding included; without the masked entries that is about what the parameters take.
-    var byteCount: Int { input.byteCount + blocks.reduce(0) { $0 + $1.byteCount } + output.byteCount }
+    var byteCount: Int { input.byteCount + blocks.reduce(0) { $0 + $1.byteCount } + head.byteCount }
 
-    init(_ model: Model, kernels: Kernels, precision: Precision, storage: ConstantStorage) {
-        let packer = Packer(
-            model: model, layout: WeightLayout(NetworkSizes(model.hyperparameters)), kernels: kernels,
-            precision: precision, storage: storage)
+    init(_ model: Model, shape: NetworkShape, kernels: Kernels, precision: Precision, storage: ConstantStorage) {
+        let packer = Packer(model: model, shape: shape, kernels: kernels, precision: precision, storage: storage)
         input = PackedInput(packer)
-        blocks = packer.list(model.hyperparameters.blocks) { PackedBlock(packer, index: $0) }
-        output = PackedOutput(packer)
+        blocks = packer.list(shape.blocks) { PackedBlock(packer, index: $0) }
+        head = PackedHead(packer)
     }
 }
 
-/// `in_conv.0`: for each colour group, a matrix over the patch that the group may see.
+/// What a value becomes, and the convolutions before the blocks.
 struct PackedInput: Sendable, BitwiseCopyable {
-    let groups: ConstantList<PackedMatrix>  // [C] × (g, above + left + earlier channels of the pixel)
-    let biases: ConstantList<ConstantList<Float>>  // [C] × (g, whole vectors)
+    /// What the network reads for a value: (d), or rows of a table, (d, F).
+    let values: ConstantList<Float>
+    /// For each colour group, a matrix over the patch that the group may see: [C] × (g, or 2g where a gate follows;
+    /// context + seen channels of the pixel). Empty where the blocks read the values.
+    let groups: ConstantList<PackedMatrix>
+    /// What their sums start from, group by group, each in a pair's room.
+    let start: PackedRows
+    let activation: Activation
+    /// The vertical stack's own, where it has one.
+    let vertical: PackedConvolution?
+    let verticalStart: PackedRows?
 
-    var byteCount: Int { groups.weightBytes + biases.weightBytes }
+    enum Activation: BitwiseCopyable {
+        case none, relu, elu, gate
+
+        init(_ activation: NetworkDescription.Activation) {
+            self =
+                switch activation {
+                case .none: .none
+                case .relu: .relu
+                case .elu: .elu
+                case .gate: .gate
+                }
+        }
+    }
+
+    var byteCount: Int {
+        groups.weightBytes + start.byteCount + (vertical?.byteCount ?? 0) + (verticalStart?.byteCount ?? 0)
+    }
 
     init(_ packer: Packer) {
-        groups = packer.matrices { packer.layout.input($0) }
-        biases = packer.biases("in_conv.0.bias", group: packer.sizes.group)
+        let (network, shape) = (packer.model.description, packer.shape)
+        if case .table(let name) = network.input {
+            values = packer.storage.list(packer.model[name].floats())
+        } else {
+            values = packer.storage.list(network.scaledValues)
+        }
+        var label: ClassTable?
+        let layer: Convolution
+        switch network.stem {
+        case .none:
+            groups = packer.storage.list([PackedMatrix]())
+            start = packer.noRows
+            (activation, vertical, verticalStart) = (.none, nil, nil)
+            return
+        case .shared(let convolution, let activation, let table):
+            (layer, label) = (convolution, table)
+            self.activation = Activation(activation)
+            (vertical, verticalStart) = (nil, nil)
+        case .separate(let convolution, let horizontal):
+            layer = horizontal
+            activation = .none
+            vertical = PackedConvolution(packer, convolution)
+            verticalStart = packer.rows(bias: [convolution])
+        }
+        let isGate = activation == .gate
+        let weights = packer.weights(layer)
+        // (run, column, channel), then the pixel's own channels.
+        let taps = shape.patch.flatMap { run in
+            (0..<run.columns).map { column in
+                layer.taps.firstIndex { $0.row == run.row && $0.column == run.column + column } ?? 0
+            }
+        }
+        let centre = layer.centreTap
+        let channels = ColorGroups(shape.channels, groups: shape.features.count)
+        groups = packer.list(shape.features.count) { c in
+            let depth = shape.patchContext + layer.seen(c, of: channels)
+            return packer.matrix(lanes: shape.features.size(c) * (isGate ? 2 : 1), depth: depth) { lane, k in
+                weights(
+                    output: packer.row(c, lane), input: k % shape.channels,
+                    tap: k < shape.patchContext ? taps[k / shape.channels] : centre ?? 0)
+            }
+        }
+        start =
+            packer.rows(bias: [layer], label: label, stride: shape.pairs) { i in
+                packer.pairPlace(i, isGate: isGate)
+            } ?? packer.zeroRow(shape.pairs)
     }
 }
 
 /// One gated block.
 struct PackedBlock: Sendable, BitwiseCopyable {
-    /// `v_conv` by kernel row, top to bottom: (2F, k·F), or with Winograd's F(2, 3) four (2F, F) per kernel row.
-    let vertical: ConstantList<PackedMatrix>
-    /// `v1toh` and `v2toh` by *input* group: group j feeds the outputs of groups ≥ j, so lanes start at group j.
-    let verticalToTanh: ConstantList<PackedMatrix>  // [C] × (F − j·g, g)
-    let verticalToSigmoid: ConstantList<PackedMatrix>  // [C] × (F − j·g, g)
-    /// The taps left of the pixel, for all groups at once, cut by when their inputs are known: the nearest column's
-    /// colour group c, with all farther columns before group 0.
-    let left: ConstantList<PackedMatrix>  // [C] × (C · pair, g, or (p − 1)·F + g for the first)
-    let centre: ConstantList<PackedMatrix>  // [C] × (pair, groups that may be seen · g)
-    let projection: ConstantList<PackedMatrix>  // `htoh`: [C] × (g, (c + 1)·g)
+    /// In which order the vertical stack computes the block's row.
+    enum Order: BitwiseCopyable {
+        /// All of it for the row of the pixel, of the rows above.
+        case thisRow
+        /// All of it for the row above, which must be complete; the link reads it for this row.
+        case rowAbove
+        /// The convolution for this row; the gate for the row above, when that is complete.
+        case both
+    }
+
+    let order: Order
+    let vertical: PackedConvolution
+    let second: PackedConvolution?
+    let point: PackedMatrix?  // (2F, F)
+    let link: ConstantList<PackedLink>
+    /// What u starts from, and the result of the first of two convolutions; nil for zero.
+    let verticalStart: PackedRows?  // (labels, 2F)
+    let betweenStart: PackedRows?  // (F)
+    /// What is added to u when the link has read it.
+    let afterLink: PackedRows?  // (labels, 2F)
+    /// What the link reads above the first row, where it reads the row above.
+    let firstSource: PackedRows?  // (2F)
+    /// What the horizontal pre-activations start from; nil for zero.
+    let horizontalStart: PackedRows?  // (labels, 2 · room)
+    let hasVerticalResidual: Bool
     let verticalNorm: PackedNorm
+
+    /// The taps left of the pixel, for all groups at once, cut by when their inputs are known: the nearest column's
+    /// colour group c, with all farther columns before group 0. Where the block reads values, the nearest column
+    /// belongs to the centre: it is known when the pixel begins.
+    let left: ConstantList<PackedColumns>  // [C] × (C · pair, g, or (p − 1)·F + g for the first)
+    let centre: ConstantList<PackedColumns>  // [C] × (pair, groups that may be seen · g)
+    /// The sum of the gates, for the head; empty where there is none.
+    let skip: ConstantList<PackedMatrix>  // [C] × (g, groups up to c)
+    /// Empty where the block's output feeds nothing.
+    let projection: ConstantList<PackedMatrix>  // [C] × (g, groups up to c)
+    let projectionBias: PackedRows?  // (F)
+    let hasResidual: Bool
     let horizontalNorm: PackedNorm
-    let labels: PackedLabels?  // of a conditional model
 
     var byteCount: Int {
-        let matrices = [vertical, verticalToTanh, verticalToSigmoid, left, centre, projection]
-        return matrices.reduce(labels?.byteCount ?? 0) { $0 + $1.weightBytes } + verticalNorm.byteCount
-            + horizontalNorm.byteCount
+        let rows = [verticalStart, betweenStart, afterLink, firstSource, horizontalStart, projectionBias]
+        return vertical.byteCount + (second?.byteCount ?? 0) + (point?.byteCount ?? 0)
+            + link.reduce(0) { $0 + $1.matrix.byteCount } + rows.reduce(0) { $0 + ($1?.byteCount ?? 0) }
+            + (Array(left) + Array(centre)).reduce(0) { $0 + $1.matrix.byteCount } + skip.weightBytes
+            + projection.weightBytes
+            + verticalNorm.byteCount + horizontalNorm.byteCount
     }
 
     init(_ packer: Packer, index: Int) {
-        let (sizes, layout) = (packer.sizes, packer.layout)
-        let (filters, group) = (sizes.filters, sizes.group)
+        let (network, shape) = (packer.model.description, packer.shape)
+        let block = network.blocks[index]
+        let (features, filters) = (shape.features, shape.features.channels)
+        order =
+            switch (block.point, block.linkSource) {
+            case (_, .sumOfRowAbove): .rowAbove
+            case (nil, _): .thisRow
+            default: .both
+            }
 
-        let kernelRows = (0..<sizes.kernelRows(index)).map { layout.vertical(index, kernelRow: $0) }
-        if sizes.usesWinograd {
-            let weights = packer.floats(kernelRows[0].tensor)
-            vertical = packer.list(kernelRows.count * 4) { i in
-                packer.matrix(lanes: 2 * filters, depth: filters, forRows: true) { lane, k in
-                    winogradWeight(i % 4) { weights[kernelRows[i / 4].index($0 * filters + k, lane)] }
+        // The vertical stack.
+        vertical = PackedConvolution(packer, block.vertical)
+        second = block.second.map { PackedConvolution(packer, $0) }
+        point = block.point.map { point in
+            let weights = packer.weights(point)
+            return packer.matrix(lanes: 2 * filters, depth: point.inputs.count, forRows: true) { lane, k in
+                weights(output: lane, input: k, tap: 0)
+            }
+        }
+        let isLinkOfSum = block.linkSource != .convolution
+        let points = block.point.map { [$0] } ?? []
+        let gated = block.gated
+        verticalStart = packer.rows(
+            bias: [gated] + (isLinkOfSum ? points : []), label: isLinkOfSum ? block.verticalLabel : nil)
+        betweenStart = block.second == nil ? nil : packer.rows(bias: [block.vertical])
+        afterLink = isLinkOfSum ? nil : packer.rows(bias: points, label: block.verticalLabel)
+        firstSource = order == .rowAbove ? packer.rows(bias: [gated]) ?? packer.zeroRow(2 * filters) : nil
+        hasVerticalResidual = block.hasVerticalResidual
+        verticalNorm = PackedNorm(packer, block.verticalNorm, block.output.outputs)
+
+        // The link, to the halves of the horizontal pre-activations.
+        let room = shape.featureRoom
+        var linkBias: [Convolution] = []
+        switch block.link {
+        case .full(let layer):
+            let weights = packer.weights(layer)
+            link = packer.list(2) { half in
+                let matrix = packer.matrix(lanes: filters, depth: 2 * filters, forRows: true) { lane, k in
+                    weights(output: half * filters + lane, input: k, tap: 0)
                 }
+                return PackedLink(matrix: matrix, input: 0, output: half * room)
             }
-        } else {
-            vertical = packer.matrices(kernelRows.count, forRows: true) { kernelRows[$0] }
-        }
-
-        func byInput(_ outputs: [WeightLayout.Matrix]) -> ConstantList<PackedMatrix> {
-            let weights = packer.floats(outputs[0].tensor)
-            return packer.list(sizes.channels) { j in
-                packer.matrix(lanes: filters - j * group, depth: group, forRows: true) { lane, k in
-                    weights[outputs[j + lane / group].index(j * group + k, lane % group)]
+            linkBias = [layer]
+        case .halves(let tanh, let sigmoid):
+            let weights = [packer.weights(tanh), packer.weights(sigmoid)]
+            link = packer.list(2 * features.count) { i in
+                let (j, half) = (i / 2, i % 2)
+                let first = features.start(j)
+                let matrix = packer.matrix(lanes: filters - first, depth: features.size(j), forRows: true) { lane, k in
+                    weights[half](output: first + lane, input: first + k, tap: 0)
                 }
+                return PackedLink(matrix: matrix, input: half * filters + first, output: half * room + first)
             }
         }
-        verticalToTanh = byInput((0..<sizes.channels).map { layout.toTanh(index, $0) })
-        verticalToSigmoid = byInput((0..<sizes.channels).map { layout.toSigmoid(index, $0) })
+        horizontalStart = packer.rows(
+            bias: linkBias + [block.horizontal], label: block.horizontalLabel, stride: 2 * room
+        ) { i in i < filters ? i : room + i - filters }
 
-        let horizontal = (0..<sizes.channels).map { layout.horizontal(index, $0) }
-        let weights = packer.floats(horizontal[0].tensor)
-        left = packer.list(sizes.channels) { c in
-            let inputs = sizes.leftInputs(c)
-            return packer.matrix(lanes: sizes.pairs, depth: inputs.count) { lane, k in
-                let (output, lane) = (horizontal[lane / sizes.pair], lane % sizes.pair)
-                return lane < output.lanes ? weights[output.index(inputs.lowerBound + k, lane)] : 0
-            }
+        // The horizontal stack.
+        let kept = shape.columns[index]
+        let weights = packer.weights(block.horizontal)
+        let isFirstOfValues = index == 0 && shape.blocksReadValues
+        let taps = (0...kept.left).map { column in
+            block.horizontal.taps.firstIndex { $0.column == column - kept.left }
         }
-        let leftCount = sizes.padding * filters
-        centre = packer.list(sizes.channels) { c in
-            packer.matrix(lanes: 2 * group, depth: horizontal[c].depth - leftCount) { lane, k in
-                weights[horizontal[c].index(leftCount + k, lane)]
+        let inputs = ColorGroups(kept.width, groups: features.count)
+        let nearest = (kept.left - 1) * kept.width
+        // A dilated window does not see the nearest column; what it sees is there when the pixel begins.
+        let seesNearest = kept.left > 0 && taps[kept.left - 1] != nil
+        let isNearestOfCentre = isFirstOfValues && seesNearest
+        let firstSeen = taps[..<kept.left].firstIndex { $0 != nil } ?? 0
+        let lastSeen = taps[..<kept.left].lastIndex { $0 != nil } ?? -1
+        let columns = isNearestOfCentre ? lastSeen : lastSeen + 1
+        left = packer.list(features.count) { c in
+            // Floats of the columns, from the farthest one on.
+            let range =
+                seesNearest && !isNearestOfCentre
+                ? (c == 0 ? firstSeen * kept.width : nearest + inputs.start(c))..<nearest + inputs.end(c)
+                : c == 0 && columns > firstSeen ? firstSeen * kept.width..<columns * kept.width : 0..<0
+            let matrix = packer.matrix(lanes: shape.pairs, depth: range.count) { lane, k in
+                let (group, lane) = (lane / shape.pair, lane % shape.pair)
+                guard lane < 2 * features.size(group), let tap = taps[(range.lowerBound + k) / kept.width] else {
+                    return 0
+                }
+                return weights(
+                    output: packer.row(group, lane), input: (range.lowerBound + k) % kept.width, tap: tap)
             }
+            return PackedColumns(matrix: matrix, first: range.lowerBound)
         }
-        projection = packer.matrices { layout.projection(index, $0) }
-        verticalNorm = PackedNorm(packer, name: "v_norm_layers.\(index)")
-        horizontalNorm = PackedNorm(packer, name: "h_norm_layers.\(index)")
-        labels = packer.model.hyperparameters.isConditional ? PackedLabels(packer, block: index) : nil
+        centre = packer.list(features.count) { c in
+            let start = isNearestOfCentre ? nearest : kept.left * kept.width
+            let depth = kept.left * kept.width - start + block.horizontal.seen(c, of: inputs)
+            let matrix = packer.matrix(lanes: 2 * features.size(c), depth: depth) { lane, k in
+                guard let tap = taps[(start + k) / kept.width] else { return 0 }
+                return weights(output: packer.row(c, lane), input: (start + k) % kept.width, tap: tap)
+            }
+            return PackedColumns(matrix: matrix, first: start)
+        }
+        skip = block.skip.map { packer.pointwise($0, features, features) } ?? packer.storage.list([PackedMatrix]())
+        let feedsNothing = network.head.takesSkips && index + 1 == shape.blocks
+        projection =
+            feedsNothing
+            ? packer.storage.list([PackedMatrix]()) : packer.pointwise(block.output, features, features)
+        projectionBias = packer.rows(bias: [block.output])
+        hasResidual = block.hasResidual
+        horizontalNorm = PackedNorm(packer, block.horizontalNorm, block.output.outputs)
     }
 }
 
-/// What each class adds to a block: a row per class where the file has a column, laid out as the sums that it starts.
-struct PackedLabels: Sendable, BitwiseCopyable {
-    private let vertical: ConstantList<Float>  // `v_label`: (labels, 2F in whole vectors)
-    private let horizontal: ConstantList<Float>  // `h_label`: (labels, 2 · room): tanh half, sigmoid half
-    private let verticalStride: Int
-    private let horizontalStride: Int
+/// A matrix and the first of the floats that it reads, of the columns kept for its block.
+struct PackedColumns: Sendable, BitwiseCopyable {
+    let matrix: PackedMatrix
+    let first: Int
+}
 
-    var byteCount: Int { vertical.byteCount + horizontal.byteCount }
+/// A part of the link: from some of u to some of the horizontal pre-activations.
+struct PackedLink: Sendable, BitwiseCopyable {
+    let matrix: PackedMatrix
+    let input: Int
+    let output: Int
+}
 
-    init(_ packer: Packer, block: Int) {
-        let sizes = packer.sizes
-        let (group, room) = (sizes.group, sizes.featureRoom)
-        let (verticalStride, horizontalStride) = (sizes.preactivations, 2 * room)
-        let v = packer.layout.verticalLabel(block)
-        let vWeights = packer.floats(v.tensor)
-        vertical = packer.storage.numbers(sizes.labels * verticalStride) { rows in
-            for label in 0..<sizes.labels {
-                for lane in 0..<v.lanes { rows[label * verticalStride + lane] = vWeights[v.index(label, lane)] }
-            }
+/// A convolution of the vertical stack, window by window, top to bottom: (outputs, columns · inputs), or with
+/// Winograd's F(2, 3) four (outputs, inputs) per kernel row.
+struct PackedConvolution: Sendable, BitwiseCopyable {
+    let matrices: ConstantList<PackedMatrix>
+    let windows: ConstantList<Window>
+    let usesWinograd: Bool
+    let inputs: Int
+    let outputs: Int
+
+    /// Columns of a row that lie side by side, the first of them and its row relative to the output.
+    struct Window: BitwiseCopyable {
+        let row: Int
+        let column: Int
+    }
+
+    /// Of a result: whole vectors.
+    var stride: Int { outputs.roundedUpToLanes }
+    var byteCount: Int { matrices.weightBytes }
+
+    init(_ packer: Packer, _ layer: Convolution) {
+        let weights = packer.weights(layer)
+        let (inputs, outputs) = (layer.inputs.count, layer.outputs.count)
+        let rows = layer.rowOffsets
+        func tap(_ row: Int, _ column: Int) -> Int {
+            layer.taps.firstIndex { $0.row == row && $0.column == column } ?? 0
         }
-        let hWeights = packer.floats(packer.layout.horizontalLabel(block, 0).tensor)
-        horizontal = packer.storage.numbers(sizes.labels * horizontalStride) { rows in
-            for c in 0..<sizes.channels {
-                let h = packer.layout.horizontalLabel(block, c)
-                for label in 0..<sizes.labels {
-                    for lane in 0..<h.lanes {
-                        let place = c * group + (lane < group ? lane : room + lane - group)
-                        rows[label * horizontalStride + place] = hWeights[h.index(label, lane)]
-                    }
+        // A window of three columns allows F(2, 3): two thirds of the multiply-adds, and an error no larger.
+        usesWinograd = !rows.isEmpty && rows.allSatisfy { layer.columnOffsets(row: $0) == [-1, 0, 1] }
+        if usesWinograd {
+            windows = packer.storage.list(rows.map { Window(row: $0, column: -1) })
+            matrices = packer.list(rows.count * 4) { i in
+                let first = tap(rows[i / 4], -1)
+                return packer.matrix(lanes: outputs, depth: inputs, forRows: true) { lane, k in
+                    winogradWeight(i % 4) { weights(output: lane, input: k, tap: first + $0) }
+                }
+            }
+        } else {
+            // Columns side by side make one window, others one each.
+            let cuts = rows.flatMap { row in
+                let columns = layer.columnOffsets(row: row)
+                return columns.last.map { $0 - columns[0] + 1 == columns.count } == true
+                    ? [(row, columns)] : columns.map { (row, [$0]) }
+            }
+            windows = packer.storage.list(cuts.map { Window(row: $0.0, column: $0.1[0]) })
+            matrices = packer.list(cuts.count) { i in
+                let (row, columns) = cuts[i]
+                let taps = columns.map { tap(row, $0) }
+                return packer.matrix(lanes: outputs, depth: columns.count * inputs, forRows: true) { lane, k in
+                    weights(output: lane, input: k % inputs, tap: taps[k / inputs])
                 }
             }
         }
-        self.verticalStride = verticalStride
-        self.horizontalStride = horizontalStride
+        self.inputs = inputs
+        self.outputs = outputs
     }
-
-    /// Where u starts, (2F in whole vectors).
-    func vertical(_ label: Int) -> UnsafePointer<Float> { vertical.base + label * verticalStride }
-
-    /// Where the horizontal pre-activations start, (2 · room).
-    func horizontal(_ label: Int) -> UnsafePointer<Float> { horizontal.base + label * horizontalStride }
 }
 
 /// Weight `position` of the four that F(2, 3) makes of a window's three, rounded once.
@@ -157,35 +342,123 @@ private func winogradWeight(_ position: Int, of tap: (Int) -> Float) -> Float {
     return Float([g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2][position])
 }
 
-/// The weight and bias of a layer norm, shared by the colour groups.
+/// What a layer's sums start from or have added: a row, or one per class.
+struct PackedRows: Sendable, BitwiseCopyable {
+    private let values: ConstantList<Float>  // (rows, stride)
+    let stride: Int
+    let isPerLabel: Bool
+
+    var byteCount: Int { values.byteCount }
+
+    init(_ values: ConstantList<Float>, stride: Int, isPerLabel: Bool) {
+        self.values = values
+        self.stride = stride
+        self.isPerLabel = isPerLabel
+    }
+
+    /// The row of an image of this class.
+    func row(_ label: Int?) -> UnsafePointer<Float> { values.base + (isPerLabel ? (label ?? 0) * stride : 0) }
+}
+
+/// What follows a block's output.
 struct PackedNorm: Sendable, BitwiseCopyable {
-    let weight: ConstantList<Float>  // (g)
-    let bias: ConstantList<Float>  // (g)
+    enum Kind: BitwiseCopyable {
+        case none
+        /// Over a colour group, whose weight and bias are shared by all.
+        case layer
+        /// A scale and a shift per feature.
+        case scale
+    }
+
+    let kind: Kind
+    let weight: ConstantList<Float>  // (g), or (F)
+    let bias: ConstantList<Float>  // (g), or (F)
 
     var byteCount: Int { weight.byteCount + bias.byteCount }
 
-    init(_ packer: Packer, name: String) {
-        weight = packer.storage.list(packer.floats(name + ".weight"))
-        bias = packer.storage.list(packer.floats(name + ".bias"))
+    init(_ packer: Packer, _ norm: NetworkDescription.Norm, _ order: ChannelOrder) {
+        let (weight, bias): ([Float], [Float])
+        switch norm {
+        case .none: (kind, weight, bias) = (.none, [], [])
+        case .layer(let name):
+            kind = .layer
+            (weight, bias) = (packer.model[name + ".weight"].floats(), packer.model[name + ".bias"].floats())
+        case .batch(let name):
+            kind = .scale
+            (weight, bias) = packer.model.batchNorm(name, order)
+        }
+        self.weight = packer.storage.list(weight)
+        self.bias = packer.storage.list(bias)
     }
 }
 
-/// `out_conv`: two layers for each colour group.
-struct PackedOutput: Sendable, BitwiseCopyable {
-    let hidden: ConstantList<PackedMatrix>  // [C] × (hidden / C, (c + 1)·g)
-    let hiddenBiases: ConstantList<ConstantList<Float>>  // [C] × (hidden / C, whole vectors)
-    let logits: ConstantList<PackedMatrix>  // [C] × (d, (c + 1) · hidden / C)
-    let logitBiases: ConstantList<ConstantList<Float>>  // [C] × (d, whole vectors)
+/// From features to logits, for each colour group.
+struct PackedHead: Sendable, BitwiseCopyable {
+    /// What the sum of the skips starts from, group by group, in whole vectors; nil where the features go in.
+    let skipStart: PackedRows?
+    /// What the features, or that sum, go through first.
+    let before: PackedInput.Activation
+    let layers: ConstantList<PackedLayer>
 
-    var byteCount: Int {
-        hidden.weightBytes + logits.weightBytes + hiddenBiases.weightBytes + logitBiases.weightBytes
-    }
+    var byteCount: Int { layers.reduce(skipStart?.byteCount ?? 0) { $0 + $1.byteCount } }
 
     init(_ packer: Packer) {
-        hidden = packer.matrices { packer.layout.hidden($0) }
-        logits = packer.matrices { packer.layout.logits($0) }
-        hiddenBiases = packer.biases("out_conv.0.bias", group: packer.sizes.hiddenGroup)
-        logitBiases = packer.biases("out_conv.2.bias", group: packer.sizes.colors)
+        let (network, shape) = (packer.model.description, packer.shape)
+        let head = network.head
+        before = PackedInput.Activation(head.before)
+        skipStart =
+            head.takesSkips
+            ? packer.rows(
+                bias: network.blocks.compactMap(\.skip), label: head.label,
+                stride: shape.features.count * shape.skipRoom
+            ) { i in
+                let group = shape.features.group(of: i)
+                return group * shape.skipRoom + i - shape.features.start(group)
+            } : nil
+        var inputs = shape.features
+        layers = packer.list(head.layers.count) { i in
+            let layer = head.layers[i]
+            let outputs: ColorGroups
+            let isLast = i + 1 == head.layers.count
+            switch layer.outputs {
+            case .features(let groups, _), .gate(let groups, _, _): outputs = groups
+            case .logits(let channels, let colors, _):
+                outputs = ColorGroups(channels * colors, groups: shape.features.count)
+            }
+            defer { inputs = outputs }
+            return PackedLayer(
+                packer, layer, inputs, outputs,
+                activation: isLast ? .none : PackedInput.Activation(head.between))
+        }
+    }
+}
+
+/// A 1 × 1 convolution of the head.
+struct PackedLayer: Sendable, BitwiseCopyable {
+    let matrices: ConstantList<PackedMatrix>  // [C] × (outputs of group c, inputs of groups up to c)
+    let biases: ConstantList<ConstantList<Float>>  // [C] × (outputs of group c in whole vectors)
+    let outputs: ColorGroups
+    let activation: PackedInput.Activation
+
+    /// Of a group's sums: whole vectors.
+    var stride: Int { (outputs.largest * (activation == .gate ? 2 : 1)).roundedUpToLanes }
+    var byteCount: Int { matrices.weightBytes + biases.reduce(0) { $0 + $1.byteCount } }
+
+    init(
+        _ packer: Packer, _ layer: Convolution, _ inputs: ColorGroups, _ outputs: ColorGroups,
+        activation: PackedInput.Activation
+    ) {
+        self.outputs = outputs
+        self.activation = activation
+        let halves = activation == .gate ? 2 : 1
+        matrices = packer.pointwise(layer, inputs, outputs, halves: halves)
+        let bias = packer.model.bias(of: layer)
+        biases = packer.list(outputs.count) { c in
+            let lanes = (0..<halves).flatMap { half in
+                bias[half * outputs.channels + outputs.start(c)..<half * outputs.channels + outputs.end(c)]
+            }
+            return packer.storage.list(lanes + Array(repeating: 0, count: lanes.count.roundedUpToLanes - lanes.count))
+        }
     }
 }
 
@@ -193,32 +466,35 @@ extension ConstantList<PackedMatrix> {
     fileprivate var weightBytes: Int { reduce(0) { $0 + $1.byteCount } }
 }
 
-extension ConstantList<ConstantList<Float>> {
-    fileprivate var weightBytes: Int { reduce(0) { $0 + $1.byteCount } }
+extension NetworkShape {
+    /// Of a group's share of the sum of the skips: whole vectors.
+    var skipRoom: Int { features.largest.roundedUpToLanes }
 }
 
-extension NetworkSizes {
-    /// Of the p·F inputs left of a pixel, farthest column first, those that are known with the nearest pixel's group c.
-    func leftInputs(_ c: Int) -> Range<Int> {
-        let nearest = (padding - 1) * filters
-        return (c == 0 ? 0 : nearest + c * group)..<nearest + (c + 1) * group
-    }
+extension Convolution {
+    /// The tap at the pixel itself.
+    fileprivate var centreTap: Int? { taps.firstIndex { $0.row == 0 && $0.column == 0 } }
 
-    /// Whether the vertical convolutions use Winograd's F(2, 3), which a window of three columns allows: two thirds of
-    /// the multiply-adds, and an error no larger.
-    var usesWinograd: Bool { kernelSize == 3 }
+    /// How many channels of the pixel itself group `c` sees, of inputs in these groups.
+    fileprivate func seen(_ c: Int, of inputs: ColorGroups) -> Int {
+        guard centreTap != nil else { return 0 }
+        return switch mask?.type {
+        case .a: inputs.start(c)
+        case .b: inputs.end(c)
+        case .above, .rows, nil: inputs.channels
+        }
+    }
 }
 
 /// What packing needs of a model; one tensor is read at a time, so that little of the file is in memory at once.
 struct Packer {
     let model: Model
-    let layout: WeightLayout
+    let shape: NetworkShape
     let kernels: Kernels
     let precision: Precision
     let storage: ConstantStorage
-    var sizes: NetworkSizes { layout.sizes }
 
-    func floats(_ name: String) -> [Float] { model[name].floats() }
+    func weights(_ layer: Convolution) -> ConvolutionWeights { model.weights(of: layer) }
 
     /// What meets a pixel is read anew for each, so it may be kept in less precision; what meets a row need not.
     func matrix(
@@ -229,17 +505,32 @@ struct Packer {
             precision: forRows ? .f32 : precision, weight: weight)
     }
 
-    /// `count` matrices of one tensor, one per colour group where nothing is said, as the layout has them.
-    func matrices(
-        _ count: Int? = nil, forRows: Bool = false, _ matrix: (Int) -> WeightLayout.Matrix
+    /// A 1 × 1 convolution, group by group; of two halves, those of a group side by side.
+    func pointwise(
+        _ layer: Convolution, _ inputs: ColorGroups, _ outputs: ColorGroups, halves: Int = 1
     ) -> ConstantList<PackedMatrix> {
-        let weights = floats(matrix(0).tensor)
-        return list(count ?? sizes.channels) { i in
-            let layout = matrix(i)
-            return self.matrix(lanes: layout.lanes, depth: layout.depth, forRows: forRows) { lane, k in
-                weights[layout.index(k, lane)]
+        let weights = weights(layer)
+        return list(outputs.count) { c in
+            matrix(lanes: halves * outputs.size(c), depth: layer.seen(c, of: inputs)) { lane, k in
+                let half = lane / outputs.size(c)
+                return weights(
+                    output: half * outputs.channels + outputs.start(c) + lane % outputs.size(c), input: k, tap: 0)
             }
         }
+    }
+
+    /// The output of a gate, or of features, that is a lane of group `c`: tanh half, then sigmoid half.
+    func row(_ c: Int, _ lane: Int) -> Int {
+        let size = shape.features.size(c)
+        return lane < size
+            ? shape.features.start(c) + lane : shape.features.channels + shape.features.start(c) + lane - size
+    }
+
+    /// Where output `i` is among the pairs of all groups.
+    func pairPlace(_ i: Int, isGate: Bool) -> Int {
+        let (half, i) = (i / shape.features.channels, i % shape.features.channels)
+        let group = shape.features.group(of: i)
+        return group * shape.pair + half * shape.features.size(group) + i - shape.features.start(group)
     }
 
     /// `count` elements, made one after the other.
@@ -247,12 +538,32 @@ struct Packer {
         storage.list((0..<count).map(element))
     }
 
-    /// A bias by colour group, each padded with zeros to whole vectors.
-    func biases(_ name: String, group: Int) -> ConstantList<ConstantList<Float>> {
-        let bias = floats(name)
-        return list(bias.count / group) { c in
-            storage.list(
-                bias[c * group..<(c + 1) * group] + Array(repeating: 0, count: group.roundedUpToLanes - group))
+    /// No rows at all.
+    var noRows: PackedRows { PackedRows(storage.list([Float]()), stride: 0, isPerLabel: false) }
+
+    /// A row of zeros.
+    func zeroRow(_ count: Int) -> PackedRows {
+        PackedRows(storage.numbers(count.roundedUpToLanes) { _ in }, stride: count.roundedUpToLanes, isPerLabel: false)
+    }
+
+    /// The biases of some layers of the same outputs and what a class adds, together, each output at its place; nil
+    /// where all of that is absent.
+    func rows(
+        bias layers: [Convolution], label: ClassTable? = nil, stride: Int? = nil, place: (Int) -> Int = { $0 }
+    ) -> PackedRows? {
+        let layers = layers.filter(\.hasBias)
+        guard let outputs = label?.outputs ?? layers.first?.outputs else { return nil }
+        var bias = [Float](repeating: 0, count: outputs.count)
+        for layer in layers { for (i, value) in model.bias(of: layer).enumerated() { bias[i] += value } }
+        let rows = label.map(model.rows) ?? [bias]
+        let stride = stride ?? outputs.count.roundedUpToLanes
+        let values: ConstantList<Float> = storage.numbers(rows.count * stride) { values in
+            for (i, row) in rows.enumerated() {
+                for (j, value) in row.enumerated() {
+                    values[i * stride + place(j)] = label == nil || layers.isEmpty ? value : value + bias[j]
+                }
+            }
         }
+        return PackedRows(values, stride: stride, isPerLabel: label != nil)
     }
 }

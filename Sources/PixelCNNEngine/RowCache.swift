@@ -1,9 +1,9 @@
 // What one image in flight remembers of the rows above the pixel that is computed. Only the last rows of each layer are
 // ever read again, so the size does not depend on the image's height: about 1 MB for the published network at 32
-// columns.
+// columns. Which rows those are, the network's shape says.
 //
 // Who touches a row cache: the vertical stack and prefill write rows and the horizontal stack's accumulators; the
-// session and prefill write pixels and `in_conv`'s features; the horizontal stack reads. All of them run on the
+// session and prefill write values and the first features; the horizontal stack reads. All of them run on the
 // session's thread, except while an image is lent to the session's helper thread: its vertical stack then writes the
 // next row, and the horizontal stack's left taps are read there. Nobody else sees a pointer: the prefix cache copies
 // checkpoints in and out, the pool holds caches without an image.
@@ -15,110 +15,94 @@ import PixelCNNKernels
 final class RowCache {
     let layout: Layout
 
-    /// Normalised pixels of the current row and the three above: (4, W + 6, C), row r at r % 4, zero beside the image.
-    private let pixels: FloatBuffer
-    /// The vertical input of each block, current row and p above: (L, p + 1, W + 2p, F), row r at r % (p + 1), zero
-    /// beside the image. Block 0's is `in_conv`'s output, which the horizontal stack finishes pixel by pixel.
+    /// Rings of rows, one after the other, (kept, W + 2 · pad, channels) each, row r at r % kept, zero beside the
+    /// image: the values as the network reads them, which the horizontal stack's first layer sees, too; each block's
+    /// vertical input, the first one's finished pixel by pixel where both stacks start from it; and what else a block
+    /// keeps.
     private let rows: FloatBuffer
-    /// `v1toh` and `v2toh` of the current row: (L, W, 2 · room), the initial accumulators of the horizontal stack.
+    /// The link of the current row: (blocks, W, 2 · room), the initial accumulators of the horizontal stack.
     private let toHorizontal: FloatBuffer
 
     init(_ layout: Layout) {
         self.layout = layout
-        pixels = FloatBuffer(count: layout.pixelCount)
         rows = FloatBuffer(count: layout.rowCount)
         toHorizontal = FloatBuffer(count: layout.toHorizontalCount)
     }
 
     /// Where things are in a row cache and in a checkpoint of it, in floats.
     struct Layout: Sendable {
-        let sizes: NetworkSizes
+        let shape: NetworkShape
         let width: Int
 
-        fileprivate let pixelStride: Int  // of a row of pixels: (W + 6, C)
-        fileprivate let rowStride: Int  // of a block's row: (W + 2p, F)
         fileprivate let accumulators: Int  // of a column's tanh half and sigmoid half: 2 · room
 
-        fileprivate static let pixelRows = NetworkSizes.inputReach + 1
-        fileprivate let keptRows: Int  // of each block: the current one and the p above
-
-        init(_ sizes: NetworkSizes, width: Int) {
-            self.sizes = sizes
+        init(_ shape: NetworkShape, width: Int) {
+            self.shape = shape
             self.width = width
-            pixelStride = (width + 2 * NetworkSizes.inputReach) * sizes.channels
-            rowStride = (width + 2 * sizes.padding) * sizes.filters
-            accumulators = 2 * sizes.featureRoom
-            keptRows = sizes.padding + 1
+            accumulators = 2 * shape.featureRoom
         }
 
-        fileprivate var pixelCount: Int { Self.pixelRows * pixelStride }
-        fileprivate var rowCount: Int { sizes.blocks * keptRows * rowStride }
-        fileprivate var toHorizontalCount: Int { sizes.blocks * width * accumulators }
+        fileprivate var rowCount: Int { shape.rings.last.map { count($0.after) } ?? 0 }
+        fileprivate var valueCount: Int { shape.rings.first.map { count($0.after) } ?? 0 }
+        fileprivate var toHorizontalCount: Int { shape.blocks * width * accumulators }
+
+        private func count(_ floats: (perColumn: Int, fixed: Int)) -> Int { floats.perColumn * width + floats.fixed }
 
         /// Bytes of a row cache.
-        var byteCount: Int { (pixelCount + rowCount + toHorizontalCount) * MemoryLayout<Float>.stride }
+        var byteCount: Int { (rowCount + toHorizontalCount) * MemoryLayout<Float>.stride }
 
-        /// Floats of a checkpoint: three rows of pixels, and p rows of each block.
-        var checkpointCount: Int {
-            NetworkSizes.inputReach * pixelStride + sizes.blocks * sizes.padding * rowStride
-        }
+        /// Floats of a checkpoint: the rows of each ring that are read by later ones.
+        var checkpointCount: Int { shape.rings.reduce(0) { $0 + $1.history * rowStride($1) } }
 
-        /// Each row of the checkpoint after `rows` rows, with what lies beside it: whether it is one of pixels, its
-        /// place in that buffer, its place in the checkpoint, and its length. Rows above the image are left out: those
-        /// of the layers are never read, those of the pixels are zero.
+        fileprivate func rowStride(_ ring: NetworkShape.Ring) -> Int { (width + 2 * ring.pad) * ring.channels }
+
+        /// Each row of the checkpoint after `rows` rows, with what lies beside it: its place in the rings, its place in
+        /// the checkpoint, and its length. Rows above the image are left out: those of the layers are never read, those
+        /// of the values are zero.
         fileprivate func forEachCheckpointRow(
-            after rows: Int, _ body: (_ isPixels: Bool, _ place: Int, _ offset: Int, _ count: Int) -> Void
+            after rows: Int, _ body: (_ place: Int, _ offset: Int, _ count: Int) -> Void
         ) {
-            let reach = NetworkSizes.inputReach
-            for above in 1...reach where above <= rows {
-                body(true, pixels(row: rows - above, column: -reach), (above - 1) * pixelStride, pixelStride)
-            }
-            for block in 0..<sizes.blocks {
-                for above in stride(from: 1, through: min(sizes.padding, rows), by: 1) {
-                    body(
-                        false, verticalInput(block: block, row: rows - above, column: -sizes.padding),
-                        reach * pixelStride + (block * sizes.padding + above - 1) * rowStride, rowStride)
+            var offset = 0
+            for ring in shape.rings {
+                let stride = rowStride(ring)
+                for above in 0..<ring.history {
+                    let row = rows - 1 - ring.lag - above
+                    if row >= 0 { body(place(ring, row: row, column: -ring.pad), offset, stride) }
+                    offset += stride
                 }
             }
         }
 
-        fileprivate func pixels(row: Int, column: Int) -> Int {
-            (row + Self.pixelRows) % Self.pixelRows * pixelStride + (column + NetworkSizes.inputReach) * sizes.channels
-        }
-
-        fileprivate func verticalInput(block: Int, row: Int, column: Int) -> Int {
-            (block * keptRows + row % keptRows) * rowStride + (column + sizes.padding) * sizes.filters
+        fileprivate func place(_ ring: NetworkShape.Ring, row: Int, column: Int) -> Int {
+            // Of the values, rows above the image are read, too.
+            count(ring.before) + (row + ring.kept) % ring.kept * rowStride(ring) + (column + ring.pad) * ring.channels
         }
 
         fileprivate func toHorizontal(block: Int, column: Int) -> Int { (block * width + column) * accumulators }
     }
 
-    // MARK: - Pixels
+    // MARK: - Values
 
-    /// Normalised pixels of row `row` from `column` on, channels innermost; columns −3 … W + 2 exist.
-    func pixels(row: Int, column: Int) -> UnsafeMutablePointer<Float> {
-        pixels.base + layout.pixels(row: row, column: column)
-    }
+    /// What the network reads for the values of row `row` from `column` on, a value's floats innermost.
+    func values(row: Int, column: Int) -> UnsafeMutablePointer<Float> { ring(0, row: row, column: column).base }
 
-    /// The pixels that in_conv sees: three rows above, seven wide, and three pixels left (`patchContext`).
+    /// The values that the horizontal stack's first layer sees around a pixel (`patchContext`).
     func gatherPatch(row: Int, column: Int, into patch: UnsafeMutablePointer<Float>) {
-        let (reach, channels) = (NetworkSizes.inputReach, layout.sizes.channels)
-        let wide = (2 * reach + 1) * channels
+        let shape = layout.shape
         var next = patch
-        for above in stride(from: reach, through: 1, by: -1) {
-            next.update(from: pixels(row: row - above, column: column - reach), count: wide)
-            next += wide
+        for run in shape.patch {
+            let count = run.columns * shape.channels
+            next.update(from: values(row: row + run.row, column: column + run.column), count: count)
+            next += count
         }
-        next.update(from: pixels(row: row, column: column - reach), count: reach * channels)
     }
 
     // MARK: - Layers
 
-    /// Block `block`'s vertical input at row `row` from `column` on, (column, F); columns −p … W + p − 1 exist.
-    func verticalInput(block: Int, row: Int, column: Int) -> Rows {
-        Rows(
-            base: rows.base + layout.verticalInput(block: block, row: row, column: column), stride: layout.sizes.filters
-        )
+    /// A ring's row from `column` on, as columns of its channels.
+    func ring(_ ring: Int, row: Int, column: Int) -> Rows {
+        let ring = layout.shape.rings[ring]
+        return Rows(base: rows.base + layout.place(ring, row: row, column: column), stride: ring.channels)
     }
 
     /// Block `block`'s vertical share of the horizontal pre-activations from `column` on: tanh half, sigmoid half.
@@ -129,37 +113,35 @@ final class RowCache {
 
     /// Forgets the image whose rows these were. What lies beside an image is zero and stays so; rows of the layers are
     /// not read before they are written.
-    func forget() { pixels.clear() }
+    func forget() { rows.base.update(repeating: 0, count: layout.valueCount) }
 
     // MARK: - Checkpoints
 
-    // What the rows below an image's first `rows` rows will read of its cache: the last p rows of each block's vertical
-    // input and three rows of pixels. Nothing of the horizontal stack, whose left columns are zero at a row's start,
-    // and nothing of `toHorizontal`, which belongs to the row to come.
+    // What the rows below an image's first `rows` rows will read of its cache: the last rows of the values and of each
+    // block's. Nothing of the horizontal stack, whose left columns are zero at a row's start, and nothing of
+    // `toHorizontal`, which belongs to the row to come.
 
     /// Writes the checkpoint after `rows` rows. While a helper thread computes the row that comes next, too: that is
     /// none of those which are read here.
     func writeCheckpoint(to checkpoint: UnsafeMutablePointer<Float>, rows: Int) {
-        layout.forEachCheckpointRow(after: rows) { isPixels, place, offset, count in
-            (checkpoint + offset).update(from: base(isPixels) + place, count: count)
+        layout.forEachCheckpointRow(after: rows) { place, offset, count in
+            (checkpoint + offset).update(from: self.rows.base + place, count: count)
         }
     }
 
     /// Takes in the checkpoint after `rows` rows of an image of the same width.
     func restore(from checkpoint: UnsafePointer<Float>, rows: Int) {
-        layout.forEachCheckpointRow(after: rows) { isPixels, place, offset, count in
-            (base(isPixels) + place).update(from: checkpoint + offset, count: count)
+        layout.forEachCheckpointRow(after: rows) { place, offset, count in
+            (self.rows.base + place).update(from: checkpoint + offset, count: count)
         }
     }
 
     /// Goes on where another image of the same width stands after `rows` rows.
     func copyCheckpoint(of other: RowCache, rows: Int) {
-        layout.forEachCheckpointRow(after: rows) { isPixels, place, _, count in
-            (base(isPixels) + place).update(from: other.base(isPixels) + place, count: count)
+        layout.forEachCheckpointRow(after: rows) { place, _, count in
+            (self.rows.base + place).update(from: other.rows.base + place, count: count)
         }
     }
-
-    private func base(_ isPixels: Bool) -> UnsafeMutablePointer<Float> { isPixels ? pixels.base : rows.base }
 }
 
 // MARK: - Caches without an image

@@ -65,9 +65,9 @@ package final class SamplingSession {
         vertical = VerticalStack(engine: engine)
         horizontal = HorizontalStack(engine: engine, capacity: capacity)
         prefill = Prefill(engine: engine)
-        categorical = Categorical(kernels: engine.kernels, colors: engine.sizes.colors)
+        categorical = Categorical(kernels: engine.kernels, colors: engine.shape.colors)
         helperThread = HelperThread(
-            vertical: VerticalStack(engine: engine), horizontal: horizontal, channels: engine.sizes.channels)
+            vertical: VerticalStack(engine: engine), horizontal: horizontal, passes: engine.shape.features.count)
         images.reserveCapacity(capacity)
         prefilling.reserveCapacity(capacity)
     }
@@ -82,7 +82,7 @@ package final class SamplingSession {
         helperThread.takeBack()
         vertical.reserve(columns: min(task.width, Self.columnsOfPiece))
         let image = ImageInFlight(
-            task: task, tag: tag, cache: rowCaches.take(RowCache.Layout(engine.sizes, width: task.width)),
+            task: task, tag: tag, cache: rowCaches.take(RowCache.Layout(engine.shape, width: task.width)),
             chain: prefixCache?.chain)
         if image.isPrefillRow {
             prefill.reserve(width: task.width)
@@ -153,20 +153,21 @@ package final class SamplingSession {
         observePhase?(.horizontal)
         for slot in 0..<count {
             let image = images[slot]
-            horizontal.beginPixel(slot: slot, row: image.row, column: image.column, cache: image.cache)
+            horizontal.beginPixel(
+                slot: slot, row: image.row, column: image.column, cache: image.cache, label: image.label)
         }
         horizontal.addLeftTaps(count: count)
         let needsLogits = images.contains { !$0.isGivenPixel }
-        for c in 0..<engine.sizes.channels {
+        for c in 0..<engine.shape.features.count {
             horizontal.computeGroup(c, count: count)
             observePhase?(.output)
             if needsLogits { horizontal.computeLogits(c, count: count) }
             observePhase?(.draw)
-            for slot in 0..<count { chooseValue(c, slot, images[slot]) }
+            for slot in 0..<count { chooseValues(c, slot, images[slot]) }
             observePhase?(.horizontal)
         }
         for slot in 0..<count {
-            images[slot].storeInputFeatures(horizontal.inputFeatures(slot: slot))
+            storeInputFeatures(slot, images[slot])
             advance(images[slot])
         }
     }
@@ -174,13 +175,13 @@ package final class SamplingSession {
     /// The same for a single image, while the helper thread prepares the next row and the next pixel.
     private func stepWithHelper(_ image: ImageInFlight) {
         helperThread.beginPixel(of: image)
-        for c in 0..<engine.sizes.channels {
+        for c in 0..<engine.shape.features.count {
             horizontal.computeGroup(c, count: 1)
             helperThread.didCompute(group: c, of: image)
             if !image.isGivenPixel { horizontal.computeLogits(c, count: 1) }
-            chooseValue(c, 0, image)
+            chooseValues(c, 0, image)
         }
-        image.storeInputFeatures(horizontal.inputFeatures(slot: 0))
+        storeInputFeatures(0, image)
         advance(image)
         if !image.isComplete { helperThread.didAdvance(image) }
     }
@@ -194,13 +195,19 @@ package final class SamplingSession {
         image.wavefront.complete(piece)
     }
 
-    private func chooseValue(_ c: Int, _ slot: Int, _ image: ImageInFlight) {
-        let logits = horizontal.logits(slot: slot)
-        if !image.isGivenPixel { inspectLogits?(image.tag, image.row, image.column, c, logits) }
-        let value = image.chooseValue(channel: c, logits: logits, with: categorical)
-        let normalized = engine.normalizedValues[value]
-        image.cache.pixels(row: image.row, column: image.column)[c] = normalized
-        horizontal.setValue(normalized, slot: slot, channel: c)
+    /// The values that a pass draws: one, or those of all channels.
+    private func chooseValues(_ pass: Int, _ slot: Int, _ image: ImageInFlight) {
+        for c in engine.shape.drawn(in: pass) {
+            let logits = horizontal.logits(slot: slot, channel: c)
+            if !image.isGivenPixel { inspectLogits?(image.tag, image.row, image.column, c, logits) }
+            let value = image.chooseValue(channel: c, logits: logits, with: categorical)
+            engine.write(value, channel: c, to: image.cache.values(row: image.row, column: image.column))
+            horizontal.setValue(value, slot: slot, channel: c)
+        }
+    }
+
+    private func storeInputFeatures(_ slot: Int, _ image: ImageInFlight) {
+        if engine.shape.sharesInput { image.storeInputFeatures(horizontal.inputFeatures(slot: slot)) }
     }
 
     private func advance(_ image: ImageInFlight) {

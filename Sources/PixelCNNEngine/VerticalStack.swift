@@ -1,7 +1,7 @@
 // The vertical stack: what the rows above say. It reads no pixel of the current row, so it runs once per row, all
-// columns together, and leaves for each block the initial accumulators of the horizontal stack. v_conv, two thirds of
-// all work, goes through Winograd's F(2, 3) where its window has three columns. A row comes in pieces, which a second
-// thread may compute while the row above is still being drawn; the wavefront says which pieces are due.
+// columns together, and leaves for each block the initial accumulators of the horizontal stack. Convolutions, two
+// thirds of all work, go through Winograd's F(2, 3) where their window has three columns. A row comes in pieces, which
+// a second thread may compute while the row above is still being drawn; the wavefront says which pieces are due.
 
 import PixelCNNKernels
 
@@ -10,7 +10,7 @@ final class VerticalStack {
     private let engine: Engine  // keeps what `weights` points to
     private let weights: PackedWeights
     private let kernels: Kernels
-    private let sizes: NetworkSizes
+    private let shape: NetworkShape
 
     private var widest = 0
     private let convolution: VerticalConvolution
@@ -20,7 +20,7 @@ final class VerticalStack {
         self.engine = engine
         weights = engine.weights
         kernels = engine.kernels
-        sizes = engine.sizes
+        shape = engine.shape
         convolution = VerticalConvolution(engine: engine)
     }
 
@@ -29,223 +29,341 @@ final class VerticalStack {
         guard columns > widest else { return }
         widest = columns
         convolution.reserve(columns: columns)
-        gated = FloatBuffer(count: columns * sizes.filters)
+        gated = FloatBuffer(count: columns * filters)
     }
 
     /// One piece of an image of class `label`: reads the block's vertical input, writes its share of `toHorizontal` and
     /// the next block's input. A row whose pixels are all given has no use for `toHorizontal`.
     func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?, passingToHorizontal: Bool = true) {
+        guard let block = shape.block(ofStage: piece.stage) else { return computeStem(piece, cache) }
         // The last block's vertical output feeds nothing but the horizontal stack.
-        let feedsNextBlock = piece.block + 1 < sizes.blocks
-        guard passingToHorizontal || feedsNextBlock else { return }
-        let u = convolution.compute(piece, of: cache, label: label)
-        if passingToHorizontal { passToHorizontal(u, piece, cache, label) }
-        if feedsNextBlock { gateAndNormalize(u, piece, cache) }
+        let feedsNextBlock = block + 1 < shape.blocks
+        let work = Work(
+            block: block, columns: piece.columns, cache: cache, label: label, packed: weights.blocks[block],
+            rings: shape.blockRings[block])
+        switch work.packed.order {
+        case .thisRow:
+            guard passingToHorizontal || feedsNextBlock else { return }
+            let u = convolve(work, row: piece.row)
+            if passingToHorizontal { link(u, work) }
+            if feedsNextBlock { gate(u, work, row: piece.row) }
+        case .rowAbove:
+            guard passingToHorizontal || feedsNextBlock else { return }
+            let u = sumOfRow(piece.row - 1, work)
+            if passingToHorizontal { link(u, work) }
+            if feedsNextBlock && piece.row > 0 { gate(u, work, row: piece.row - 1) }
+        case .both:
+            if piece.row > 0 { completeRow(piece.row - 1, work, feedsNextBlock: feedsNextBlock) }
+            guard passingToHorizontal || feedsNextBlock else { return }
+            let u = convolveAgain(work, row: piece.row)
+            if feedsNextBlock { keep(u, in: work.rings.convolved, row: piece.row, work) }
+            if passingToHorizontal { link(u, work) }
+        }
     }
 
-    /// a = v1toh(u1), b = v2toh(u2), before the gate, with what `h_label` adds. Input group by input group, each into
-    /// its own and later groups.
-    private func passToHorizontal(_ u: Rows, _ piece: VerticalPiece, _ cache: RowCache, _ label: Int?) {
-        let (half, group, count) = (sizes.featureRoom, sizes.group, piece.columns.count)
-        let accumulators = cache.toHorizontal(block: piece.block, column: piece.columns.lowerBound)
-        let packed = weights.blocks[piece.block]
-        if let labels = packed.labels, let label {
-            accumulators.fill(count, with: labels.horizontal(label), length: 2 * half)
+    private struct Work {
+        let block: Int
+        let columns: Range<Int>
+        let cache: RowCache
+        let label: Int?
+        let packed: PackedBlock
+        let rings: NetworkShape.BlockRings
+
+        var count: Int { columns.count }
+
+        func ring(_ ring: Int, row: Int) -> Rows { cache.ring(ring, row: row, column: columns.lowerBound) }
+    }
+
+    private var filters: Int { shape.features.channels }
+
+    // MARK: - Steps of a block
+
+    /// u = vertical convolution of the block's input, with what it starts from.
+    private func convolve(_ work: Work, row: Int) -> Rows {
+        convolution.compute(
+            work.packed.vertical, of: work.rings.input, row: row, work.columns, work.cache,
+            start: (work.packed.second == nil ? work.packed.verticalStart : work.packed.betweenStart)?.row(work.label))
+    }
+
+    /// The second of two convolutions.
+    private func convolveAgain(_ work: Work, row: Int) -> Rows {
+        guard let second = work.packed.second else { return convolve(work, row: row) }
+        return convolution.compute(
+            second, of: work.rings.between, row: row, work.columns, work.cache,
+            start: work.packed.verticalStart?.row(work.label))
+    }
+
+    /// All that goes into the gate of a complete row; above the image, what the link reads there.
+    private func sumOfRow(_ row: Int, _ work: Work) -> Rows {
+        if row < 0, let first = work.packed.firstSource {
+            let u = convolution.scratch(of: work.packed.vertical)
+            u.fill(work.count, with: first.row(work.label), length: u.stride)
+            return u
+        }
+        let u = convolve(work, row: row)
+        addPoint(to: u, work, row: row)
+        return u
+    }
+
+    /// What of a row had to wait until it was complete: the first of two convolutions, and the gate.
+    private func completeRow(_ row: Int, _ work: Work, feedsNextBlock: Bool) {
+        if work.packed.second != nil {
+            keep(convolve(work, row: row), in: work.rings.between, row: row, work)
+        }
+        guard feedsNextBlock else { return }
+        let u = convolution.scratch(of: work.packed.second ?? work.packed.vertical)
+        let kept = work.ring(work.rings.convolved, row: row)
+        for column in 0..<work.count { u[column].update(from: kept[column], count: kept.stride) }
+        addPoint(to: u, work, row: row)
+        gate(u, work, row: row)
+    }
+
+    private func addPoint(to u: Rows, _ work: Work, row: Int) {
+        guard let point = work.packed.point else { return }
+        kernels.accumulate(point, work.ring(work.rings.input, row: row), into: u, count: work.count)
+    }
+
+    private func keep(_ y: Rows, in ring: Int, row: Int, _ work: Work) {
+        let kept = work.ring(ring, row: row)
+        for column in 0..<work.count { kept[column].update(from: y[column], count: kept.stride) }
+    }
+
+    /// What the horizontal stack's pre-activations start from: the link of u, before the gate, with biases and what the
+    /// class adds.
+    private func link(_ u: Rows, _ work: Work) {
+        let accumulators = work.cache.toHorizontal(block: work.block, column: work.columns.lowerBound)
+        let length = 2 * shape.featureRoom
+        if let start = work.packed.horizontalStart {
+            accumulators.fill(work.count, with: start.row(work.label), length: length)
         } else {
-            accumulators.base.update(repeating: 0, count: count * 2 * half)
+            accumulators.base.update(repeating: 0, count: work.count * length)
         }
-        for j in 0..<sizes.channels {
-            kernels.accumulate(packed.verticalToTanh[j], u + j * group, into: accumulators + j * group, count: count)
-            kernels.accumulate(
-                packed.verticalToSigmoid[j], u + (sizes.filters + j * group),
-                into: accumulators + (half + j * group), count: count)
+        for part in work.packed.link {
+            kernels.accumulate(part.matrix, u + part.input, into: accumulators + part.output, count: work.count)
         }
     }
 
-    /// The next block's input: norm(tanh(u1) · σ(u2)), each colour group by itself.
-    private func gateAndNormalize(_ u: Rows, _ piece: VerticalPiece, _ cache: RowCache) {
-        let (filters, group, count) = (sizes.filters, sizes.group, piece.columns.count)
-        let gates = Rows(base: gated.base, stride: filters)
-        kernels.gate(u, u + filters, into: gates, channels: filters, count: count)
-        let output = cache.verticalInput(block: piece.block + 1, row: piece.row, column: piece.columns.lowerBound)
-        let norm = weights.blocks[piece.block].verticalNorm
-        for c in 0..<sizes.channels {
-            kernels.normalize(
-                gates + c * group, weight: norm.weight.base, bias: norm.bias.base, into: output + c * group,
-                channels: group, count: count)
+    /// The next block's input: norm(tanh(u1) · σ(u2)), with the residual where there is one.
+    private func gate(_ u: Rows, _ work: Work, row: Int) {
+        let (packed, count) = (work.packed, work.count)
+        if let more = packed.afterLink {
+            kernels.add(
+                Rows(base: UnsafeMutablePointer(mutating: more.row(work.label)), stride: 0), into: u,
+                channels: 2 * filters, count: count)
         }
+        let output = work.ring(shape.blockRings[work.block + 1].input, row: row)
+        let norm = packed.verticalNorm
+        let gates = norm.kind == .none ? output : Rows(base: gated.base, stride: filters)
+        kernels.gate(u, u + filters, into: gates, channels: filters, count: count)
+        if packed.hasVerticalResidual {
+            kernels.add(work.ring(work.rings.input, row: row), into: gates, channels: filters, count: count)
+        }
+        switch norm.kind {
+        case .none: break
+        case .layer:
+            for c in 0..<shape.features.count {
+                let start = shape.features.start(c)
+                kernels.normalize(
+                    gates + start, weight: norm.weight.base, bias: norm.bias.base, into: output + start,
+                    channels: shape.features.size(c), count: count)
+            }
+        case .scale:
+            kernels.scale(
+                gates, weight: norm.weight.base, bias: norm.bias.base, into: output, channels: filters, count: count)
+        }
+    }
+
+    /// The first block's input, where the vertical stack has a convolution of its own before it.
+    private func computeStem(_ piece: VerticalPiece, _ cache: RowCache) {
+        guard let stem = weights.input.vertical else { return }
+        let y = convolution.compute(
+            stem, of: 0, row: piece.row, piece.columns, cache, start: weights.input.verticalStart?.row(nil))
+        let output = cache.ring(shape.blockRings[0].input, row: piece.row, column: piece.columns.lowerBound)
+        for column in 0..<piece.columns.count { output[column].update(from: y[column], count: output.stride) }
     }
 }
 
-// MARK: - v_conv
+// MARK: - Convolutions
 
-/// u = v_conv(input), and what `v_label` adds, for pieces of a row, with scratch memory for one piece at a time. Owned
-/// by one thread.
+/// Convolutions of pieces of a row, with scratch memory for one piece at a time. Owned by one thread.
 ///
 /// A window of three columns goes through F(2, 3) along the row: two columns from four products instead of six, which
 /// saves a third of the multiply-adds at an error no larger. Tiles of two columns lie at even columns of the image, so
-/// that a column's sums are the same in whatever piece it is computed. Of other windows, the k channels-last columns
-/// are contiguous, so each kernel row is one matrix product on overlapping rows of the cache itself.
+/// that a column's sums are the same in whatever piece it is computed. Of other windows, the channels-last columns are
+/// contiguous, so each window is one matrix product on overlapping rows of the cache itself.
 private final class VerticalConvolution {
-    private let engine: Engine  // keeps what `weights` points to
-    private let weights: PackedWeights
+    private let engine: Engine  // keeps the matrices
     private let kernels: Kernels
-    private let sizes: NetworkSizes
+    private let widestInput: Int
+    private let widestResult: Int
+    private let usesWinograd: Bool
 
-    private var convolved = FloatBuffer(count: 0)  // u: (columns, 2F in whole vectors)
-    private var inputs = FloatBuffer(count: 0)  // F(2, 3) of one kernel row: (4, tiles, F)
-    private var products = FloatBuffer(count: 0)  // F(2, 3), kernel rows added up: (4, tiles, 2F in whole vectors)
+    private var convolved = FloatBuffer(count: 0)  // (columns, outputs in whole vectors)
+    private var inputs = FloatBuffer(count: 0)  // F(2, 3) of one kernel row: (4, tiles, inputs)
+    private var products = FloatBuffer(count: 0)  // F(2, 3), kernel rows added up: (4, tiles, outputs in whole vectors)
 
     init(engine: Engine) {
         self.engine = engine
-        weights = engine.weights
         kernels = engine.kernels
-        sizes = engine.sizes
+        let blocks = engine.weights.blocks
+        let layers =
+            blocks.map(\.vertical) + blocks.compactMap(\.second) + [engine.weights.input.vertical].compactMap(\.self)
+        widestInput = layers.map(\.inputs).max() ?? 0
+        widestResult = layers.map(\.stride).max() ?? 0
+        usesWinograd = layers.contains(where: \.usesWinograd)
     }
 
     /// Makes room for pieces of `columns` columns, so that computing allocates nothing.
     func reserve(columns: Int) {
         let tiles = columns / 2 + 1  // one more where a piece begins and ends at odd columns
-        convolved = FloatBuffer(count: 2 * tiles * stride)
-        guard sizes.usesWinograd else { return }
-        inputs = FloatBuffer(count: 4 * tiles * sizes.filters)
-        products = FloatBuffer(count: 4 * tiles * stride)
+        convolved = FloatBuffer(count: 2 * tiles * widestResult)
+        guard usesWinograd else { return }
+        inputs = FloatBuffer(count: 4 * tiles * widestInput)
+        products = FloatBuffer(count: 4 * tiles * widestResult)
     }
 
-    /// A row of u, (2F), for each of the piece's columns; valid until the next call. Kernel row i lies on row r − p +
-    /// i; rows above the image are zero and add nothing.
-    func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?) -> Rows {
-        sizes.usesWinograd ? computeTiles(piece, cache, label) : computeWindows(piece, cache, label)
+    /// Where a result is; valid until the next call.
+    func scratch(of layer: PackedConvolution) -> Rows { Rows(base: convolved.base, stride: layer.stride) }
+
+    /// A row of outputs for each column, from `start` on, or zero; valid until the next call. Rows above the image are
+    /// zero and add nothing.
+    func compute(
+        _ layer: PackedConvolution, of ring: Int, row: Int, _ columns: Range<Int>, _ cache: RowCache,
+        start: UnsafePointer<Float>?
+    ) -> Rows {
+        layer.usesWinograd
+            ? computeTiles(layer, ring, row, columns, cache, start)
+            : computeWindows(layer, ring, row, columns, cache, start)
     }
 
-    private var stride: Int { sizes.preactivations }
-    private var u: Rows { Rows(base: convolved.base, stride: stride) }
-
-    private func computeWindows(_ piece: VerticalPiece, _ cache: RowCache, _ label: Int?) -> Rows {
-        let count = piece.columns.count
-        let packed = weights.blocks[piece.block]
-        if let labels = packed.labels, let label {
-            u.fill(count, with: labels.vertical(label), length: stride)
+    private func computeWindows(
+        _ layer: PackedConvolution, _ ring: Int, _ row: Int, _ columns: Range<Int>, _ cache: RowCache,
+        _ start: UnsafePointer<Float>?
+    ) -> Rows {
+        let (u, count) = (scratch(of: layer), columns.count)
+        if let start {
+            u.fill(count, with: start, length: u.stride)
         } else {
-            u.base.update(repeating: 0, count: count * stride)
+            u.base.update(repeating: 0, count: count * u.stride)
         }
-        for (i, matrix) in packed.vertical.enumerated() {
-            guard let input = input(kernelRow: i, column: piece.columns.lowerBound, piece, cache) else { continue }
-            kernels.accumulate(matrix, input, into: u, count: count)
+        for (i, window) in layer.windows.enumerated() where row + window.row >= 0 {
+            let input = cache.ring(ring, row: row + window.row, column: columns.lowerBound + window.column)
+            kernels.accumulate(layer.matrices[i], input, into: u, count: count)
         }
         return u
     }
 
     /// From the even column at or before the piece's first.
-    private func computeTiles(_ piece: VerticalPiece, _ cache: RowCache, _ label: Int?) -> Rows {
-        let lead = piece.columns.lowerBound % 2
-        let count = lead + piece.columns.count
-        let (tiles, filters) = ((count + 1) / 2, sizes.filters)
-        let packed = weights.blocks[piece.block]
+    private func computeTiles(
+        _ layer: PackedConvolution, _ ring: Int, _ row: Int, _ columns: Range<Int>, _ cache: RowCache,
+        _ start: UnsafePointer<Float>?
+    ) -> Rows {
+        let lead = columns.lowerBound % 2
+        let count = lead + columns.count
+        let (tiles, channels, stride) = ((count + 1) / 2, layer.inputs, layer.stride)
         products.base.update(repeating: 0, count: 4 * tiles * stride)
-        if let labels = packed.labels, let label {
+        if let start {
             // Both columns of a tile have the product m1 once, and with its sign.
-            Rows(base: products.base + tiles * stride, stride: stride)
-                .fill(tiles, with: labels.vertical(label), length: stride)
+            Rows(base: products.base + tiles * stride, stride: stride).fill(tiles, with: start, length: stride)
         }
-        let matrices = packed.vertical
-        for i in 0..<matrices.count / 4 {
-            guard let input = input(kernelRow: i, column: piece.columns.lowerBound - lead, piece, cache) else {
-                continue
-            }
-            kernels.winogradInputs(input, into: inputs.base, channels: filters, count: count)
+        for (i, window) in layer.windows.enumerated() where row + window.row >= 0 {
+            let input = cache.ring(ring, row: row + window.row, column: columns.lowerBound - lead + window.column)
+            kernels.winogradInputs(input, into: inputs.base, channels: channels, count: count)
             for position in 0..<4 {
                 kernels.accumulate(
-                    matrices[4 * i + position], Rows(base: inputs.base + position * tiles * filters, stride: filters),
+                    layer.matrices[4 * i + position],
+                    Rows(base: inputs.base + position * tiles * channels, stride: channels),
                     into: Rows(base: products.base + position * tiles * stride, stride: stride), count: tiles)
             }
         }
+        let u = scratch(of: layer)
         kernels.winogradOutputs(products.base, into: u, channels: stride, count: count)
         return u + lead * stride
-    }
-
-    /// The columns that kernel row `i` reads for `column` and those after it; nil above the image.
-    private func input(kernelRow i: Int, column: Int, _ piece: VerticalPiece, _ cache: RowCache) -> Rows? {
-        let row = piece.row - sizes.padding + i
-        guard row >= 0 else { return nil }
-        return cache.verticalInput(block: piece.block, row: row, column: column - sizes.padding)
     }
 }
 
 // MARK: - The order of pieces
 
-/// A piece of the vertical stack's work: some columns of one block.
+/// A piece of the vertical stack's work: some columns of one stage, which is a block or what stands before the blocks.
 struct VerticalPiece {
     let row: Int
-    let block: Int
+    let stage: Int
     let columns: Range<Int>
 }
 
-/// How far the vertical rows of one image have come, in order, as pieces. A column of a block reads the block before it
-/// up to p columns further right, so a row can follow the pixels of the row above, block by block, before that row is
+/// How far the vertical rows of one image have come, in order, as pieces. A column of a stage reads the one before it
+/// some columns further right, so a row can follow the pixels of the row above, stage by stage, before that row is
 /// complete: that is what a second thread does while the first one draws pixels.
 ///
 /// Counts pixels and columns from the image's first on, row by row.
 struct VerticalWavefront {
     private let height: Int
     private let width: Int
-    private let padding: Int
+    private let reaches: ConstantList<Int>  // the engine's, as the image's cache is
 
     private var row: Int
-    private var done: [Int]  // (L): columns of `row` that each block has
-    /// The block that is next in a sweep from the first block to the last; nil between sweeps.
+    private var done: [Int]  // columns of `row` that each stage has
+    /// The stage that is next in a sweep from the first to the last; nil between sweeps.
     private var sweep: Int?
 
     /// Begins with row `row`; those above are there.
-    init(sizes: NetworkSizes, height: Int, width: Int, row: Int = 0) {
+    init(shape: NetworkShape, height: Int, width: Int, row: Int = 0) {
         self.height = height
         self.width = width
         self.row = row
-        padding = sizes.padding
-        done = Array(repeating: 0, count: sizes.blocks)
+        reaches = shape.stageReach
+        done = Array(repeating: 0, count: reaches.count)
     }
 
-    /// Columns that every block has: the pixels that the horizontal stack may take on.
+    /// Columns that every stage has: the pixels that the horizontal stack may take on.
     var ready: Int { row * width + done[done.count - 1] }
 
     /// The next piece that `drawn` pixels allow, of `most` columns at most; nil where there is none. A sweep begins
-    /// where the first block can go `least` columns further, or to the row's end.
+    /// where the first stage can go `least` columns further, or to the row's end.
     mutating func nextPiece(drawn: Int, least: Int, most: Int) -> VerticalPiece? {
         while row < height {
-            guard let block = sweep else {
+            guard let stage = sweep else {
                 let reach = reach(of: 0, drawn)
                 guard reach == width || reach - done[0] >= least else { return nil }
                 sweep = 0
                 continue
             }
-            let last = min(reach(of: block, drawn), done[block] + min(most, width))
-            if last > done[block] { return VerticalPiece(row: row, block: block, columns: done[block]..<last) }
-            endBlock(block)
+            let last = min(reach(of: stage, drawn), done[stage] + min(most, width))
+            if last > done[stage] { return VerticalPiece(row: row, stage: stage, columns: done[stage]..<last) }
+            endStage(stage)
         }
         return nil
     }
 
     /// Notes that a piece has been computed.
     mutating func complete(_ piece: VerticalPiece) {
-        done[piece.block] = piece.columns.upperBound
+        done[piece.stage] = piece.columns.upperBound
     }
 
-    /// The columns of `row` that block `block` could have.
-    private func reach(of block: Int, _ drawn: Int) -> Int {
+    /// The columns of `row` that a stage could have.
+    private func reach(of stage: Int, _ drawn: Int) -> Int {
         let input =
-            if block > 0 { done[block - 1] } else if row == 0 { width } else { min(drawn - (row - 1) * width, width) }
-        return input == width ? width : max(input - padding, 0)
+            if stage > 0 { done[stage - 1] } else if row == 0 { width } else { min(drawn - (row - 1) * width, width) }
+        return input == width ? width : max(input - reaches[stage], 0)
     }
 
-    private mutating func endBlock(_ block: Int) {
-        if block + 1 < done.count {
-            sweep = block + 1
+    private mutating func endStage(_ stage: Int) {
+        if stage + 1 < done.count {
+            sweep = stage + 1
         } else {
             sweep = nil
-            if done[block] == width {
+            if done[stage] == width {
                 row += 1
-                for block in done.indices { done[block] = 0 }
+                for stage in done.indices { done[stage] = 0 }
             }
         }
+    }
+}
+
+extension NetworkShape {
+    /// The block that a stage of the vertical stack is; nil for what stands before the blocks.
+    func block(ofStage stage: Int) -> Int? {
+        guard hasVerticalStem else { return stage }
+        return stage == 0 ? nil : stage - 1
     }
 }

@@ -128,6 +128,26 @@ extension Kernels {
         table.pointee.rectify(x.base, x.stride, y.base, y.stride, channels, count)
     }
 
+    /// y += x, `channels` of each of `count` rows; x may have a stride of 0.
+    @inlinable @inline(__always)
+    package func add(_ x: Rows, into y: Rows, channels: Int, count: Int) {
+        table.pointee.add(x.base, x.stride, y.base, y.stride, channels, count)
+    }
+
+    /// y = x · weight + bias, `channels` of each of `count` rows.
+    @inlinable @inline(__always)
+    package func scale(
+        _ x: Rows, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, into y: Rows, channels: Int, count: Int
+    ) {
+        table.pointee.scale(x.base, x.stride, weight, bias, y.base, y.stride, channels, count)
+    }
+
+    /// y = x where that is above 0, else e^x − 1, `channels` of each of `count` rows.
+    @inlinable @inline(__always)
+    package func elu(_ x: Rows, into y: Rows, channels: Int, count: Int) {
+        table.pointee.elu(x.base, x.stride, y.base, y.stride, channels, count)
+    }
+
     /// The largest of `count` numbers.
     @inlinable @inline(__always)
     package func maximum(_ x: UnsafePointer<Float>, count: Int) -> Float {

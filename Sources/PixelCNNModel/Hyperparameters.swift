@@ -25,6 +25,9 @@ package struct Hyperparameters: Sendable, Equatable {
     package private(set) var hidden = 768
     /// Classes that an image may be of, numbered from 0; 0 where the network is unconditional.
     package private(set) var labels = 0
+    /// Whose network it is. The numbers above are all there is to say of the original's; what more another one needs,
+    /// its description has.
+    package private(set) var network = Network.original
 
     /// Checks and stores the nine numbers; see `init(_:)`.
     package init(
@@ -118,8 +121,10 @@ extension Hyperparameters {
 
     /// Checks and stores the numbers; those not given are the published network's.
     ///
-    /// - Throws: `HyperparametersError` naming the first field out of range, even, or not divisible by `channels`.
-    package init(_ values: [Field: Int]) throws(HyperparametersError) {
+    /// - Throws: `HyperparametersError` naming the first field out of range, even, or, of the original's network, not
+    /// divisible   by `channels`.
+    package init(_ values: [Field: Int], network: Network = .original) throws(HyperparametersError) {
+        self.network = network
         for (field, value) in values { self[keyPath: field.line.path] = value }
         for field in Field.allCases {
             let limits = field.line.limits
@@ -128,7 +133,7 @@ extension Hyperparameters {
             }
         }
         guard kernelSize % 2 == 1 else { throw .evenKernel(found: kernelSize) }
-        for field in Field.allCases where field.line.isGrouped {
+        for field in Field.allCases where field.line.isGrouped && network == .original {
             guard self[field] % channels == 0 else {
                 throw .notDivisible(field: field.rawValue, found: self[field], channels: channels)
             }

@@ -1,7 +1,6 @@
-// From a file's contents to a Model: is it this network at all, how large is it, and is every number right. The
-// network's size comes from the shapes of a few tensors, and everything else is checked against that size, so a file
-// whose shapes contradict one another is refused by the name of the tensor that does not fit. One pass over every
-// number.
+// From a file's contents to a Model: which network is it, how large is it, and is every number right. The network's
+// size comes from the shapes of a few tensors, and everything else is checked against that size, so a file whose shapes
+// contradict one another is refused by the name of the tensor that does not fit. One pass over every number.
 
 import Support
 
@@ -53,17 +52,30 @@ extension Model {
     ) throws(ModelFileError.Problem) {
         let declared = contents.declared
         let size = (height: declared.values[.height], width: declared.values[.width])
-        do throws(ModelDataError) { try Self.checkNetwork(contents) } catch { throw .model(error) }
         let (tensors, folded) = Reparametrization.folded(contents.tensors)
-        let hyperparameters = try Hyperparameters(
-            shapesOf: tensors, unread: contents.unread, height: height ?? size.height ?? Self.defaultSide,
-            width: width ?? size.width ?? Self.defaultSide)
+        let network = Network.of(contents.tensors.lazy.map(\.name) + contents.unread.map(\.name))
+        let read: ReadNetwork
+        do throws(ModelDataError) {
+            try Self.checkNetwork(contents, network)
+            read = try network.read(tensors, unread: contents.unread)
+        } catch { throw .model(error) }
+        var values = read.sizes
+        values[.height] = height ?? size.height ?? values[.height]
+        values[.width] = width ?? size.width ?? values[.width]
+        let isSizeAssumed = values[.height] == nil || values[.width] == nil
+        guard !isSizeAssumed || network.hasDefaultSize else { throw .model(.unknownImageSize(network)) }
+        values[.height, default: Self.defaultSide] += 0
+        values[.width, default: Self.defaultSide] += 0
+        let hyperparameters: Hyperparameters
+        do throws(HyperparametersError) {
+            hyperparameters = try Hyperparameters(values, network: network)
+        } catch { throw .hyperparameters(error) }
+        let description = read.description ?? hyperparameters.description
         let validated: ModelValidation
         do throws(ModelDataError) {
-            try Self.check(declared, against: hyperparameters)
+            try Self.check(declared, against: hyperparameters, description)
             try LabelNames.check(declared.labelNames, labels: hyperparameters.labels)
-            validated = try ModelValidation(
-                hyperparameters, tensors, unread: contents.unread, left: contents.left)
+            validated = try ModelValidation(description, tensors, unread: contents.unread, left: contents.left)
         } catch { throw .model(error) }
 
         var warnings = contents.warnings + validated.warnings
@@ -71,14 +83,16 @@ extension Model {
             warnings.append(.folded(kind, count: count))
         }
         if validated.missingMasks > 0 { warnings.append(.missingMasks(validated.missingMasks)) }
-        if height ?? size.height == nil || width ?? size.width == nil {
+        if isSizeAssumed {
             warnings.append(.assumedImageSize(height: hyperparameters.height, width: hyperparameters.width))
         }
         self.init(
-            hyperparameters: hyperparameters, parameters: validated.parameters, labelNames: declared.labelNames,
+            hyperparameters: hyperparameters, description: description, parameters: validated.parameters,
+            labelNames: declared.labelNames,
             source: ModelSource(
                 path: contents.path, byteCount: contents.byteCount, sha256: contents.identity(),
-                weights: contents.copy.flatMap { $0.left.isEmpty ? nil : $0.path }, format: contents.format, warnings: warnings))
+                weights: contents.copy.flatMap { $0.left.isEmpty ? nil : $0.path }, format: contents.format,
+                warnings: warnings))
     }
 
     /// What a model of any file may take, for files whose tensors share their numbers: three times the published
@@ -86,9 +100,11 @@ extension Model {
     private static let sharedLimit = 64 << 20
 
     /// Refuses other networks, and networks that are larger than their file.
-    private static func checkNetwork(_ contents: ModelContents) throws(ModelDataError) {
+    private static func checkNetwork(_ contents: ModelContents, _ network: Network) throws(ModelDataError) {
         // Where there are tensors of the network, what is wrong with them is said.
-        if contents.copy == nil, !contents.unread.contains(where: { NetworkCopies.isPlain($0.name) }) {
+        if network == .original, contents.copy == nil,
+            !contents.unread.contains(where: { NetworkCopies.isPlain($0.name) })
+        {
             try NetworkFamily.check(contents.tensors)
         }
         // Many views of one storage, or a stride of 0, would make a small file a large model.
@@ -107,89 +123,16 @@ extension Model {
 
     /// What the file declares must be what its shapes say; the image size may be chosen.
     private static func check(
-        _ declared: DeclaredHyperparameters, against found: Hyperparameters
+        _ declared: DeclaredHyperparameters, against found: Hyperparameters, _ description: NetworkDescription
     ) throws(ModelDataError) {
         for field in Hyperparameters.Field.allCases {
             guard let tensor = field.line.tensor, let value = declared.values[field], value != found[field] else {
                 continue
             }
-            throw .contradiction(field: field.line.key, declared: value, shapes: found[field], tensor: tensor)
+            // The table names the original's tensors.
+            let name = description.network == .original ? tensor : description.tensors.first?.name ?? tensor
+            throw .contradiction(field: field.line.key, declared: value, shapes: found[field], tensor: name)
         }
-    }
-}
-
-// MARK: - The size
-
-extension Hyperparameters {
-    /// Reads the size off the tensors; `height` and `width` no shape shows.
-    fileprivate init(
-        shapesOf tensors: [Tensor], unread: [UnreadTensor], height: Int, width: Int
-    ) throws(ModelFileError.Problem) {
-        var values: [Field: Int]
-        do throws(ModelDataError) { values = try Self.values(tensors, unread) } catch { throw .model(error) }
-        values[.height] = height
-        values[.width] = width
-        do throws(HyperparametersError) { try self.init(values) } catch { throw .hyperparameters(error) }
-    }
-
-    private static func values(
-        _ tensors: [Tensor], _ unread: [UnreadTensor]
-    ) throws(ModelDataError) -> [Field: Int] {
-        var shapes: [String: [Int]] = [:]
-        for tensor in tensors { shapes[tensor.name] = tensor.shape }
-        func shape(_ name: String) throws(ModelDataError) -> [Int] {
-            guard let shape = shapes[name] else {
-                if let tensor = unread.first(where: { $0.name == name }) { throw .unreadTensor(tensor) }
-                throw .missingTensor(name)
-            }
-            guard shape.count == 4, !shape.contains(0) else {
-                throw .shapeMismatch(
-                    tensor: name, expected: "four dimensions (outputs, inputs, rows, columns)", found: shape)
-            }
-            return shape
-        }
-        let input = try shape("in_conv.0.weight")
-        let vertical = try shape("gated_layers.0.v_conv.weight")
-        let hidden = try shape("out_conv.0.weight")
-        let last = try shape("out_conv.2.weight")
-        guard last[0] % input[1] == 0 else {
-            throw .shapeMismatch(
-                tensor: "out_conv.2.weight", expected: "outputs divisible by the \(input[1]) image channels",
-                found: last)
-        }
-        return [
-            .channels: input[1], .colors: last[0] / input[1], .blocks: try blockCount(tensors), .filters: input[0],
-            .kernelSize: vertical[3], .hidden: hidden[0], .labels: try labelCount(tensors),
-        ]
-    }
-
-    /// Any block's label columns make the network conditional; whether every block has as many is checked with the
-    /// rest.
-    private static func labelCount(_ tensors: [Tensor]) throws(ModelDataError) -> Int {
-        let endings = [".v_label.weight", ".h_label.weight"]
-        let first = tensors.first { tensor in
-            tensor.name.hasPrefix("gated_layers.") && endings.contains(where: tensor.name.hasSuffix)
-        }
-        guard let first else { return 0 }
-        guard first.shape.count == 2, first.shape[1] > 0 else {
-            throw .shapeMismatch(tensor: first.name, expected: "two dimensions (outputs, classes)", found: first.shape)
-        }
-        return first.shape[1]
-    }
-
-    /// Blocks are numbered from 0 without a gap; a number that would leave one names the block missing.
-    private static func blockCount(_ tensors: [Tensor]) throws(ModelDataError) -> Int {
-        let prefix = "gated_layers."
-        var numbers: Set<Int> = []
-        for tensor in tensors where tensor.name.hasPrefix(prefix) {
-            if let number = Int(tensor.name.dropFirst(prefix.count).prefix { $0 != "." }), number >= 0 {
-                numbers.insert(number)
-            }
-        }
-        for number in 0..<numbers.count where !numbers.contains(number) {
-            throw .missingTensor("\(prefix)\(number).v_conv.weight")
-        }
-        return numbers.count
     }
 }
 
@@ -206,7 +149,7 @@ struct ModelValidation {
     ///   - unread: further tensors, whose numbers are not read.
     ///   - left: names of tensors that are another network's.
     init(
-        _ hyperparameters: Hyperparameters, _ tensors: [Tensor], unread: [UnreadTensor] = [], left: Set<String> = []
+        _ network: NetworkDescription, _ tensors: [Tensor], unread: [UnreadTensor] = [], left: Set<String> = []
     ) throws(ModelDataError) {
         var found: [String: Tensor] = [:]
         for tensor in tensors {
@@ -214,7 +157,7 @@ struct ModelValidation {
         }
         let unreadByName = Dictionary(unread.map { ($0.name, $0) }) { first, _ in first }
         // Names and shapes first: they cost nothing and explain more than a bad number does.
-        let specs = hyperparameters.stateDictionary
+        let specs = network.tensors
         for spec in specs {
             guard let tensor = found[spec.name] else {
                 if let tensor = unreadByName[spec.name] { throw .unreadTensor(tensor) }
@@ -228,15 +171,24 @@ struct ModelValidation {
         }
         for spec in specs {
             guard let tensor = found.removeValue(forKey: spec.name) else { continue }
-            if case .mask(let mask) = spec.role {
-                try Self.check(tensor, equals: mask)
-            } else {
+            switch spec.role {
+            case .mask(let mask): try Self.check(tensor, equals: mask)
+            case .number: parameters[spec.name] = tensor
+            case .variance:
+                try Self.checkFinite(tensor)
+                try Self.checkVariance(tensor)
+                parameters[spec.name] = tensor
+            case .weight, .bias, .normWeight, .normBias, .mean:
                 try Self.checkFinite(tensor)
                 parameters[spec.name] = tensor
             }
         }
         let ignored = (tensors.map(\.name).filter { found[$0] != nil } + unread.map(\.name))
             .filter { !left.contains($0) }
+        // Of other networks every tensor is known: one more of such a name makes it another network still.
+        if network.network != .original, let name = ignored.first(where: NetworkCopies.isPlain) {
+            throw .unexpectedTensor(name, network.network)
+        }
         if !ignored.isEmpty {
             warnings.append(.ignoredTensors(names: Array(ignored.prefix(8)), count: ignored.count))
         }
@@ -248,6 +200,11 @@ struct ModelValidation {
         }
         let bad = tensor.firstIndex { !$1.isFinite }
         if let bad { throw .notFinite(tensor: tensor.name, position: Shape.position(bad, in: tensor.shape)) }
+    }
+
+    private static func checkVariance(_ tensor: Tensor) throws(ModelDataError) {
+        let bad = tensor.firstIndex { $1 < 0 }
+        if let bad { throw .negativeVariance(tensor: tensor.name, position: Shape.position(bad, in: tensor.shape)) }
     }
 
     private static func check(_ tensor: Tensor, equals mask: ConvolutionMask) throws(ModelDataError) {

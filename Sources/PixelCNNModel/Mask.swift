@@ -5,24 +5,31 @@
 
 /// The mask of a kernel of shape (outputs, inputs, rows, columns): rows below the centre row are hidden, and in the
 /// centre row columns right of the centre; at the centre, output group o sees input groups < o (type A) or ≤ o (type
-/// B).
+/// B). Two further types have no colour groups: see ``MaskType``.
 package struct ConvolutionMask: Sendable, Equatable {
     /// What the centre sees.
     package let type: MaskType
-    /// Output channels; divisible by `channels`.
+    /// Output channels; divisible by `channels` where the groups are contiguous.
     package let outputs: Int
-    /// Input channels; divisible by `channels`.
+    /// Input channels; likewise.
     package let inputs: Int
     /// Kernel rows.
     package let rows: Int
     /// Kernel columns.
     package let columns: Int
-    /// C: colour groups that outputs and inputs split into, in order.
+    /// C: colour groups that outputs and inputs split into.
     package let channels: Int
+    /// Which channels form a colour group.
+    package let order: ColorOrder
 
     /// A mask rule for a kernel (outputs, inputs, rows, columns) of a network with `channels` colour groups.
-    package init(type: MaskType, outputs: Int, inputs: Int, rows: Int, columns: Int, channels: Int) {
-        precondition(channels > 0 && outputs % channels == 0 && inputs % channels == 0, "unequal colour groups")
+    package init(
+        type: MaskType, outputs: Int, inputs: Int, rows: Int, columns: Int, channels: Int,
+        order: ColorOrder = .contiguous
+    ) {
+        precondition(
+            channels > 0 && (order != .contiguous || outputs % channels == 0 && inputs % channels == 0),
+            "unequal colour groups")
         precondition(rows % 2 == 1 && columns % 2 == 1, "a kernel without a centre")
         self.type = type
         self.outputs = outputs
@@ -30,6 +37,7 @@ package struct ConvolutionMask: Sendable, Equatable {
         self.rows = rows
         self.columns = columns
         self.channels = channels
+        self.order = order
     }
 
     /// (outputs, inputs, rows, columns).
@@ -40,10 +48,32 @@ package struct ConvolutionMask: Sendable, Equatable {
         let centreRow = rows / 2
         let centreColumn = columns / 2
         if row != centreRow { return row < centreRow }
+        switch type {
+        case .above: return false
+        case .rows: return true
+        case .a, .b: break
+        }
         if column != centreColumn { return column < centreColumn }
-        let outputGroup = output / (outputs / channels)
-        let inputGroup = input / (inputs / channels)
-        return type == .a ? inputGroup < outputGroup : inputGroup <= outputGroup
+        return isVisible(outputGroup: outputGroup(output), inputGroup: inputGroup(input))
+    }
+
+    /// Whether an output of one colour group sees an input of another at the centre.
+    func isVisible(outputGroup: Int, inputGroup: Int) -> Bool {
+        type == .a ? inputGroup < outputGroup : inputGroup <= outputGroup
+    }
+
+    /// The colour group of an output channel.
+    func outputGroup(_ output: Int) -> Int {
+        switch order {
+        case .contiguous: output / (outputs / channels)
+        case .interleaved: output % channels
+        case .interleavedHalves: output % (outputs / 2) % channels
+        }
+    }
+
+    /// The colour group of an input channel.
+    func inputGroup(_ input: Int) -> Int {
+        order == .contiguous ? input / (inputs / channels) : input % channels
     }
 
     /// The whole mask, row-major (outputs, inputs, rows, columns); true where visible.
@@ -63,10 +93,24 @@ package struct ConvolutionMask: Sendable, Equatable {
     }
 }
 
-/// What a masked convolution sees at its own pixel.
+/// What a masked convolution sees of its own row.
 package enum MaskType: Sendable, Equatable {
-    /// Only earlier colour groups: the first layers, whose input is the pixel being predicted.
+    /// At the pixel only earlier colour groups: the first layers, whose input is the pixel being predicted.
     case a
     /// Earlier colour groups and its own: all later layers.
     case b
+    /// Nothing.
+    case above
+    /// All of it.
+    case rows
+}
+
+/// Which channels of a layer form a colour group.
+package enum ColorOrder: Sendable, Equatable {
+    /// As many channels as make a group, one group after the other.
+    case contiguous
+    /// Every C-th channel.
+    case interleaved
+    /// Every C-th channel of each half of the outputs, which are a gate's; inputs are interleaved throughout.
+    case interleavedHalves
 }

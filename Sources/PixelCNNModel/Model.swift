@@ -7,6 +7,8 @@ import Support
 package struct Model: Sendable {
     /// Size of the images and of the network.
     package let hyperparameters: Hyperparameters
+    /// The network's layers.
+    package let description: NetworkDescription
     /// Where the parameters came from.
     package let source: ModelSource
     /// Names of the classes, by number; empty where the file has none or the network is unconditional.
@@ -14,13 +16,13 @@ package struct Model: Sendable {
     private let parameters: [String: Tensor]
 
     /// A parameter by its canonical name, such as `gated_layers.3.h_conv.weight`; the name must be one of
-    /// `hyperparameters.parameters`. Masks are not among them: they are derived, from `hyperparameters.masks`.
+    /// `description.parameters`. Masks are not among them: they are derived, from `description.masks`.
     package subscript(name: String) -> Tensor {
         guard let tensor = parameters[name] else { preconditionFailure("the network has no parameter \(name)") }
         return tensor
     }
 
-    /// Checks tensors against a network's size, as if they had been loaded.
+    /// Checks tensors against a network of the original's kind, as if they had been loaded.
     ///
     /// - Parameters:
     ///   - tensors: every parameter under its canonical name; masks may be among them.
@@ -30,20 +32,33 @@ package struct Model: Sendable {
     package init(
         hyperparameters: Hyperparameters, tensors: [Tensor], labelNames: [String] = []
     ) throws(ModelFileError) {
+        try self.init(
+            hyperparameters: hyperparameters, description: hyperparameters.description, tensors: tensors,
+            labelNames: labelNames)
+    }
+
+    /// The same for a network of any kind.
+    package init(
+        hyperparameters: Hyperparameters, description: NetworkDescription, tensors: [Tensor],
+        labelNames: [String] = []
+    ) throws(ModelFileError) {
         let validated: ModelValidation
         do throws(ModelDataError) {
             try LabelNames.check(labelNames, labels: hyperparameters.labels)
-            validated = try ModelValidation(hyperparameters, tensors)
+            validated = try ModelValidation(description, tensors)
         } catch {
             throw ModelFileError(file: ModelFormat.memory.rawValue, .model(error))
         }
-        self.init(hyperparameters, validated.parameters, labelNames: labelNames, warnings: validated.warnings)
+        self.init(
+            hyperparameters, description, validated.parameters, labelNames: labelNames, warnings: validated.warnings)
     }
 
     init(
-        hyperparameters: Hyperparameters, parameters: [String: Tensor], labelNames: [String], source: ModelSource
+        hyperparameters: Hyperparameters, description: NetworkDescription, parameters: [String: Tensor],
+        labelNames: [String], source: ModelSource
     ) {
         self.hyperparameters = hyperparameters
+        self.description = description
         self.parameters = parameters
         self.labelNames = labelNames
         self.source = source
@@ -51,17 +66,17 @@ package struct Model: Sendable {
 
     /// A model in memory from parameters known to be right; identified by the hash of its parameters.
     init(
-        _ hyperparameters: Hyperparameters, _ parameters: [String: Tensor], labelNames: [String] = [],
-        warnings: [ModelWarning]
+        _ hyperparameters: Hyperparameters, _ description: NetworkDescription, _ parameters: [String: Tensor],
+        labelNames: [String] = [], warnings: [ModelWarning]
     ) {
         var hash = SHA256()
-        for spec in hyperparameters.parameters {
+        for spec in description.parameters {
             parameters[spec.name]?.withFloats { hash.update(UnsafeRawBufferPointer($0)) }
         }
         self.init(
-            hyperparameters: hyperparameters, parameters: parameters, labelNames: labelNames,
+            hyperparameters: hyperparameters, description: description, parameters: parameters, labelNames: labelNames,
             source: ModelSource(
-                path: "", byteCount: hyperparameters.parameterCount * MemoryLayout<Float>.size,
+                path: "", byteCount: description.parameterCount * MemoryLayout<Float>.size,
                 sha256: hash.hexadecimal(), weights: nil, format: .memory, warnings: warnings))
     }
 }

@@ -138,6 +138,14 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
     case otherNetwork(NetworkFamily?, evidence: String)
     /// A weight is computed from other tensors, in a way that cannot be told from them.
     case reparametrized(tensor: String, from: String)
+    /// A file never says how large the images of this network are.
+    case unknownImageSize(Network)
+    /// The network has other blocks than the published ones, whose dilations no file says.
+    case unknownDilations(blocks: Int, published: [Int])
+    /// A tensor that the network does not have.
+    case unexpectedTensor(String, Network)
+    /// A variance is below 0.
+    case negativeVariance(tensor: String, position: [Int])
     /// There are names for another number of classes than the network has.
     case labelNameCount(found: Int, labels: Int)
     /// The name of a class is empty, too long, holds control characters, or is the number of another class.
@@ -175,8 +183,7 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
                 + "contiguous and its own"
         case .otherNetwork(let family, let evidence):
             "the file is of another network\(family.map { ", \($0.name)" } ?? "") (it has \(evidence)); "
-                + "what runs here is the gated PixelCNN with in_conv, gated_layers, v_norm_layers, h_norm_layers and "
-                + "out_conv: "
+                + "what runs here are gated PixelCNNs of two stacks, which docs/MODEL.md lists: "
                 + (family?.next
                     ?? "name the file of such a network; pixelcnn-train inspect lists all of this one's tensors")
         case .reparametrized(let tensor, let source):
@@ -184,6 +191,16 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
                 + "weights without it, in Python with the network's own code: for m in model.modules(): "
                 + "[torch.nn.utils.parametrize.remove_parametrizations(m, n) for n in "
                 + "list(getattr(m, \"parametrizations\", []))], then torch.save(model.state_dict(), path)"
+        case .unknownImageSize(let network):
+            "the file does not say how large its images are; those of \(network.title) never do: name both sides, "
+                + "with --height and --width"
+        case .unknownDilations(let blocks, let published):
+            "the network has \(blocks) blocks, whose dilations no file says; only the published "
+                + "\(published.count) are known, " + published.map(String.init).joined(separator: ", ")
+        case .unexpectedTensor(let name, let network):
+            "tensor \(quoted(name)) does not belong to \(network.title), whose names the file has"
+        case .negativeVariance(let tensor, let position):
+            "tensor \(quoted(tensor)) is negative at \(Shape.text(position)); a variance is 0 or more"
         case .labelNameCount(let found, let labels):
             "there are \(found) names of classes for \(labels) classes; each class has one, or none has"
         case .unusableLabelName(let name, let label):

@@ -46,9 +46,9 @@ struct NetworkCopies {
     /// In the order of the file.
     private(set) var copies: [NetworkCopy] = []
 
-    /// What the names of the network's own tensors begin with.
-    private static let roots: Set<Substring> = [
-        "in_conv", "gated_layers", "v_norm_layers", "h_norm_layers", "out_conv",
+    /// What the names of a network's own tensors begin with: of the original's, and of the others, which are common words.
+    private static let roots = [
+        Network.original.roots, Network.allCases.dropFirst().reduce(into: []) { $0.formUnion($1.roots) },
     ]
     /// Names of modules that do nothing but call what they wrap: DataParallel and DDP, torch.compile, activation
     /// checkpointing, FSDP, Lightning Fabric.
@@ -68,7 +68,7 @@ struct NetworkCopies {
     /// What stands before a name of the network, and the plain name; nil where it is no name of the network.
     private static func split(_ key: String) -> (prefix: String, name: String)? {
         let parts = key.split(separator: ".", omittingEmptySubsequences: false)
-        guard let root = parts.firstIndex(where: roots.contains) else { return nil }
+        guard let root = roots.lazy.compactMap({ parts.firstIndex(where: $0.contains) }).first else { return nil }
         let name = parts[root...].filter { !wrappers.contains($0) }
         return (parts[..<root].joined(separator: "."), name.joined(separator: "."))
     }

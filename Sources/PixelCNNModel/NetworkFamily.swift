@@ -1,10 +1,10 @@
-// Other networks by the names of a few of their tensors: published code names its layers in its own way, so two names
-// tell whose a state_dict is. One line per family; the class of a whole module tells nothing, since several have the
-// same. What is not in the table is "another network".
+// Networks of other kinds than those served, by the names of a few of their tensors: published code names its layers in
+// its own way, so two names tell whose a state_dict is. One line per family; the class of a whole module tells nothing,
+// since several have the same. What is neither in this table nor in PublishedNetworks.swift is "another network".
 
 import Support
 
-/// A published network that is not the one served.
+/// A published network that is not served.
 package struct NetworkFamily: Sendable, Equatable {
     /// Whose network it is, for people.
     package let name: String
@@ -21,19 +21,6 @@ package struct NetworkFamily: Sendable, Equatable {
 
     /// The families that are known.
     static let known: [NetworkFamily] = [
-        NetworkFamily(
-            "the VQ-VAE prior of ritheshkumar95/pytorch-vqvae", "embedding.weight",
-            "layers.0.class_cond_embedding.weight"),
-        NetworkFamily(
-            "the gated PixelCNN of anordertoreclaim/PixelCNN", "causal_conv.v_conv.weight",
-            "hidden_conv.0.h_skip.weight"),
-        NetworkFamily(
-            "the GatedPixelCNN of EugenHotaj/pytorch-generative", "_input._vstack_1xN.weight", "_head.1.weight"),
-        NetworkFamily(
-            "the PixelCNN of phlippe/uvadlc_notebooks, tutorial 12", "conv_vstack.conv.weight",
-            "conv_layers.0.conv_vert.conv.weight"),
-        NetworkFamily(
-            "the gated PixelCNN of kamenbliznashki/pixel_models", "input_conv.mask", "res_layers.0.v2h.mask"),
         NetworkFamily("the PixelCNN++ of pclucas14/pixel-cnn-pp", "ul_init.0.conv.", "nin_out.lin_a."),
         NetworkFamily("the PixelCNN++ of kamenbliznashki/pixel_models", "ul_input_dr.", "up_ul_modules.0."),
         NetworkFamily("the PixelSNAIL of kamenbliznashki/pixel_models", "ul_input_dr.", "ul_modules.0.in_proj_kv."),
@@ -46,10 +33,10 @@ package struct NetworkFamily: Sendable, Equatable {
     /// A stack of masked convolutions, of which there are too many to name: their order is in nobody's file.
     private static let singleStack = NetworkFamily("a PixelCNN of masked convolutions in a single stack", ".mask")
 
-    /// Beginnings of names that only the network served has.
+    /// Beginnings of names that only the original's network has.
     private static let own = ["in_conv.0.", "gated_layers.0.", "out_conv.2."]
 
-    /// Refuses tensors that are not those of the network served, before a shape that does not fit would speak in
+    /// Refuses tensors that are not those of the original's network, before a shape that does not fit would speak in
     /// riddles: by their family, where it is known, and by two or three of them.
     static func check(_ tensors: [Tensor]) throws(ModelDataError) {
         guard !tensors.contains(where: { tensor in own.contains(where: tensor.name.hasPrefix) }) else { return }

@@ -10,7 +10,7 @@ extension Model {
     ///
     /// - Throws: `ModelFileError` where the file cannot be created, written or renamed, or would be larger than 4 GB.
     package func writePyTorch(to path: String) throws(ModelFileError) {
-        guard hyperparameters.parameterCount < 1 << 29 else {
+        guard description.parameterCount < 1 << 29 else {
             throw ModelFileError(
                 file: path, .cannotWrite(reason: "a PyTorch file over 4 GB is not supported; write .safetensors"))
         }
@@ -24,7 +24,7 @@ extension Model {
     }
 
     private func writePyTorch(to file: borrowing AtomicFile) throws(AtomicFileError) {
-        let specs = hyperparameters.stateDictionary
+        let specs = description.tensors
         var archive = ZIPWriter(folder: "archive")
         try archive.add("data.pkl", stateDictionary(specs), to: file)
         try archive.add("byteorder", Array("little".utf8), to: file)

@@ -265,8 +265,8 @@ extension Model {
     ) throws(AtomicFileError) {
         // Extra tensors are float32, too, and come before the masks, which end anywhere.
         let specs =
-            hyperparameters.parameters + extra.map { TensorSpec(name: $0.name, shape: $0.shape, role: .bias) }
-            + hyperparameters.masks
+            description.parameters + extra.map { TensorSpec(name: $0.name, shape: $0.shape, role: .bias) }
+            + description.masks
         let extra = Dictionary(uniqueKeysWithValues: extra.map { ($0.name, $0) })
         let header = safetensorsHeader(specs, metadata)
         try file.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) })
@@ -286,6 +286,7 @@ extension Model {
             metadata[field.metadataKey] = "\(hyperparameters[field])"
         }
         metadata["format"] = "pt"
+        if hyperparameters.network != .original { metadata[Network.metadataKey] = hyperparameters.network.rawValue }
         if !labelNames.isEmpty {
             metadata[DeclaredHyperparameters.labelNamesKey] = JSONValue.array(labelNames.map { .string($0) }).text
         }

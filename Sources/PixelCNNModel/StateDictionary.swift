@@ -1,5 +1,5 @@
-// The tensors of a network, in the order PyTorch's state_dict lists them: the one place where names meet shapes.
-// The loader checks against this list, the writers write it, and the parameter count is its sum.
+// The tensors of the original's network, in the order PyTorch's state_dict lists them: the one place where its names
+// meet shapes. The loader checks against this list, the writers write it, and the parameter count is its sum.
 
 extension Hyperparameters {
     /// Kernel rows and columns of `in_conv.0`, whatever the kernel size of the blocks.
@@ -86,7 +86,13 @@ package struct TensorSpec: Sendable, Equatable {
         case normWeight
         /// Offset of a layer norm; shared by all colour groups.
         case normBias
-        /// A stored bool mask; must equal the derived one.
+        /// Running mean of a batch norm.
+        case mean
+        /// Running variance of a batch norm.
+        case variance
+        /// Numbers that feed nothing and may be integers.
+        case number
+        /// A stored mask, bool or of zeros and ones; must equal the derived one.
         case mask(ConvolutionMask)
     }
 
@@ -103,5 +109,13 @@ package struct TensorSpec: Sendable, Equatable {
     /// Whether it is a stored mask rather than a trained parameter.
     package var isMask: Bool {
         if case .mask = role { true } else { false }
+    }
+
+    /// Whether PyTorch counts it as a parameter.
+    package var isTrained: Bool {
+        switch role {
+        case .weight, .bias, .normWeight, .normBias: true
+        case .mean, .variance, .number, .mask: false
+        }
     }
 }

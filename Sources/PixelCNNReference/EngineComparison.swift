@@ -80,14 +80,13 @@ extension Engine {
 extension Model {
     /// The model whose f32 engine gives the bits of this one's in bf16.
     fileprivate func roundedToBFloat16() throws(ModelFileError) -> Model {
-        let tensors = hyperparameters.parameters.map { spec in
-            let isRounded =
-                ["in_conv.0.weight", "out_conv.0.weight", "out_conv.2.weight"].contains(spec.name)
-                || spec.name.hasSuffix(".h_conv.weight") || spec.name.hasSuffix(".htoh.weight")
-            guard isRounded else { return self[spec.name] }
+        let rounded = description.weightsOfPixels
+        let tensors = description.parameters.map { spec in
+            guard rounded.contains(spec.name) else { return self[spec.name] }
             let floats = self[spec.name].floats().map { Float(bitPattern: UInt32(Precision.bfloat16($0)) << 16) }
             return Tensor(name: spec.name, shape: spec.shape, floats: floats)
         }
-        return try Model(hyperparameters: hyperparameters, tensors: tensors, labelNames: labelNames)
+        return try Model(
+            hyperparameters: hyperparameters, description: description, tensors: tensors, labelNames: labelNames)
     }
 }

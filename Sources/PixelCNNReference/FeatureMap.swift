@@ -2,6 +2,7 @@
 // layer is what the engine is held against.
 
 import COpenBLAS
+import PixelCNNModel
 
 /// Activations of one image: (channels, height, width).
 struct FeatureMap {
@@ -36,25 +37,39 @@ struct FeatureMap {
     }
 }
 
-/// A convolution of stride 1, its kernel already masked.
-struct Convolution {
-    let weight: [Float]  // (outputs, inputs, kernelHeight, kernelWidth)
-    let bias: [Float]?  // (outputs)
-    let outputs: Int
-    let inputs: Int
-    let kernelHeight: Int
-    let kernelWidth: Int
-    /// Rows and columns of zeros above and left; output (r, c) sees inputs from (r − top, c − left) on.
-    let top: Int
-    let left: Int
+/// A convolution of stride 1 on whole images, its kernel already masked.
+struct ImageConvolution {
+    private let weight: [Float]  // (outputs, inputs, taps)
+    /// By output.
+    let bias: [Float]?
+    private let outputs: Int
+    private let inputs: Int
+    private let taps: [Convolution.Tap]
+
+    /// The effective weights of a layer.
+    init(_ layer: Convolution, of model: Model) {
+        let weights = model.weights(of: layer)
+        outputs = layer.outputs.count
+        inputs = layer.inputs.count
+        taps = layer.taps
+        bias = layer.hasBias ? model.bias(of: layer) : nil
+        var weight: [Float] = []
+        weight.reserveCapacity(outputs * inputs * taps.count)
+        for output in 0..<outputs {
+            for input in 0..<inputs {
+                for tap in taps.indices { weight.append(weights(output: output, input: input, tap: tap)) }
+            }
+        }
+        self.weight = weight
+    }
 
     /// (inputs, H, W) → (outputs, H, W): the patches as a matrix, and one matrix product.
     func callAsFunction(_ x: FeatureMap) -> FeatureMap {
-        let depth = inputs * kernelHeight * kernelWidth
+        let depth = inputs * taps.count
         var patches = [Float](repeating: 0, count: depth * x.area)  // (depth, H·W)
         for k in 0..<depth {
-            let (channel, tap) = (k / (kernelHeight * kernelWidth), k % (kernelHeight * kernelWidth))
-            let (down, right) = (tap / kernelWidth - top, tap % kernelWidth - left)
+            let (channel, tap) = (k / taps.count, taps[k % taps.count])
+            let (down, right) = (tap.row, tap.column)
             for row in max(0, -down)..<max(0, -down, min(x.height, x.height - down)) {
                 for column in max(0, -right)..<max(0, -right, min(x.width, x.width - right)) {
                     patches[k * x.area + row * x.width + column] =
@@ -66,6 +81,7 @@ struct Convolution {
         if let bias {
             for o in 0..<outputs { for i in 0..<x.area { y.values[o * x.area + i] = bias[o] } }
         }
+        guard depth > 0 else { return y }
         cblas_sgemm(
             CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(outputs), blasint(x.area), blasint(depth), 1, weight,
             blasint(depth), patches, blasint(x.area), 1, &y.values, blasint(x.area))

@@ -146,7 +146,8 @@ struct Metric: Sendable {
         Metric(
             "pixelcnn_model_info", .gauge, "Always 1. The labels describe the served model and the daemon's version.",
             .labels([
-                "sha256": { $0.sha256 }, "format": { $0.format }, "parameters": { "\($0.parameters)" },
+                "network": { $0.network ?? "" }, "sha256": { $0.sha256 }, "format": { $0.format },
+                "parameters": { "\($0.parameters)" },
                 "channels": { "\($0.channels)" }, "height": { "\($0.height)" }, "width": { "\($0.width)" },
                 "n_colors": { "\($0.colors)" }, "n_blocks": { "\($0.blocks)" },
                 "n_filters": { "\($0.filters)" }, "precision": { $0.precision },

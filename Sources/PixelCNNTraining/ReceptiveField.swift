@@ -19,6 +19,12 @@ package struct ReceptiveField: Sendable, Equatable {
     /// Gradients up to this count as none, as in the original.
     package static let threshold: Float = 1e-8
 
+    init(height: Int, width: Int, seen: [Bool]) {
+        self.height = height
+        self.width = width
+        self.seen = seen
+    }
+
     /// What `model` sees, at its own image size: where a logit's gradient is above the threshold. The logit is that of
     /// value 0, and the image one of ones, as in the original; of class 0 where there are classes.
     ///

@@ -40,7 +40,7 @@ extension Model {
                 floats = uniform(spec.count, fanIn, &generator)
             case .bias: floats = uniform(spec.count, fanIn, &generator)  // of the weight before it
             case .normWeight: floats = Array(repeating: 1, count: spec.count)
-            case .normBias, .mask: floats = Array(repeating: 0, count: spec.count)
+            case .normBias, .mean, .variance, .number, .mask: floats = Array(repeating: 0, count: spec.count)
             }
             return Tensor(name: spec.name, shape: spec.shape, floats: floats)
         }

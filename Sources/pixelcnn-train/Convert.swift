@@ -41,8 +41,9 @@ struct Convert: ParsableCommand {
             let written = try Model.load(path: output)
             let network = written.hyperparameters
             print(
-                "\(output): \(Console.grouped(network.parameterCount)) parameters, images \(network.channels) × "
-                    + "\(network.height) × \(network.width), \(Console.grouped(written.source.byteCount)) bytes, "
+                "\(output): \(Console.grouped(written.description.parameterCount)) parameters, images "
+                    + "\(network.channels) × \(network.height) × \(network.width), "
+                    + "\(Console.grouped(written.source.byteCount)) bytes, "
                     + "sha256 \(written.source.sha256)")
         }
     }

@@ -45,6 +45,7 @@ struct Evaluate: ParsableCommand {
             var sets = try ImageSet.read(data, size: size)
             var images = train ? sets.train : sets.test ?? sets.train
             let loaded = try weights.load(model, height: images.height, width: images.width)
+            try loaded.checkIsTrainedHere("serve it and use pixelcnn score for log-probabilities")
             let size = loaded.hyperparameters
             guard size.channels == images.channels else {
                 throw TrainingError.otherImages(

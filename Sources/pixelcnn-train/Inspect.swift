@@ -45,7 +45,8 @@ struct Inspect: ParsableCommand {
                 + "\(network.colors) values per channel"
         )
         print(
-            "network     \(network.blocks) blocks, \(network.filters) filters, kernel \(network.kernelSize), "
+            "network     " + (network.network == .original ? "" : "\(network.network.title): ")
+                + "\(network.blocks) blocks, \(network.filters) filters, kernel \(network.kernelSize), "
                 + "hidden \(network.hidden)")
         if network.isConditional {
             let names =
@@ -53,7 +54,7 @@ struct Inspect: ParsableCommand {
                 ? "without names" : model.labelNames.enumerated().map { "\($0) \($1)" }.joined(separator: ", ")
             print("classes     \(network.labels): \(names)")
         }
-        print("parameters  \(Console.grouped(network.parameterCount))")
+        print("parameters  \(Console.grouped(model.description.parameterCount))")
         for warning in source.warnings { print("warning     \(warning.advised)") }
     }
 

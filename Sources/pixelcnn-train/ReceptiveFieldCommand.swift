@@ -16,7 +16,8 @@ struct ReceptiveFieldCommand: ParsableCommand {
             For an image of ones, the logit of value 0 of one colour channel at one pixel is differentiated with \
             respect to every input; an input counts as seen if its gradient is above a threshold. The defaults are \
             those of the original training script: red in the middle, its dependence on green, and 1e-8. A network \
-            that has learnt little may be connected to pixels whose gradient is smaller: --threshold 0 shows them.
+            that has learnt little may be connected to pixels whose gradient is smaller: --threshold 0 shows them. \
+            Of the other published networks, all connected pixels are shown.
 
             --masked-only plots a network of the same depth, but like the first PixelCNNs: one stack of masked k × k \
             convolutions. To reach one pixel further right, it has to go one row up. So it misses a wedge of known \
@@ -142,8 +143,14 @@ private struct ReceptiveFieldPlot {
     ) {
         let size = model.hyperparameters
         let (predicted, observed) = (channel.name(of: size.channels), of.name(of: size.channels))
-        let field = ReceptiveField(
-            of: model, channel: channel.index, row: at.row, column: at.column, threshold: threshold)
+        let hasGradient = size.network == .original
+        let field =
+            hasGradient
+            ? ReceptiveField(
+                of: model, channel: channel.index, row: at.row, column: at.column, threshold: threshold)
+            : ReceptiveField(
+                connectionsOf: model.description, height: size.height, width: size.width, channel: channel.index,
+                row: at.row, column: at.column)
         let masked = ReceptiveField(
             ofMaskedConvolutionsLike: size, channel: channel.index, row: at.row, column: at.column)
         let shown = maskedOnly ? masked : field
@@ -170,7 +177,8 @@ private struct ReceptiveFieldPlot {
                 "\(name): \(size.blocks) blocks, kernel \(size.kernelSize), \(size.channels) × \(size.height) × "
                     + "\(size.width)",
                 "\(count(.seen)) of the \(earlier) pixels before it are seen"
-                    + (maskedOnly ? ", whatever the weights" : ": their gradient is above \(threshold)"),
+                    + (maskedOnly || !hasGradient
+                        ? ", whatever the weights" : ": their gradient is above \(threshold)"),
             ],
             classes: Kind.allCases.map { kind in
                 switch kind {

@@ -44,6 +44,16 @@ struct WeightsOptions: ParsableArguments {
     }
 }
 
+extension Model {
+    /// Refuses networks that only the engine and the full forward pass know, for commands that compute gradients.
+    func checkIsTrainedHere(_ advice: String) throws(Failure) {
+        guard hyperparameters.network != .original else { return }
+        throw Failure(
+            .dataError,
+            "\(source.path): this is \(hyperparameters.network.title), which is served but not trained here; \(advice)")
+    }
+}
+
 extension ModelWarning {
     /// The warning with what these options can do about it.
     var advised: String {

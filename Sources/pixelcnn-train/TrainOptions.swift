@@ -97,6 +97,7 @@ struct NetworkOptions: ParsableArguments {
     func model(for images: ImageSet, seed: UInt64, size colors: Int?, isConditional: Bool) throws -> Model {
         if let start {
             let model = try weights.load(start, height: images.height, width: images.width)
+            try model.checkIsTrainedHere("train it with the code that made it")
             guard colors == nil || colors == model.hyperparameters.colors else {
                 throw ValidationError("--colors is \(colors ?? 0); \(start) is for \(model.hyperparameters.colors)")
             }

@@ -45,6 +45,7 @@ struct ModelCommand: AsyncParsableCommand {
             ("format", model.format),
             ("bytes", "\(model.bytes)"),
             ("sha256", model.sha256),
+            ("network", model.network ?? "pixelcnn"),
             ("images", "\(model.channels) × \(model.height) × \(model.width), \(model.colors) values"),
             ("classes", Self.classes(model)),
             ("blocks", "\(model.blocks), kernel \(model.kernelSize)"),

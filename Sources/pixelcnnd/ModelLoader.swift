@@ -130,8 +130,11 @@ extension Model {
     var summary: String {
         let h = hyperparameters
         return
-            "\(source.path): \(source.format.rawValue), \(h.channels) × \(h.height) × \(h.width) images of "
-            + "\(h.colors) values, \(h.blocks) blocks of \(h.filters) filters, \(h.parameterCount) parameters, "
+            "\(source.path): \(source.format.rawValue), "
+            + (h.network == .original ? "" : "\(h.network.title), ")
+            + "\(h.channels) × \(h.height) × \(h.width) images of "
+            + "\(h.colors) values, \(h.blocks) blocks of \(h.filters) filters, "
+            + "\(description.parameterCount) parameters, "
             + (h.isConditional ? "\(h.labels) classes, " : "")
             + (source.weights.map { "weights \($0.isEmpty ? "." : $0), " } ?? "") + "sha256 \(source.sha256)"
     }
@@ -140,8 +143,9 @@ extension Model {
     func description(of engine: Engine, threads: Int) -> ModelDescription {
         let h = hyperparameters
         return ModelDescription(
-            channels: h.channels, height: h.height, width: h.width, colors: h.colors, blocks: h.blocks,
-            filters: h.filters, kernelSize: h.kernelSize, hidden: h.hidden, parameters: h.parameterCount,
+            network: h.network.rawValue, channels: h.channels, height: h.height, width: h.width, colors: h.colors,
+            blocks: h.blocks, filters: h.filters, kernelSize: h.kernelSize, hidden: h.hidden,
+            parameters: description.parameterCount,
             labels: h.labels, labelNames: labelNames, file: source.path,
             bytes: source.byteCount, format: source.format.rawValue, sha256: source.sha256,
             warnings: source.warnings.map(\.description), precision: engine.precision.rawValue,

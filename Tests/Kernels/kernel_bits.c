@@ -121,6 +121,13 @@ static void elementwise(const pixel_kernels *table) {
       }
       table->rectify(a, stride, y, stride, count, COLUMNS);
       take(y, SIZE);
+      table->add(a, stride, y, stride, count, COLUMNS);
+      table->add(b, 0, y, stride, count, COLUMNS);
+      take(y, SIZE);
+      table->scale(a, stride, b, b + stride, y, stride, count, COLUMNS);
+      take(y, SIZE);
+      table->elu(a, stride, y, stride, count, COLUMNS);
+      take(y, SIZE);
       float most = table->maximum(a, count);
       take(&most, 1);
       static const float temperatures[] = {1, 0.7f, 0.01f};

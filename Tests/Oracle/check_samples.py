@@ -1,8 +1,9 @@
 """Draws each value of the given samples again, with PyTorch's probabilities and an independent Philox.
 
     check_samples.py MODEL.pt SAMPLES.npy --seed S --first-index I [--temperature T] [--top-k K] [--top-p P]
-                     [--given IMAGE.npy --mask MASK.npy]
+                     [--label Y] [--given IMAGE.npy --mask MASK.npy]
 
+The model is a whole module, or a file of another published network.
 If an image (C, H, W) and a mask (H, W) are given, pixels where the mask is true must be the image's.
 
 Logits may differ by 1e-4 * max(1, sigma of the logits), which moves a boundary F of the distribution by at most half
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 
 import gated_pixelcnn  # noqa: F401  (the class paths that the file names)
+import published_networks
 
 
 def philox(counter, key):
@@ -68,18 +70,21 @@ def main():
     parser.add_argument("--temperature", type=float, default=1)
     parser.add_argument("--top-k", type=int)
     parser.add_argument("--top-p", type=float)
+    parser.add_argument("--label", type=int)
     parser.add_argument("--given")
     parser.add_argument("--mask")
     arguments = parser.parse_args()
 
-    model = torch.load(arguments.model, weights_only=False).eval()
+    model = torch.load(arguments.model, weights_only=False)
+    model = model.eval() if isinstance(model, torch.nn.Module) else published_networks.load(model).logits
+    label = () if arguments.label is None else (torch.tensor([arguments.label]),)
     samples = np.load(arguments.samples)
     given = np.load(arguments.given) if arguments.given else None
     kept = np.load(arguments.mask).astype(bool) if arguments.given else np.zeros(samples.shape[2:], dtype=bool)
     wrong = excluded = 0
     for i, image in enumerate(samples):
         with torch.no_grad():
-            logits = model(torch.from_numpy(image.astype(np.int64))[None])[0].double().numpy()  # (d, C, H, W)
+            logits = model(torch.from_numpy(image.astype(np.int64))[None], *label)[0].double().numpy()  # (d, C, H, W)
         tolerance = 1e-4 * max(1, logits.std())
         channels, height, width = image.shape
         for c, row, column in np.ndindex(image.shape):

@@ -142,12 +142,17 @@ import Testing
             let (a, b, columns) = (random(3 * count, -30...30, seed: 5), random(3 * count, -90...90, seed: 6), 3)
             func result(_ kernels: Kernels) -> [[UInt32]] {
                 let table = kernels.table.pointee
-                var outputs = (0..<4).map { _ in [Float](repeating: 9, count: columns * count + 32) }
+                var outputs = (0..<7).map { _ in [Float](repeating: 9, count: columns * count + 32) }
                 table.gate(a, b, count, &outputs[0], count, count, columns)
                 table.normalize(
                     a, count, Array(b[0..<count]), Array(b[count..<2 * count]), &outputs[1], count, count, columns)
                 table.rectify(a, count, &outputs[2], count, count, columns)
                 table.exponentials(a, count, table.maximum(a, count), 0.7, &outputs[3])
+                table.add(a, count, &outputs[4], count, count, columns)
+                table.add(b, 0, &outputs[4], count, count, columns)
+                table.scale(
+                    a, count, Array(b[0..<count]), Array(b[count..<2 * count]), &outputs[5], count, count, columns)
+                table.elu(a, count, &outputs[6], count, count, columns)
                 let total = table.prefix_sums(outputs[3], count, &outputs[3])
                 return outputs.map { $0.map(\.bitPattern) } + [[table.maximum(a, count).bitPattern, total.bitPattern]]
             }
@@ -168,6 +173,44 @@ import Testing
                 // Relative, for a norm follows that small gates matter to; below 1e-29 the product may be zero.
                 let error: Double = abs(Double(y[i]) - exact)
                 #expect(error <= 1e-6 * abs(exact) + 1e-29, "tanh(\(a[i])) σ(\(b[i]))")
+            }
+        }
+    }
+
+    @Test func eluIsTheExponentialLinearUnit() {
+        let wide: [Float] = (0..<4000).map { Float($0 - 3000) / 100 }
+        let narrow: [Float] = (0..<4000).map { Float($0 - 2000) * 1e-6 }
+        let x: [Float] = wide + narrow + [-1e30, 1e30]
+        for kernels in Kernels.available {
+            var y = [Float](repeating: 0, count: x.count)
+            kernels.table.pointee.elu(x, x.count, &y, x.count, x.count, 1)
+            for i in x.indices {
+                let exact: Double = x[i] > 0 ? Double(x[i]) : expm1(Double(x[i]))
+                let error: Double = abs(Double(y[i]) - exact)
+                #expect(error <= 2e-7 * abs(exact), "elu(\(x[i]))")
+            }
+        }
+    }
+
+    @Test func addingAndScalingAreRoundedOnce() {
+        let (count, columns, gap) = (19, 3, 2)
+        let stride = count + gap
+        let (x, start) = (random(stride * columns), random(stride * columns, seed: 2))
+        let (w, b) = (random(count, seed: 3), random(count, seed: 4))
+        for kernels in Kernels.available {
+            var (sum, row, scaled) = (start, start, start)
+            kernels.table.pointee.add(x, stride, &sum, stride, count, columns)
+            kernels.table.pointee.add(w, 0, &row, stride, count, columns)
+            kernels.table.pointee.scale(x, stride, w, b, &scaled, stride, count, columns)
+            for place in x.indices {
+                let i = place % stride
+                guard i < count else {
+                    #expect([sum[place], row[place], scaled[place]].allSatisfy { $0 == start[place] })
+                    continue
+                }
+                #expect(sum[place] == start[place] + x[place])
+                #expect(row[place] == start[place] + w[i])
+                #expect(scaled[place] == b[i].addingProduct(x[place], w[i]))
             }
         }
     }

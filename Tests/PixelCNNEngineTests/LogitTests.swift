@@ -8,7 +8,7 @@ import Testing
 @testable import PixelCNNEngine
 
 @Suite struct LogitTests {
-    @Test(arguments: Fixture.committed.keys.sorted())
+    @Test(arguments: Fixture.all)
     func incrementalLogitsArePyTorchs(_ name: String) throws {
         let fixture = try Fixture(name)
         let engine = Engine(model: fixture.model)
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test(arguments: Fixture.committed.keys.sorted())
+    @Test(arguments: Fixture.all)
     func scoresArePyTorchsLogProbabilities(_ name: String) throws {
         let fixture = try Fixture(name)
         let tasks = zip(fixture.images, fixture.labels).map { image, label in

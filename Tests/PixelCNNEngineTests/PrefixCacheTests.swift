@@ -17,7 +17,7 @@ import Testing
             checkpoint: layout(width: width).checkpointCount, values: 3 * width * (height - 1))
     }
 
-    private func layout(width: Int) -> RowCache.Layout { RowCache.Layout(engine.sizes, width: width) }
+    private func layout(width: Int) -> RowCache.Layout { RowCache.Layout(engine.shape, width: width) }
 
     private func task(
         _ index: Int, rows: Int = 0, of image: [UInt16] = [], temperature: Float = 1, width: Int? = nil

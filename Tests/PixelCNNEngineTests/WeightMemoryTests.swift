@@ -15,7 +15,10 @@ import Testing
             for precision in Precision.allCases {
                 let storage = ConstantStorage()
                 let packed = withExtendedLifetime(storage) {
-                    PackedWeights(model, kernels: kernels, precision: precision, storage: storage).byteCount
+                    PackedWeights(
+                        model, shape: NetworkShape(model.description), kernels: kernels, precision: precision,
+                        storage: storage
+                    ).byteCount
                 }
                 print("\(kernels.name), \(precision): \(packed) bytes packed for \(parameterBytes) of parameters")
                 #expect(packed > parameterBytes / 2 && packed * 5 <= parameterBytes * 6)

@@ -141,11 +141,6 @@ import Testing
     // MARK: - Other networks
 
     private static let networks: [(names: [String], family: String)] = [
-        (["embedding.weight", "layers.0.class_cond_embedding.weight"], "ritheshkumar95"),
-        (["causal_conv.v_conv.weight", "hidden_conv.0.h_skip.weight"], "anordertoreclaim"),
-        (["_c", "_input._vstack_1xN.weight", "_head.1.weight"], "GatedPixelCNN of EugenHotaj"),
-        (["conv_vstack.conv.weight", "conv_layers.0.conv_vert.conv.weight"], "phlippe"),
-        (["input_conv.weight", "input_conv.mask", "res_layers.0.v2h.mask"], "gated PixelCNN of kamenbliznashki"),
         (["u_init.conv.weight_g", "ul_init.0.conv.weight_v", "nin_out.lin_a.weight_g"], "PixelCNN++ of pclucas14"),
         (["ul_input_dr.weight_v", "up_ul_modules.0.c1.weight_v"], "PixelCNN++ of kamenbliznashki"),
         (["ul_input_dr.weight_v", "ul_modules.0.in_proj_kv.0.c1.weight_v"], "PixelSNAIL of kamenbliznashki"),

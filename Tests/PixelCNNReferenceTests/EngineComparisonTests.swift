@@ -30,11 +30,11 @@ import Testing
 
     /// Each packed matrix of a block, and those before and after the blocks.
     private static let faults: [(name: String, matrix: @Sendable (PackedWeights) -> PackedMatrix)] = [
-        ("in_conv", { $0.input.groups[1] }), ("v_conv", { $0.blocks[1].vertical[0] }),
-        ("v1toh", { $0.blocks[1].verticalToTanh[0] }), ("v2toh", { $0.blocks[1].verticalToSigmoid[2] }),
-        ("left taps", { $0.blocks[0].left[1] }), ("centre taps", { $0.blocks[2].centre[0] }),
-        ("htoh", { $0.blocks[1].projection[2] }), ("out_conv.0", { $0.output.hidden[1] }),
-        ("out_conv.2", { $0.output.logits[2] }),
+        ("in_conv", { $0.input.groups[1] }), ("v_conv", { $0.blocks[1].vertical.matrices[0] }),
+        ("v1toh", { $0.blocks[1].link[0].matrix }), ("v2toh", { $0.blocks[1].link[5].matrix }),
+        ("left taps", { $0.blocks[0].left[1].matrix }), ("centre taps", { $0.blocks[2].centre[0].matrix }),
+        ("htoh", { $0.blocks[1].projection[2] }), ("out_conv.0", { $0.head.layers[0].matrices[1] }),
+        ("out_conv.2", { $0.head.layers[1].matrices[2] }),
     ]
 
     @Test(arguments: faults.indices)

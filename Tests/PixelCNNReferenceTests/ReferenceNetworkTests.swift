@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct ReferenceNetworkTests {
-    @Test(arguments: Fixture.committed.keys.sorted())
+    @Test(arguments: Fixture.all)
     func wholeImageLogitsArePyTorchs(_ name: String) throws {
         let fixture = try Fixture(name)
         let network = ReferenceNetwork(model: fixture.model)
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test(arguments: Fixture.committed.keys.sorted())
+    @Test(arguments: Fixture.all)
     func logProbabilitiesAndBitsPerDimensionArePyTorchs(_ name: String) throws {
         let fixture = try Fixture(name)
         let network = ReferenceNetwork(model: fixture.model)

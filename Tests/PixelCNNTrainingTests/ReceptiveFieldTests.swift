@@ -3,6 +3,7 @@
 import Foundation
 import ImageFormats
 import PixelCNNModel
+import PixelCNNReference
 import TestSupport
 import Testing
 
@@ -94,6 +95,60 @@ import Testing
             let plain = ReceptiveField(
                 ofMaskedConvolutionsLike: model.hyperparameters, channel: channel, row: row, column: column)
             #expect(plain.seen == masked[i * count..<(i + 1) * count].map { $0 > 0 })
+        }
+    }
+
+    // MARK: - Connections, whatever the weights
+
+    @Test(arguments: SmallModels.all.map(\.name))
+    func connectionsAreWhatAGradientAboveZeroShows(_ name: String) throws {
+        let size = try #require(SmallModels.all.first { $0.name == name }).model.hyperparameters
+        // Weights so narrow that no gate is saturated: a gradient is then never too small for a Float.
+        let model = Model.random(size, seed: 5, scale: 0.5)
+        for (channel, row, column) in predictions(size) {
+            let connected = ReceptiveField(
+                connectionsOf: model.description, height: size.height, width: size.width, channel: channel, row: row,
+                column: column)
+            let gradient = ReceptiveField(of: model, channel: channel, row: row, column: column, threshold: 0)
+            #expect(connected == gradient, "\(channel), \(row), \(column)")
+        }
+    }
+
+    /// Against the full forward pass of images that differ in one value.
+    @Test(arguments: Fixture.published.keys.sorted())
+    func connectionsOfPublishedNetworksAreThoseOfTheForwardPass(_ name: String) throws {
+        let model = try Fixture(name).model
+        let (network, reference) = (model.description, ReferenceNetwork(model: model))
+        let (height, width) = (5, 6)
+        let area = height * width
+        var generator = SplitMix(seed: 2)
+        let image = (0..<network.channels * area).map { _ in
+            UInt16.random(in: 0..<UInt16(network.colors), using: &generator)
+        }
+        let label = network.isConditional ? 1 : nil
+        let before = reference.logits(image, height: height, width: width, label: label)
+        var seen = [[Bool]](repeating: [], count: image.count)  // by prediction, then input
+        for input in image.indices {
+            var changed = image
+            changed[input] = (image[input] + UInt16(network.colors) / 2) % UInt16(network.colors)
+            let after = reference.logits(changed, height: height, width: width, label: label)
+            for place in image.indices {
+                let differs = (0..<network.colors).contains {
+                    after[$0 * image.count + place] != before[$0 * image.count + place]
+                }
+                seen[place].append(differs)
+            }
+        }
+        for place in image.indices {
+            let field = ReceptiveField(
+                connectionsOf: network, height: height, width: width, channel: place / area, row: place % area / width,
+                column: place % width)
+            for input in image.indices where field.seen[input] != seen[place][input] {
+                // A change may be lost in rounding on its way, but none appears from nowhere.
+                #expect(field.seen[input], "\(name): \(input) is seen by \(place)")
+            }
+            let lost = zip(field.seen, seen[place]).count { $0 && !$1 }
+            #expect(lost * 10 <= image.count, "\(name): \(lost) of \(place) are not seen")
         }
     }
 }

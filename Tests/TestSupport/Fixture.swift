@@ -33,9 +33,25 @@ package struct Fixture: Sendable, CustomStringConvertible {
         "conditional": "conditional.pt",
     ]
 
+    /// Those of the other published networks, in `published`; Tests/Fixtures/make_published.py made them.
+    package static let published = [
+        "vqvae-prior": "vqvae-prior.pt", "anordertoreclaim": "anordertoreclaim.pth",
+        "pytorch-generative": "pytorch-generative.ckpt",
+        "pytorch-generative-colour": "pytorch-generative-colour.pt", "uva-tutorial": "uva-tutorial.ckpt",
+        "uva-tutorial-colour": "uva-tutorial-colour.pt", "pixel_models": "pixel_models.pt",
+        "pixel_models-uneven": "pixel_models-uneven.pt", "pixel_models-plain": "pixel_models-plain.pt",
+    ]
+
+    /// Names of all committed fixtures.
+    package static let all = committed.keys.sorted() + published.keys.sorted()
+
     /// Loads a committed fixture.
     package init(_ name: String) throws {
-        try self.init(name, file: Fixture.committed[name] ?? name, folder: Fixture.folder)
+        if let file = Fixture.published[name] {
+            try self.init(name, file: file, folder: Fixture.folder.appending(path: "published"))
+        } else {
+            try self.init(name, file: Fixture.committed[name] ?? name, folder: Fixture.folder)
+        }
     }
 
     /// Loads `folder/file` and the values expected of `name`.

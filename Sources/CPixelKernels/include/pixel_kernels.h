@@ -62,6 +62,17 @@ typedef struct pixel_kernels {
   /* y[j][i] = max(x[j][i], 0), i < count. */
   void (*rectify)(const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns);
 
+  /* y[j][i] += x[j][i], i < count. x may have a stride of 0: one row for all. */
+  void (*add)(const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns);
+
+  /* y[j][i] = x[j][i] · weight[i] + bias[i], fused, i < count.
+     x: (columns, count), rows x_stride apart;  weight, bias: (count);  y: (columns, count), rows y_stride apart. */
+  void (*scale)(const float *x, ptrdiff_t x_stride, const float *weight, const float *bias, float *y,
+                ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns);
+
+  /* y[j][i] = x[j][i] where that is above 0, else e^x − 1, i < count: the exponential linear unit. */
+  void (*elu)(const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns);
+
   /* The largest of x[0 … count). */
   float (*maximum)(const float *x, ptrdiff_t count);
 

@@ -1,24 +1,23 @@
-// Which number of which tensor of the file stands where in the matrices that are multiplied: the one statement of the
-// masks' colour groups and of the gate's row order, for the engine and for training. Nothing under a mask has a place
-// in a matrix, so it is left out rather than multiplied by zero.
+// Which number of which tensor of the file stands where in the matrices that training multiplies, in both directions.
+// Nothing under a mask has a place in a matrix, so it is left out rather than multiplied by zero.
 
 import PixelCNNModel
 
 /// The network's weights as matrices, colour group by colour group.
-package struct WeightLayout: Sendable {
-    package let sizes: NetworkSizes
+struct WeightLayout: Sendable {
+    let sizes: NetworkSizes
 
-    package init(_ sizes: NetworkSizes) { self.sizes = sizes }
+    init(_ sizes: NetworkSizes) { self.sizes = sizes }
 
     /// A matrix that takes `depth` inputs to `lanes` outputs.
-    package struct Matrix: Sendable {
-        package let tensor: String
-        package let depth: Int
-        package let lanes: Int
+    struct Matrix: Sendable {
+        let tensor: String
+        let depth: Int
+        let lanes: Int
         /// Where weight (k, lane) lies in the tensor, which is row-major.
-        package let index: @Sendable (_ k: Int, _ lane: Int) -> Int
+        let index: @Sendable (_ k: Int, _ lane: Int) -> Int
 
-        package init(
+        init(
             tensor: String, depth: Int, lanes: Int, index: @escaping @Sendable (_ k: Int, _ lane: Int) -> Int
         ) {
             self.tensor = tensor
@@ -30,7 +29,7 @@ package struct WeightLayout: Sendable {
 
     /// `in_conv`, outputs of group `c`, over a patch: the context, then the pixel's channels before c. Channels are
     /// innermost, so that a patch is copied from a channels-last image in a few runs. (context + c, g).
-    package func input(_ c: Int) -> Matrix {
+    func input(_ c: Int) -> Matrix {
         let (group, channels) = (sizes.group, sizes.channels)
         let taps = Hyperparameters.inputKernelSize * Hyperparameters.inputKernelSize
         return Matrix(tensor: "in_conv.0.weight", depth: sizes.patchContext + c, lanes: group) { k, lane in
@@ -39,7 +38,7 @@ package struct WeightLayout: Sendable {
     }
 
     /// A kernel row of `v_conv`, over k columns of F: (k · F, 2F).
-    package func vertical(_ block: Int, kernelRow row: Int) -> Matrix {
+    func vertical(_ block: Int, kernelRow row: Int) -> Matrix {
         let (filters, kernel, rows) = (sizes.filters, sizes.kernelSize, sizes.kernelRows(block))
         return Matrix(tensor: Self.block(block) + "v_conv.weight", depth: kernel * filters, lanes: 2 * filters) {
             k, lane in ((lane * filters + k % filters) * rows + row) * kernel + k / filters
@@ -48,7 +47,7 @@ package struct WeightLayout: Sendable {
 
     /// `h_conv`, pre-activations of group `c`, tanh half and sigmoid half, over the p columns left of the pixel,
     /// farthest first, and the groups of the pixel that c sees: (p · F + seen · g, 2g).
-    package func horizontal(_ block: Int, _ c: Int) -> Matrix {
+    func horizontal(_ block: Int, _ c: Int) -> Matrix {
         let (filters, kernel, group) = (sizes.filters, sizes.kernelSize, sizes.group)
         return Matrix(
             tensor: Self.block(block) + "h_conv.weight", depth: sizes.horizontalInputs(block, c), lanes: 2 * group
@@ -64,24 +63,24 @@ package struct WeightLayout: Sendable {
     }
 
     /// `v1toh`, outputs of group `c`: ((c + 1)g, g).
-    package func toTanh(_ block: Int, _ c: Int) -> Matrix { pointwise(Self.block(block) + "v1toh.weight", c) }
+    func toTanh(_ block: Int, _ c: Int) -> Matrix { pointwise(Self.block(block) + "v1toh.weight", c) }
 
     /// `v2toh`, outputs of group `c`: ((c + 1)g, g).
-    package func toSigmoid(_ block: Int, _ c: Int) -> Matrix { pointwise(Self.block(block) + "v2toh.weight", c) }
+    func toSigmoid(_ block: Int, _ c: Int) -> Matrix { pointwise(Self.block(block) + "v2toh.weight", c) }
 
     /// `htoh`, outputs of group `c`: ((c + 1)g, g).
-    package func projection(_ block: Int, _ c: Int) -> Matrix { pointwise(Self.block(block) + "htoh.weight", c) }
+    func projection(_ block: Int, _ c: Int) -> Matrix { pointwise(Self.block(block) + "htoh.weight", c) }
 
     /// `out_conv.0`, outputs of group `c`: ((c + 1)g, hidden / C).
-    package func hidden(_ c: Int) -> Matrix { pointwise("out_conv.0.weight", c, lanes: sizes.hiddenGroup) }
+    func hidden(_ c: Int) -> Matrix { pointwise("out_conv.0.weight", c, lanes: sizes.hiddenGroup) }
 
     /// `out_conv.2`, the logits of channel `c`: ((c + 1) hidden / C, d).
-    package func logits(_ c: Int) -> Matrix {
+    func logits(_ c: Int) -> Matrix {
         pointwise("out_conv.2.weight", c, inputs: sizes.hiddenGroup, lanes: sizes.colors)
     }
 
     /// `v_label`: a row per class where the file has a column, (labels, 2F).
-    package func verticalLabel(_ block: Int) -> Matrix {
+    func verticalLabel(_ block: Int) -> Matrix {
         let labels = sizes.labels
         return Matrix(tensor: Self.block(block) + "v_label.weight", depth: labels, lanes: 2 * sizes.filters) {
             label, lane in lane * labels + label
@@ -89,7 +88,7 @@ package struct WeightLayout: Sendable {
     }
 
     /// `h_label`, group `c`, likewise: (labels, 2g), tanh half and sigmoid half.
-    package func horizontalLabel(_ block: Int, _ c: Int) -> Matrix {
+    func horizontalLabel(_ block: Int, _ c: Int) -> Matrix {
         let (labels, group) = (sizes.labels, sizes.group)
         return Matrix(tensor: Self.block(block) + "h_label.weight", depth: labels, lanes: 2 * group) { label, lane in
             Self.gateRow(c, lane, group: group) * labels + label

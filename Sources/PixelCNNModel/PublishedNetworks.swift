@@ -1,0 +1,614 @@
+// The published networks of the family, each as the value that describes it. A line of the table below says which names
+// only its files have; the function beside it reads the sizes off the shapes and gives the layers, in the order of the
+// published state_dict. docs/MODEL.md says the same in words.
+
+import Support
+
+/// A published gated two-stack PixelCNN.
+package enum Network: String, Sendable, CaseIterable {
+    /// The original's, with the classes that `pixelcnn-train` adds.
+    case original = "pixelcnn"
+    /// ritheshkumar95/pytorch-vqvae and MishaLaskin/vqvae: over the codes of a VQ-VAE.
+    case vqvaePrior = "vqvae-prior"
+    /// anordertoreclaim/PixelCNN.
+    case skips = "anordertoreclaim"
+    /// EugenHotaj/pytorch-generative.
+    case generative = "pytorch-generative"
+    /// phlippe/uvadlc_notebooks, tutorial 12.
+    case tutorial = "uva-tutorial"
+    /// kamenbliznashki/pixel_models.
+    case batchNormed = "pixel_models"
+
+    /// Its key in the `__metadata__` of the safetensors files written here.
+    static let metadataKey = "pixelcnn.network"
+
+    /// Its name for people.
+    package var title: String {
+        switch self {
+        case .original: "the gated PixelCNN with in_conv, gated_layers and out_conv"
+        case .vqvaePrior: "the VQ-VAE prior of ritheshkumar95/pytorch-vqvae"
+        case .skips: "the gated PixelCNN of anordertoreclaim/PixelCNN"
+        case .generative: "the GatedPixelCNN of EugenHotaj/pytorch-generative"
+        case .tutorial: "the PixelCNN of phlippe/uvadlc_notebooks, tutorial 12"
+        case .batchNormed: "the gated PixelCNN of kamenbliznashki/pixel_models"
+        }
+    }
+
+    /// Names that only its files have.
+    var evidence: [String] {
+        switch self {
+        case .original: ["in_conv.0.weight"]
+        case .vqvaePrior: ["embedding.weight", "layers.0.class_cond_embedding.weight"]
+        case .skips: ["causal_conv.v_conv.weight", "hidden_conv.0.h_skip.weight"]
+        case .generative: ["_input._vstack_1xN.weight", "_head.1.weight"]
+        case .tutorial: ["conv_vstack.conv.weight", "conv_layers.0.conv_vert.conv.weight"]
+        case .batchNormed: ["input_conv.mask", "res_layers.0.v2h.mask", "conv_out1.weight"]
+        }
+    }
+
+    /// What the names of its tensors begin with.
+    var roots: Set<Substring> {
+        switch self {
+        case .original: ["in_conv", "gated_layers", "v_norm_layers", "h_norm_layers", "out_conv"]
+        case .vqvaePrior: ["embedding", "layers", "output_conv"]
+        case .skips: ["causal_conv", "hidden_conv", "label_embedding", "out_hidden_conv", "out_conv"]
+        case .generative: ["_input", "_gated_layers", "_head", "_c", "_h", "_w"]
+        case .tutorial: ["conv_vstack", "conv_hstack", "conv_layers", "conv_out"]
+        case .batchNormed: ["input_conv", "res_layers", "proj_h", "conv_out1", "conv_out2", "output"]
+        }
+    }
+
+    /// The network that tensors of these names are of; the original's where they are nobody's.
+    static func of(_ names: some Sequence<String>) -> Network {
+        let names = Set(names)
+        return allCases.dropFirst().first { $0.evidence.allSatisfy(names.contains) } ?? .original
+    }
+
+    /// Whether a file may be of an image size that nobody has named: the original's is then 32 × 32.
+    var hasDefaultSize: Bool { self == .original }
+}
+
+/// What the shapes of a file's tensors say: its network, and the sizes of images and network.
+struct ReadNetwork {
+    /// Nil for the original's, which follows from the sizes.
+    let description: NetworkDescription?
+    /// The numbers that shapes show; those of the image where the file has them.
+    let sizes: [Hyperparameters.Field: Int]
+}
+
+extension Network {
+    /// Reads the network off a file's tensors; `unread` are those whose numbers are not read.
+    func read(_ tensors: [Tensor], unread: [UnreadTensor] = []) throws(ModelDataError) -> ReadNetwork {
+        let shapes = ShapeTable(tensors, unread)
+        return switch self {
+        case .original: try Self.original(shapes)
+        case .vqvaePrior: try Self.vqvaePrior(shapes)
+        case .skips: try Self.skips(shapes)
+        case .generative: try Self.generative(shapes)
+        case .tutorial: try Self.tutorial(shapes)
+        case .batchNormed: try Self.batchNormed(shapes)
+        }
+    }
+
+    // MARK: - VQ-VAE prior
+
+    private static func vqvaePrior(_ shapes: ShapeTable) throws(ModelDataError) -> ReadNetwork {
+        let table = try shapes["embedding.weight", 2]
+        let (d, filters) = (table[0], table[1])
+        let blocks = try shapes.count("layers", ".vert_stack.weight")
+        let labels = try shapes["layers.0.class_cond_embedding.weight", 2][0]
+        let hidden = try shapes["output_conv.0.weight", 4][0]
+        let features = ChannelOrder.features(ColorGroups(filters, groups: 1))
+        let gates = ChannelOrder.gate(ColorGroups(filters, groups: 1))
+        var list = TensorList(classes: labels)
+        list.add("embedding.weight", [d, filters], .weight(mask: nil))
+        var kernel = 3
+        let layers = try (0..<blocks).map { i throws(ModelDataError) in
+            let name = "layers.\(i)"
+            let label = list.embedding("\(name).class_cond_embedding", gates)
+            kernel = try shapes.kernel("\(name).vert_stack.weight")
+            let p = kernel / 2
+            // The first block's last row and last column are set to zero whenever it computes.
+            let seen = i == 0 ? p : p + 1
+            let vertical = list.convolution(
+                "\(name).vert_stack", features, gates, kernel: (p + 1, kernel), centre: (p, p), rows: 0..<seen)
+            let link = list.convolution("\(name).vert_to_horiz", gates, gates)
+            let horizontal = list.convolution(
+                "\(name).horiz_stack", features, gates, kernel: (1, p + 1), centre: (0, p), columns: 0..<seen)
+            let output = list.convolution("\(name).horiz_resid", features, features)
+            return NetworkDescription.Block(
+                vertical: vertical, link: .full(link), linkSource: .convolution, horizontal: horizontal,
+                output: output, verticalLabel: label, horizontalLabel: label, hasResidual: i > 0)
+        }
+        let hiddenFeatures = ChannelOrder.features(ColorGroups(hidden, groups: 1))
+        let head = [
+            list.convolution("output_conv.0", features, hiddenFeatures),
+            list.convolution("output_conv.2", hiddenFeatures, .logits(channels: 1, colors: d, .byChannel)),
+        ]
+        return ReadNetwork(
+            description: NetworkDescription(
+                network: .vqvaePrior, channels: 1, colors: d, labels: labels,
+                features: ColorGroups(filters, groups: 1), input: .table("embedding.weight"), stem: .none,
+                blocks: layers, head: .init(layers: head), tensors: list.tensors),
+            sizes: [
+                .channels: 1, .colors: d, .blocks: blocks, .filters: filters, .kernelSize: kernel, .hidden: hidden,
+                .labels: labels,
+            ])
+    }
+
+    // MARK: - anordertoreclaim
+
+    private static func skips(_ shapes: ShapeTable) throws(ModelDataError) -> ReadNetwork {
+        let first = try shapes["causal_conv.v_conv.weight", 4]
+        let table = try shapes["label_embedding.weight", 2]
+        let (channels, filters, labels) = (first[1], table[1], table[0])
+        let hidden = try shapes["out_hidden_conv.weight", 4][0]
+        let d = try shapes.colors("out_conv.weight", channels)
+        let blocks = try shapes.count("hidden_conv", ".v_conv.weight")
+        let kernel = try shapes.kernel("hidden_conv.0.v_conv.weight")
+        try shapes.check(hidden, hasGroups: channels, "out_hidden_conv.weight")
+        guard filters % channels == 0 else {
+            throw .shapeMismatch(
+                tensor: "label_embedding.weight",
+                expected: "filters in equal groups of \(channels) channels: with others this network sees the values "
+                    + "that it predicts", found: table)
+        }
+        func order(_ count: Int) -> ChannelOrder {
+            .features(ColorGroups(count, groups: channels), isInterleaved: true)
+        }
+        let features = order(filters)
+        let gates = ChannelOrder.gate(ColorGroups(filters, groups: channels), isInterleaved: true)
+        var list = TensorList(classes: labels, channels: channels, colors: .interleaved)
+        let layers = try (-1..<blocks).map { i throws(ModelDataError) in
+            let name = i < 0 ? "causal_conv" : "hidden_conv.\(i)"
+            let (type, inputs) = i < 0 ? (MaskType.a, order(channels)) : (.b, features)
+            let k = i < 0 ? try shapes.kernel("causal_conv.v_conv.weight") : kernel
+            let vertical = list.convolution(
+                "\(name).v_conv", inputs, gates, kernel: (k / 2 + 1, k), centre: (k / 2, k / 2))
+            let point = list.convolution("\(name).v_fc", inputs, gates)
+            let link = list.convolution("\(name).v_to_h", gates, gates, mask: i < 0 ? nil : .b)
+            let horizontal = list.convolution("\(name).h_conv", inputs, gates, kernel: (1, k), mask: type)
+            let output = list.convolution("\(name).h_fc", features, features, mask: type)
+            let skip = i < 0 ? nil : list.convolution("\(name).h_skip", features, features, mask: .b)
+            let label = i < 0 ? nil : list.embedding("\(name).label_embedding", gates)
+            return NetworkDescription.Block(
+                vertical: vertical, point: point, link: .full(link), linkSource: .sumOfRowAbove,
+                horizontal: horizontal, output: output, skip: skip, verticalLabel: label, horizontalLabel: label,
+                hasResidual: i >= 0, hasVerticalResidual: i >= 0)
+        }
+        let label = list.embedding("label_embedding", features)
+        let head = [
+            list.convolution("out_hidden_conv", features, order(hidden), mask: .b),
+            list.convolution(
+                "out_conv", order(hidden), .logits(channels: channels, colors: d, .byValue), mask: .b),
+        ]
+        return ReadNetwork(
+            description: NetworkDescription(
+                network: .skips, channels: channels, colors: d, labels: labels,
+                features: ColorGroups(filters, groups: channels), input: .unit, stem: .none, blocks: layers,
+                head: .init(takesSkips: true, label: label, before: .relu, layers: head), tensors: list.tensors),
+            sizes: [
+                .channels: channels, .colors: d, .blocks: blocks, .filters: filters, .kernelSize: kernel,
+                .hidden: hidden, .labels: labels,
+            ])
+    }
+
+    // MARK: - pytorch-generative
+
+    private static func generative(_ shapes: ShapeTable) throws(ModelDataError) -> ReadNetwork {
+        let first = try shapes["_input._vstack_1xN.weight", 4]
+        let (channels, filters) = (first[1], first[0])
+        let hidden = try shapes["_head.1.weight", 4][0]
+        let last = try shapes["_head.3.weight", 4]
+        guard last[0] == channels else {
+            throw .shapeMismatch(
+                tensor: "_head.3.weight",
+                expected: "an output for each of the \(channels) image channels, its Bernoulli logit; the file does "
+                    + "not say what distribution others are of", found: last)
+        }
+        let blocks = try shapes.count("_gated_layers", "._link.weight")
+        let kernel = try shapes.kernel("_gated_layers.0._vstack_1xN.weight")
+        let features = ChannelOrder.features(ColorGroups(filters, groups: 1))
+        let gates = ChannelOrder.gate(ColorGroups(filters, groups: 1))
+        var list = TensorList()
+        let size = try shapes.scalars(["_c", "_h", "_w"], into: &list)
+        if let found = size?[0], found != channels {
+            throw .contradiction(field: "channels", declared: found, shapes: channels, tensor: first0)
+        }
+        let layers = try (-1..<blocks).map { i throws(ModelDataError) in
+            let name = i < 0 ? "_input" : "_gated_layers.\(i)"
+            let inputs = i < 0 ? ChannelOrder.features(ColorGroups(channels, groups: 1)) : features
+            let k = i < 0 ? try shapes.kernel(first0) : kernel
+            let p = k / 2
+            let vertical = list.convolution("\(name)._vstack_1xN", inputs, features, kernel: (1, k))
+            let second = list.convolution(
+                "\(name)._vstack_Nx1", features, gates, kernel: (p + 1, 1), centre: (p + 1, 0))
+            let point = list.convolution("\(name)._vstack_1x1", inputs, gates)
+            let link = list.convolution("\(name)._link", gates, gates)
+            let horizontal = list.convolution(
+                "\(name)._hstack_1xN", inputs, gates, kernel: (1, p + 1), centre: (0, i < 0 ? p + 1 : p))
+            let output = list.convolution("\(name)._hstack_residual", features, features)
+            let skip = list.convolution("\(name)._hstack_skip", features, features)
+            return NetworkDescription.Block(
+                vertical: vertical, second: second, point: point, link: .full(link), linkSource: .convolution,
+                horizontal: horizontal, output: output, skip: skip, hasResidual: i >= 0)
+        }
+        let hiddenFeatures = ChannelOrder.features(ColorGroups(hidden, groups: 1))
+        let head = [
+            list.convolution("_head.1", features, hiddenFeatures),
+            list.convolution("_head.3", hiddenFeatures, .logits(channels: channels, colors: 2, .ofOnes)),
+        ]
+        var sizes: [Hyperparameters.Field: Int] = [
+            .channels: channels, .colors: 2, .blocks: blocks, .filters: filters, .kernelSize: kernel,
+            .hidden: hidden, .labels: 0,
+        ]
+        if let size { (sizes[.height], sizes[.width]) = (size[1], size[2]) }
+        return ReadNetwork(
+            description: NetworkDescription(
+                network: .generative, channels: channels, colors: 2, labels: 0,
+                features: ColorGroups(filters, groups: 1), input: .unit, stem: .none, blocks: layers,
+                head: .init(takesSkips: true, before: .relu, layers: head), tensors: list.tensors),
+            sizes: sizes)
+    }
+
+    private static let first0 = "_input._vstack_1xN.weight"
+
+    // MARK: - UvA tutorial
+
+    /// The published class has these, and no file.
+    private static let dilations = [1, 2, 1, 4, 1, 2, 1]
+
+    private static func tutorial(_ shapes: ShapeTable) throws(ModelDataError) -> ReadNetwork {
+        let first = try shapes["conv_vstack.conv.weight", 4]
+        let (channels, filters) = (first[1], first[0])
+        let d = try shapes.colors("conv_out.weight", channels)
+        let blocks = try shapes.count("conv_layers", ".conv_vert.conv.weight")
+        guard blocks == dilations.count else { throw .unknownDilations(blocks: blocks, published: dilations) }
+        let image = ChannelOrder.features(ColorGroups(channels, groups: 1))
+        let features = ChannelOrder.features(ColorGroups(filters, groups: 1))
+        let gates = ChannelOrder.gate(ColorGroups(filters, groups: 1))
+        var list = TensorList()
+        /// 3 × 3 or 1 × 3, its mask beside it.
+        func masked(
+            _ name: String, _ inputs: ChannelOrder, _ outputs: ChannelOrder, rows: Int, _ type: MaskType,
+            dilation: Int = 1
+        ) -> Convolution {
+            let mask = ConvolutionMask(type: type, outputs: 1, inputs: 1, rows: rows, columns: 3, channels: 1)
+            list.add("\(name).mask", mask.shape, .mask(mask))
+            return list.convolution(
+                "\(name).conv", inputs, outputs, kernel: (rows, 3), dilation: dilation, visible: mask)
+        }
+        let vertical = masked("conv_vstack", image, features, rows: 3, .above)
+        let horizontal = masked("conv_hstack", image, features, rows: 1, .a)
+        let layers = dilations.enumerated().map { i, dilation in
+            let name = "conv_layers.\(i)"
+            let vertical = masked("\(name).conv_vert", features, gates, rows: 3, .rows, dilation: dilation)
+            let horizontal = masked("\(name).conv_horiz", features, gates, rows: 1, .b, dilation: dilation)
+            let link = list.convolution("\(name).conv_vert_to_horiz", gates, gates)
+            let output = list.convolution("\(name).conv_horiz_1x1", features, features)
+            return NetworkDescription.Block(
+                vertical: vertical, link: .full(link), linkSource: .convolution, horizontal: horizontal,
+                output: output)
+        }
+        let head = [
+            list.convolution("conv_out", features, .logits(channels: channels, colors: d, .byValue))
+        ]
+        return ReadNetwork(
+            description: NetworkDescription(
+                network: .tutorial, channels: channels, colors: d, labels: 0,
+                features: ColorGroups(filters, groups: 1), input: .signed,
+                stem: .separate(vertical: vertical, horizontal: horizontal), blocks: layers,
+                head: .init(before: .elu, layers: head), tensors: list.tensors),
+            sizes: [
+                .channels: channels, .colors: d, .blocks: blocks, .filters: filters, .kernelSize: 3,
+                .hidden: filters, .labels: 0,
+            ])
+    }
+
+    // MARK: - pixel_models
+
+    private static func batchNormed(_ shapes: ShapeTable) throws(ModelDataError) -> ReadNetwork {
+        let first = try shapes["input_conv.weight", 4]
+        let (channels, filters) = (first[1], first[0] / 2)
+        let hidden = try shapes["output.weight", 4][1]
+        let d = try shapes.colors("output.weight", channels)
+        let blocks = try shapes.count("res_layers", ".v.weight")
+        let kernel = try shapes.kernel("res_layers.0.v.weight")
+        let labels = shapes.has("proj_h.weight") ? try shapes["proj_h.weight", 2][1] : 0
+        try shapes.check(filters, hasGroups: channels, "input_conv.weight")
+        try shapes.check(hidden, hasGroups: channels, "output.weight")
+        let hasNorms = shapes.has("res_layers.0.norm_layer_v.weight")
+        func order(_ count: Int) -> ChannelOrder {
+            .features(ColorGroups(count, groups: channels), isInterleaved: true)
+        }
+        func gate(_ count: Int) -> ChannelOrder {
+            .gate(ColorGroups(count, groups: channels), isInterleaved: true)
+        }
+        let (features, gates) = (order(filters), gate(filters))
+        var list = TensorList(classes: labels, channels: channels, colors: .interleaved)
+        let k = try shapes.kernel("input_conv.weight")
+        let input = list.convolution("input_conv", order(channels), gates, kernel: (k, k), mask: .a)
+        let layers = (0..<blocks).map { i in
+            let name = "res_layers.\(i)"
+            let vertical = list.convolution("\(name).v", features, gates, kernel: (kernel, kernel), mask: .above)
+            let horizontal = list.convolution("\(name).h", features, gates, kernel: (1, kernel), mask: .b)
+            let link = list.convolution("\(name).v2h", gates, gates, mask: .b)
+            let output = list.convolution("\(name).h2h", features, features, mask: .b)
+            if labels > 0 { _ = list.linear("\(name).proj_h", gates) }  // in the file, and feeds nothing
+            var block = NetworkDescription.Block(
+                vertical: vertical, link: .full(link), linkSource: .convolution, horizontal: horizontal,
+                output: output)
+            if hasNorms {
+                block.verticalNorm = list.batchNorm("\(name).norm_layer_v", filters)
+                block.horizontalNorm = list.batchNorm("\(name).norm_layer_h", filters)
+            }
+            return block
+        }
+        let head = [
+            list.convolution("conv_out1", features, gate(hidden), mask: .b),
+            list.convolution("conv_out2", order(hidden), gate(hidden), mask: .b),
+            list.convolution("output", order(hidden), .logits(channels: channels, colors: d, .byValue), mask: .b),
+        ]
+        let label = labels > 0 ? list.linear("proj_h", gates) : nil
+        return ReadNetwork(
+            description: NetworkDescription(
+                network: .batchNormed, channels: channels, colors: d, labels: labels,
+                features: ColorGroups(filters, groups: channels), input: .signed,
+                stem: .shared(input, .gate, label: label), blocks: layers,
+                head: .init(layers: head, between: .gate), tensors: list.tensors),
+            sizes: [
+                .channels: channels, .colors: d, .blocks: blocks, .filters: filters, .kernelSize: kernel,
+                .hidden: hidden, .labels: labels,
+            ])
+    }
+}
+
+// MARK: - The original
+
+extension Network {
+    private static func original(_ shapes: ShapeTable) throws(ModelDataError) -> ReadNetwork {
+        let input = try shapes["in_conv.0.weight", 4]
+        let vertical = try shapes["gated_layers.0.v_conv.weight", 4]
+        let hidden = try shapes["out_conv.0.weight", 4]
+        let d = try shapes.colors("out_conv.2.weight", input[1])
+        let sizes: [Hyperparameters.Field: Int] = [
+            .channels: input[1], .colors: d, .blocks: try shapes.count("gated_layers", ".v_conv.weight"),
+            .filters: input[0], .kernelSize: vertical[3], .hidden: hidden[0], .labels: try shapes.originalLabels(),
+        ]
+        return ReadNetwork(description: nil, sizes: sizes)
+    }
+}
+
+extension Hyperparameters {
+    /// The original's network of these sizes.
+    package var description: NetworkDescription {
+        let features = ChannelOrder.features(ColorGroups(filters, groups: channels))
+        let gates = ChannelOrder.gate(ColorGroups(filters, groups: channels))
+        let alternating = ChannelOrder.gate(ColorGroups(filters, groups: channels), isAlternating: true)
+        let hiddenFeatures = ChannelOrder.features(ColorGroups(hidden, groups: channels))
+        let (k, p) = (kernelSize, padding)
+        // The tensors are listed by StateDictionary.swift; this list is only the means to make the layers.
+        var list = TensorList(classes: labels, channels: channels, colors: .contiguous, hasBiases: false)
+        let size = Self.inputKernelSize
+        let input = list.convolution(
+            "in_conv.0", .features(ColorGroups(channels, groups: channels)), features, kernel: (size, size), mask: .a,
+            bias: true)
+        let layers = (0..<blocks).map { i in
+            let name = "gated_layers.\(i)"
+            let type: MaskType = i == 0 ? .a : .b
+            var block = NetworkDescription.Block(
+                vertical: list.convolution(
+                    "\(name).v_conv", features, gates, kernel: (i == 0 ? p : p + 1, k), centre: (p, p)),
+                link: .halves(
+                    tanh: list.convolution("\(name).v1toh", features, features, mask: .b),
+                    sigmoid: list.convolution("\(name).v2toh", features, features, mask: .b)),
+                linkSource: .sum,
+                horizontal: list.convolution("\(name).h_conv", features, alternating, kernel: (1, k), mask: type),
+                output: list.convolution("\(name).htoh", features, features, mask: .b))
+            if isConditional {
+                block.verticalLabel = list.linear("\(name).v_label", gates, bias: false)
+                block.horizontalLabel = list.linear("\(name).h_label", alternating, bias: false)
+            }
+            block.verticalNorm = .layer("v_norm_layers.\(i)")
+            block.horizontalNorm = .layer("h_norm_layers.\(i)")
+            return block
+        }
+        let head = [
+            list.convolution("out_conv.0", features, hiddenFeatures, mask: .b, bias: true),
+            list.convolution(
+                "out_conv.2", hiddenFeatures, .logits(channels: channels, colors: colors, .byChannel), mask: .b,
+                bias: true),
+        ]
+        return NetworkDescription(
+            network: .original, channels: channels, colors: colors, labels: labels,
+            features: ColorGroups(filters, groups: channels), input: .signed,
+            stem: .shared(input, .relu, label: nil), blocks: layers, head: .init(layers: head),
+            tensors: stateDictionary)
+    }
+}
+
+// MARK: - Shapes
+
+/// The shapes of a file's tensors by name.
+struct ShapeTable {
+    private let tensors: [String: Tensor]
+    private let unread: [UnreadTensor]
+
+    init(_ tensors: [Tensor], _ unread: [UnreadTensor]) {
+        self.tensors = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+        self.unread = unread
+    }
+
+    func has(_ name: String) -> Bool { tensors[name] != nil }
+
+    /// The shape of a tensor that has so many dimensions, none of them empty.
+    subscript(name: String, rank: Int) -> [Int] {
+        get throws(ModelDataError) {
+            guard let shape = tensors[name]?.shape else {
+                if let tensor = unread.first(where: { $0.name == name }) { throw .unreadTensor(tensor) }
+                throw .missingTensor(name)
+            }
+            guard shape.count == rank, !shape.contains(0) else {
+                throw .shapeMismatch(
+                    tensor: name,
+                    expected: rank == 4 ? "four dimensions (outputs, inputs, rows, columns)" : "two dimensions",
+                    found: shape)
+            }
+            return shape
+        }
+    }
+
+    /// The kernel's columns, an odd number of 3 or more.
+    func kernel(_ name: String) throws(ModelDataError) -> Int {
+        let shape = try self[name, 4]
+        guard shape[3] % 2 == 1, (3...255).contains(shape[3]) else {
+            throw .shapeMismatch(tensor: name, expected: "an odd number of columns from 3 to 255", found: shape)
+        }
+        return shape[3]
+    }
+
+    /// Refuses fewer features than there are colour groups.
+    func check(_ features: Int, hasGroups groups: Int, _ name: String) throws(ModelDataError) {
+        guard features < groups else { return }
+        throw .shapeMismatch(
+            tensor: name, expected: "a feature for each of the \(groups) image channels", found: try self[name, 4])
+    }
+
+    /// d of a last layer's outputs, d for each of the image channels.
+    func colors(_ name: String, _ channels: Int) throws(ModelDataError) -> Int {
+        let shape = try self[name, 4]
+        guard shape[0] % channels == 0 else {
+            throw .shapeMismatch(
+                tensor: name, expected: "outputs divisible by the \(channels) image channels", found: shape)
+        }
+        return shape[0] / channels
+    }
+
+    /// Blocks are numbered from 0 without a gap; a number that would leave one names the block missing.
+    func count(_ list: String, _ ending: String) throws(ModelDataError) -> Int {
+        let prefix = "\(list)."
+        var numbers: Set<Int> = []
+        for name in tensors.keys where name.hasPrefix(prefix) {
+            if let number = Int(name.dropFirst(prefix.count).prefix { $0 != "." }), number >= 0 {
+                numbers.insert(number)
+            }
+        }
+        for number in 0..<numbers.count where !numbers.contains(number) {
+            throw .missingTensor("\(prefix)\(number)\(ending)")
+        }
+        guard numbers.count <= 512 else { throw .missingTensor("\(prefix)512\(ending)") }
+        return numbers.count
+    }
+
+    /// Numbers of one element each, all of them or nil.
+    func scalars(_ names: [String], into list: inout TensorList) throws(ModelDataError) -> [Int]? {
+        guard names.contains(where: has) else { return nil }
+        var values: [Int] = []
+        for name in names {
+            guard let tensor = tensors[name] else { throw .missingTensor(name) }
+            guard tensor.count == 1 else {
+                throw .shapeMismatch(tensor: name, expected: "one number", found: tensor.shape)
+            }
+            values.append(Int(tensor.floats()[0].rounded()))
+            list.add(name, tensor.shape, .number)
+        }
+        return values
+    }
+
+    /// Any block's label columns make the original's network conditional; whether every block has as many is checked
+    /// with the rest.
+    fileprivate func originalLabels() throws(ModelDataError) -> Int {
+        let endings = [".v_label.weight", ".h_label.weight"]
+        let first = tensors.keys.sorted().first { name in
+            name.hasPrefix("gated_layers.") && endings.contains(where: name.hasSuffix)
+        }
+        guard let first, let shape = tensors[first]?.shape else { return 0 }
+        guard shape.count == 2, shape[1] > 0 else {
+            throw .shapeMismatch(tensor: first, expected: "two dimensions (outputs, classes)", found: shape)
+        }
+        return shape[1]
+    }
+}
+
+/// The tensors of a network, in the order of its state_dict, listed as its layers are made.
+struct TensorList {
+    private(set) var tensors: [TensorSpec] = []
+    /// Classes of the network.
+    var classes = 0
+    /// Colour groups of its masks, and which channels form one.
+    var channels = 1
+    var colors = ColorOrder.contiguous
+    /// Whether its convolutions have biases.
+    var hasBiases = true
+
+    mutating func add(_ name: String, _ shape: [Int], _ role: TensorSpec.Role) {
+        tensors.append(TensorSpec(name: name, shape: shape, role: role))
+    }
+
+    /// A convolution whose kernel has its centre in the middle where nothing is said, and sees the rows and columns
+    /// named, through a mask that the file holds, too, or through `visible`.
+    mutating func convolution(
+        _ name: String, _ inputs: ChannelOrder, _ outputs: ChannelOrder, kernel: (rows: Int, columns: Int) = (1, 1),
+        centre: (row: Int, column: Int)? = nil, rows: Range<Int>? = nil, columns: Range<Int>? = nil,
+        dilation: Int = 1, mask type: MaskType? = nil, visible: ConvolutionMask? = nil, bias: Bool? = nil
+    ) -> Convolution {
+        let bias = bias ?? hasBiases
+        let shape = [outputs.fileCount, inputs.fileCount, kernel.rows, kernel.columns]
+        let centre = centre ?? (kernel.rows / 2, kernel.columns / 2)
+        var mask: ConvolutionMask?
+        if let type {
+            var order = colors
+            if case .gate = outputs, order == .interleaved { order = .interleavedHalves }
+            mask = ConvolutionMask(
+                type: type, outputs: shape[0], inputs: shape[1], rows: kernel.rows, columns: kernel.columns,
+                channels: channels, order: order)
+        }
+        var taps: [Convolution.Tap] = []
+        for row in rows ?? 0..<kernel.rows {
+            for column in columns ?? 0..<kernel.columns {
+                let rule = mask ?? visible
+                guard rule?.seesSomething(row: row, column: column) ?? true else { continue }
+                taps.append(
+                    Convolution.Tap(
+                        row: (row - centre.row) * dilation, column: (column - centre.column) * dilation,
+                        place: row * kernel.columns + column))
+            }
+        }
+        add("\(name).weight", shape, .weight(mask: mask))
+        if bias { add("\(name).bias", [shape[0]], .bias) }
+        if let mask { add("\(name).mask", mask.shape, .mask(mask)) }
+        return Convolution(
+            name: name, outputs: outputs, inputs: inputs, hasBias: bias, rows: kernel.rows, columns: kernel.columns,
+            taps: taps, mask: mask)
+    }
+
+    /// A row for each class.
+    mutating func embedding(_ name: String, _ outputs: ChannelOrder) -> ClassTable {
+        add("\(name).weight", [classes, outputs.fileCount], .weight(mask: nil))
+        return ClassTable(name: name, outputs: outputs, isLinear: false, hasBias: false)
+    }
+
+    /// A layer of one input per class.
+    mutating func linear(_ name: String, _ outputs: ChannelOrder, bias: Bool = true) -> ClassTable {
+        add("\(name).weight", [outputs.fileCount, classes], .weight(mask: nil))
+        if bias { add("\(name).bias", [outputs.fileCount], .bias) }
+        return ClassTable(name: name, outputs: outputs, isLinear: true, hasBias: bias)
+    }
+
+    mutating func batchNorm(_ name: String, _ channels: Int) -> NetworkDescription.Norm {
+        add("\(name).weight", [channels], .normWeight)
+        add("\(name).bias", [channels], .normBias)
+        add("\(name).running_mean", [channels], .mean)
+        add("\(name).running_var", [channels], .variance)
+        add("\(name).num_batches_tracked", [], .number)
+        return .batch(name)
+    }
+}
+
+extension ConvolutionMask {
+    /// Whether any output sees any input there.
+    fileprivate func seesSomething(row: Int, column: Int) -> Bool {
+        isVisible(output: outputs - 1, input: 0, row: row, column: column)
+            || (0..<min(channels, outputs)).contains { isVisible(output: $0, input: 0, row: row, column: column) }
+    }
+}
