@@ -113,7 +113,7 @@ import Testing
                     waiter.resume(returning: try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8))
                 }
             } catch {
-                waiter.resume(returning: error.message)
+                waiter.resume(returning: "\(error)")
             }
         }
         #expect(name == "a-name\n")
