@@ -19,8 +19,9 @@ TESTING := -c release -Xswiftc -enable-testing
 # A regular expression: the tests that `make test` runs, all by default.
 FILTER :=
 
-# The duration of the soak in `make load`.
+# The durations of the soak in `make load`, and of `make chaos`.
 LOAD_MINUTES := 10
+CHAOS_MINUTES ?= 10
 
 C_FILES = $(shell git ls-files "*.c" "*.h")
 PROGRAMS := pixelcnnd pixelcnn pixelcnn-train
@@ -45,7 +46,7 @@ SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client s
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load scale-test neon \
+.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load chaos scale-test neon \
 	sanitize fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
@@ -159,6 +160,11 @@ load: dependencies test-dependencies  ## flood a daemon, disconnect, soak it for
 	Tests/Load/disconnect.py
 	Tests/Load/overhead.py
 	Tests/Load/soak.py --minutes $(LOAD_MINUTES)
+
+chaos: dependencies test-dependencies  ## let all around a daemon fail for CHAOS_MINUTES (10): docs/RELIABILITY.md
+	swift build $(TESTING) --product pixelcnnd
+	swift build $(TESTING) --product pixelcnn
+	Tests/Chaos/chaos.py --minutes $(CHAOS_MINUTES)
 
 # PIXELCNN_PYTHON must have NumPy and kubernetes-validate.
 scale-test: dependencies  ## several daemons behind nginx, GNU parallel, Slurm, Kubernetes' files: docs/SCALE.md
