@@ -1,5 +1,5 @@
-// What a person gives for images, whatever it is: told by the first bytes, and turned into what the rest of the programs
-// knows, an NPY array or pixels.
+// What a person gives for images, whatever it is: told by the first bytes, and turned into what the rest of the
+// programs knows, an NPY array or pixels.
 
 import ImageFormats
 import Support
@@ -34,8 +34,8 @@ package enum ImageKind: Sendable, Equatable {
 
     /// What to say of a file that is none of these.
     package static let unknown =
-        "not an image that is read: PNG, JPEG, WebP, BMP and TIFF are, and arrays in .npy and .npz; convert others to PNG, "
-        + "in Python Image.open(path).convert(\"RGB\").save(\"picture.png\") of PIL"
+        "not an image that is read: PNG, JPEG, WebP, BMP and TIFF are, and arrays in .npy and .npz; convert others to "
+        + "PNG, in Python Image.open(path).convert(\"RGB\").save(\"picture.png\") of PIL"
 }
 
 /// A picture's size and pixels, of PNG and of the formats of ``PictureFile``.

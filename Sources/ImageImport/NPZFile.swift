@@ -1,6 +1,6 @@
-// NumPy's container of several arrays, .npz: a ZIP archive of .npy files, stored (savez) or deflated (savez_compressed).
-// An array is decompressed whole by zlib, once its header has said as many bytes as the directory does: a small file
-// can claim no more than 1032 times its size, deflate's largest ratio.
+// NumPy's container of several arrays, .npz: a ZIP archive of .npy files, stored (savez) or deflated
+// (savez_compressed). An array is decompressed whole by zlib, once its header has said as many bytes as the directory
+// does: a small file can claim no more than 1032 times its size, deflate's largest ratio.
 
 import CZlib
 import ImageFormats

@@ -1,6 +1,6 @@
-// Files that people give for a model and that are none: told by their first bytes, by the names in an archive, or by the
-// file's own name where it is one part of several. Each gets one line: what it is, and the next step of someone who has
-// only this file. A kind is a line of `signatures`, or a case of one of the functions below it.
+// Files that people give for a model and that are none: told by their first bytes, by the names in an archive, or by
+// the file's own name where it is one part of several. Each gets one line: what it is, and the next step of someone
+// who has only this file. A kind is a line of `signatures`, or a case of one of the functions below it.
 //
 // Reads a few hundred bytes, or an archive's directory.
 

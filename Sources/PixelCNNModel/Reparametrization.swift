@@ -3,9 +3,9 @@
 // (`parametrizations.weight.original0`). They are computed as PyTorch's own removal computes them, once, when a file is
 // loaded.
 //
-// Pruning is a product and exact. The two norms are sums, which PyTorch takes in float32 and in an order of its own, and
-// which are taken in float64 here: a weight may differ from PyTorch's by the rounding of its sum, by 2^-19 of itself in
-// ReparametrizationTests. Costs one float32 copy of each such weight.
+// Pruning is a product and exact. The two norms are sums, which PyTorch takes in float32 and in an order of its own,
+// and which are taken in float64 here: a weight may differ from PyTorch's by the rounding of its sum, by 2^-19 of
+// itself in ReparametrizationTests. Costs one float32 copy of each such weight.
 
 import Support
 

@@ -1,5 +1,5 @@
-// NumPy's containers as client and pixelcnn-train take them: no array is larger than deflate can have packed, and each is
-// an array.
+// NumPy's containers as client and pixelcnn-train take them: no array is larger than deflate can have packed, and each
+// is an array.
 
 import ImageFormats
 import ImageImport

@@ -1,5 +1,5 @@
-// Files that are given for a model and are none: each kind is named in one line, with the next step. The line is printed,
-// and the Python in it is run where PyTorch is installed: what it writes must load.
+// Files that are given for a model and are none: each kind is named in one line, with the next step. The line is
+// printed, and the Python in it is run where PyTorch is installed: what it writes must load.
 
 import Foundation
 import TestSupport
