@@ -84,8 +84,8 @@ struct MemoryShares: Equatable {
         }
     }
 
-    /// Row caches and requests get four times what the prefix cache gets, as their defaults are; a reload has the caches
-    /// twice.
+    /// Row caches and requests get four times what the prefix cache gets, as their defaults are; a reload has the
+    /// caches twice.
     private mutating func share(_ bytes: Int, _ settings: Settings) {
         var (rest, parts) = (bytes, 0)
         for (isSet, weight, given) in [

@@ -69,7 +69,7 @@ import Testing
         let large = #expect(throws: Failure.self) {
             try settings("threads: 2\n" + String(repeating: "#", count: 1 << 20))
         }
-        #expect(large?.status == .configuration && large?.message.contains("c.yaml has more than 1048576 bytes") == true)
+        #expect(large?.status == .configuration && large?.message.contains(" has more than 1048576 bytes") == true)
     }
 
     @Test func aFileThatIsNoTextIs66() throws {
