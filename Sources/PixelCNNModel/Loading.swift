@@ -52,11 +52,13 @@ extension Model {
     ) throws(ModelFileError.Problem) {
         let declared = contents.declared
         let size = (height: declared.values[.height], width: declared.values[.width])
-        let (tensors, folded) = Reparametrization.folded(contents.tensors)
         let network = Network.of(contents.tensors.lazy.map(\.name) + contents.unread.map(\.name))
+        // Before anything is computed from them: a small file can describe tensors of any size.
+        do throws(ModelDataError) { try Self.checkNetwork(contents, network) } catch { throw .model(error) }
+        let (own, folded) = Reparametrization.folded(contents.tensors.filter { NetworkCopies.isPlain($0.name) })
+        let tensors = own + contents.tensors.filter { !NetworkCopies.isPlain($0.name) }
         let read: ReadNetwork
         do throws(ModelDataError) {
-            try Self.checkNetwork(contents, network)
             read = try network.read(tensors, unread: contents.unread)
         } catch { throw .model(error) }
         var values = read.sizes

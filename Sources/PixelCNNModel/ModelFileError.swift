@@ -74,7 +74,8 @@ package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertib
         case .model(.unreadTensor(let tensor)) where tensor.format == .pyTorchStateDictionary:
             "this converts a state_dict: "
                 + ForeignFile.python(
-                    file, "s = torch.load(FILE, weights_only=False)\(Self.keys(tensor.path)); "
+                    file,
+                    "s = torch.load(FILE, weights_only=False)\(Self.keys(tensor.path)); "
                         + "torch.save({k: torch.as_tensor(v).float() for k, v in s.items()}, OUT)")
         default: nil
         }

@@ -1,6 +1,6 @@
-// Which of a file's tensors are the network's, and their plain names. Whatever wraps a network puts something before its
-// names, or in between: trainers and EMA libraries a module's name, DataParallel, torch.compile and FSDP their own. This
-// is the one place where that goes away, for every form of file.
+// Which of a file's tensors are the network's, and their plain names. Whatever wraps a network puts something before
+// its names, or in between: trainers and EMA libraries a module's name, DataParallel, torch.compile and FSDP their own.
+// This is the one place where that goes away, for every form of file.
 //
 // A file may hold the network several times: the trained one and its running average, for one. One is taken, and which
 // is said; a caller may choose.
@@ -46,7 +46,8 @@ struct NetworkCopies {
     /// In the order of the file.
     private(set) var copies: [NetworkCopy] = []
 
-    /// What the names of a network's own tensors begin with: of the original's, and of the others, which are common words.
+    /// What the names of a network's own tensors begin with: of the original's, and of the others, which are common
+    /// words.
     private static let roots = [
         Network.original.roots, Network.allCases.dropFirst().reduce(into: []) { $0.formUnion($1.roots) },
     ]

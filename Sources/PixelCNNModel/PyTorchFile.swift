@@ -1,8 +1,8 @@
 // A file written by torch.save: a ZIP archive with a pickle, `*/data.pkl`, and one entry per storage, `*/data/N`; or
 // what LegacyPyTorchFile has read of a file without ZIP.
 //
-// Finds the network, wherever in the file it is, and its tensors as views of the file's storages: nothing is copied. What
-// lies beside it is not looked at, whatever it is: an optimizer, a schedule, values of any class.
+// Finds the network, wherever in the file it is, and its tensors as views of the file's storages: nothing is copied.
+// What lies beside it is not looked at, whatever it is: an optimizer, a schedule, values of any class.
 
 import Support
 
@@ -182,8 +182,8 @@ struct PyTorchFile {
         }
     }
 
-    /// Walks a module as torch.nn.Module.state_dict does: own parameters, own buffers, then children, joining names with
-    /// dots. Bounded in depth, names and work, since a pickle can make a module its own child.
+    /// Walks a module as torch.nn.Module.state_dict does: own parameters, own buffers, then children, joining names
+    /// with dots. Bounded in depth, names and work, since a pickle can make a module its own child.
     private mutating func collectModule(
         _ value: PickleValue, container: Int, path: String, depth: Int = 0
     ) throws(PyTorchError) {
@@ -510,7 +510,9 @@ struct PyTorchFile {
         case "_rebuild_nested_tensor": return "nested"
         case "UninitializedParameter", "UninitializedBuffer": return "uninitialised"
         case "_rebuild_wrapper_subclass":
-            guard let first = items.first, case .global(let type)? = graph.node(first) else { return quoted(global.path) }
+            guard let first = items.first, case .global(let type)? = graph.node(first) else {
+                return quoted(global.path)
+            }
             return quoted(type.path)
         default: return quoted(global.path)
         }
@@ -590,7 +592,9 @@ struct PyTorchFile {
             throw .storageSizeMismatch(
                 tensor: tensor, entry: entry, found: bytes.count, expected: overflow ? .max : expected)
         }
-        guard items.count == 6, items[5] != .none else { return Storage(type: name, isUntyped: isUntyped, bytes: bytes) }
+        guard items.count == 6, items[5] != .none else {
+            return Storage(type: name, isUntyped: isUntyped, bytes: bytes)
+        }
         // A view: its own key, which nothing refers to, then offset and length in elements.
         guard let view = graph.tuple(items[5]), view.count == 3, case .int(let offset) = view[1],
             case .int(let length) = view[2], offset >= 0, length >= 0, offset <= count, length <= count - offset

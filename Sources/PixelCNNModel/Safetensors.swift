@@ -31,7 +31,8 @@ enum SafetensorsFile {
                 for (name, reading) in zip(names, readings) { parts.add(reading, name: NetworkCopies.plain(name)) }
                 return ModelContents(file: file, parts)
             }
-            parts.take(choice.taken, left: choice.left, isUsual: choice.isUsual, 
+            parts.take(
+                choice.taken, left: choice.left, isUsual: choice.isUsual,
                 of: zip(names, readings).enumerated().map { ($0, (name: $1.0, reading: $1.1)) })
         } catch { throw .model(error) }
         return ModelContents(file: file, parts)

@@ -1,5 +1,5 @@
-// Options that several commands have: the size of the images, which of a file's networks, where the images' classes are,
-// and threads.
+// Options that several commands have: the size of the images, which of a file's networks, where the images' classes
+// are, and threads.
 
 import ArgumentParser
 import Foundation

@@ -310,8 +310,8 @@ def tensors():
              size=[5, 4])
         save(f"legacy-protocol-{protocol}", {"state_dict": STATE}, at("state_dict"), pickle_protocol=protocol,
              _use_new_zipfile_serialization=False)
-    save("legacy-beside", {"state_dict": STATE, "counter": collections.Counter("ab"), "sparse": torch.eye(3).to_sparse(),
-                           "complex": torch.ones(2, dtype=torch.complex128),
+    save("legacy-beside", {"state_dict": STATE, "counter": collections.Counter("ab"),
+                           "sparse": torch.eye(3).to_sparse(), "complex": torch.ones(2, dtype=torch.complex128),
                            "config": argparse.Namespace(lr=1)}, at("state_dict"), _use_new_zipfile_serialization=False)
 
     def parts(tensor):

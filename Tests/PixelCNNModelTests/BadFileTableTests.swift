@@ -43,7 +43,9 @@ import Testing
                 builder.entries[i].data[24] = 1
             }
         },
-        pickle("a weight of another class", ["in_conv.0.weight", "os.system", "python3 -c"], "torch._utils\n_rebuild_tensor_v2", "os\nsystem"),
+        pickle(
+            "a weight of another class", ["in_conv.0.weight", "os.system", "python3 -c"],
+            "torch._utils\n_rebuild_tensor_v2", "os\nsystem"),
         pickle("missing tensor", ["out_conv.2.bias"], "out_conv.2.bias", "out_conv.2.biaz"),
         // (6, 3, 7, 7) made (3, 6, 7, 7), and (12, 6, 1, 1) made (6, 12, 1, 1): as many numbers, another network.
         pickle(

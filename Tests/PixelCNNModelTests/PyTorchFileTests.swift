@@ -142,7 +142,12 @@ import Testing
     static let refused: [(String, ModelFileError.Problem)] = [
         ("other-module.pt", .pyTorch(.unexpectedClass("pixelcnn.GatedPixelCNN", path: ""))),
         ("other-kwargs.pt", .model(.otherNetwork(nil, evidence: "“net.0.weight” (6, 3, 7, 7) and 1 more"))),
-        ("complex.pt", .model(.unreadTensor(UnreadTensor(name: "in_conv.0.bias", type: "complex64", format: .pyTorchStateDictionary)))),
+        (
+            "complex.pt",
+            .model(
+                .unreadTensor(
+                    UnreadTensor(name: "in_conv.0.bias", type: "complex64", format: .pyTorchStateDictionary)))
+        ),
         (
             "other-epsilon.pt",
             .pyTorch(.wrongLayer(path: "h_norm_layers.1", found: "eps 0.001", expected: "eps 1e-5"))

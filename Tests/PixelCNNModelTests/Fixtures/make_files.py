@@ -193,6 +193,8 @@ def main():
     save("numpy.pt", {"state_dict": state, "loss": np.float64(1.5)})
     save("complex.pt", {**state, "in_conv.0.bias": state["in_conv.0.bias"].to(torch.complex64)})
     save("expanded.pt", {**state, "in_conv.0.bias": torch.zeros(1).expand(F)})
+    wide = torch.zeros(1).expand(18000, 9000, 1, 3)
+    save("repeated-pruned.pt", {**state, **{f"gated_layers.0.v_conv.weight_{k}": wide for k in ("orig", "mask")}})
     save("repeated.pt", {"in_conv.0.weight": torch.zeros(1).expand(9000, 3, 7, 7), **{
         k: torch.zeros(1).expand(v) for k, v in {
             "in_conv.0.bias": (9000,), "out_conv.0.weight": (3, 9000, 1, 1), "out_conv.0.bias": (3,),
