@@ -46,8 +46,8 @@ SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client s
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load chaos scale-test neon \
-	sanitize fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
+.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load chaos scale-test \
+	neon sanitize fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
 help:  ## list these commands

@@ -3,10 +3,10 @@
 
     Benchmarks/published.py .build/release/pixelcnn-bench
 
-The networks have the sizes of their projects' scripts and random weights; what is drawn does not change what is computed.
-A project's loop computes the whole network for every value, or for every pixel where its loop does. A few of these passes
-are timed on all cores and multiplied by their number: a loop of 3,072 takes too long to run. Prints a table in Markdown.
-Needs torch, numpy.
+The networks have the sizes of their projects' scripts and random weights; what is drawn does not change what is
+computed. A project's loop computes the whole network for every value, or for every pixel where its loop does. A few of
+these passes are timed on all cores and multiplied by their number: a loop of 3,072 takes too long to run. Prints a
+table in Markdown. Needs torch, numpy.
 """
 import json
 import os

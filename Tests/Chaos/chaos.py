@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A daemon under mixed load, while its surroundings fail at random: the log's reader stalls; reloads find good, bad,
 truncated and vanishing files; the daemon is stopped, continued, ended, killed and started again; descriptors and
-memory are taken away; clients stall, leave and lie; the disk is full. Then everything is put in order. Every answer that was given is
-right to the byte, every file is whole, all gauges are 0, memory and descriptors are as at the start. The seed of a failure is printed; with
---seed it injects the same faults again."""
+memory are taken away; clients stall, leave and lie; the disk is full. Then everything is put in order. Every answer
+that was given is right to the byte, every file is whole, all gauges are 0, memory and descriptors are as at the start.
+The seed of a failure is printed; with --seed it injects the same faults again."""
 
 import asyncio
 import json

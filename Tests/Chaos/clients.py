@@ -1,5 +1,6 @@
 """Clients of a daemon in trouble. Honest ones repeat a request until it is answered and compare every byte with what a
-daemon in peace has answered; others stall, leave and lie; and the command `pixelcnn` writes files, some to a disk that is full."""
+daemon in peace has answered; others stall, leave and lie; and the command `pixelcnn` writes files, some to a disk that
+is full."""
 
 import asyncio
 import base64

@@ -24,10 +24,11 @@ import Testing
     /// The file with other tensors.
     private func model(_ name: String, _ change: ([Tensor]) -> [Tensor]) throws -> Model {
         let contents = try contents(name)
-        let changed = ModelContents(
-            file: contents.file, format: contents.format, tensors: change(contents.tensors),
-            declared: contents.declared, warnings: contents.warnings)
-        return try Model(changed, height: 8, width: 9)
+        var parts = ModelContents.Parts(format: contents.format)
+        parts.tensors = change(contents.tensors)
+        parts.copy = contents.copy
+        parts.declared = contents.declared
+        return try Model(ModelContents(file: contents.file, parts), height: 8, width: 9)
     }
 
     @Test(arguments: files.indices)
