@@ -104,7 +104,7 @@ extension Model {
     /// Refuses other networks, and networks that are larger than their file.
     private static func checkNetwork(_ contents: ModelContents, _ network: Network) throws(ModelDataError) {
         // Where there are tensors of the network, what is wrong with them is said.
-        if network == .original, contents.copy == nil,
+        if network == .original, contents.copy == nil, !contents.tensors.isEmpty,
             !contents.unread.contains(where: { NetworkCopies.isPlain($0.name) })
         {
             try NetworkFamily.check(contents.tensors)

@@ -103,14 +103,18 @@ import Testing
     @Test(arguments: SmallModels.all.map(\.name))
     func connectionsAreWhatAGradientAboveZeroShows(_ name: String) throws {
         let size = try #require(SmallModels.all.first { $0.name == name }).model.hyperparameters
-        // Weights so narrow that no gate is saturated: a gradient is then never too small for a Float.
-        let model = Model.random(size, seed: 5, scale: 0.5)
+        // Weights so narrow that no gate is saturated: a gradient is then never too small for a Float. A rectifier may
+        // be shut at some place in one model, and is not there in all of them.
+        let models = (5..<11).map { Model.random(size, seed: $0, scale: 0.5) }
         for (channel, row, column) in predictions(size) {
             let connected = ReceptiveField(
-                connectionsOf: model.description, height: size.height, width: size.width, channel: channel, row: row,
-                column: column)
-            let gradient = ReceptiveField(of: model, channel: channel, row: row, column: column, threshold: 0)
-            #expect(connected == gradient, "\(channel), \(row), \(column)")
+                connectionsOf: models[0].description, height: size.height, width: size.width, channel: channel,
+                row: row, column: column)
+            let gradients = models.map {
+                ReceptiveField(of: $0, channel: channel, row: row, column: column, threshold: 0).seen
+            }
+            let seen = connected.seen.indices.map { index in gradients.contains { $0[index] } }
+            #expect(connected.seen == seen, "\(channel), \(row), \(column)")
         }
     }
 

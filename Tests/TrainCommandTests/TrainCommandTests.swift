@@ -104,7 +104,7 @@ import Testing
                 (["inspect"], 64),
                 (["inspect", fixture("state.pt"), "--height", "0"], 64),
                 (["convert", fixture("state.pt"), folder.path + "/out.pt"], 64),
-                (["convert", fixture("numpy.pt"), output], 65),
+                (["convert", fixture("complex.pt"), output], 65),
                 (["convert", folder.path + "/none.pt", output], 66),
                 (["convert", fixture("module.pt"), folder.path + "/none/out.safetensors"], 73),
             ]
