@@ -307,7 +307,6 @@ struct PickleGlobal: Equatable {
     private static let listed: [String: Kind] = [
         "collections.OrderedDict": .dictionary,
         "collections.Counter": .dictionary,
-        "collections.defaultdict": .dictionary,
 
         "torch._utils._rebuild_tensor": .tensor(.strided),
         "torch._utils._rebuild_tensor_v2": .tensor(.strided),

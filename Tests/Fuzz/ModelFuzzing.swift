@@ -3,10 +3,13 @@
 
 @testable import PixelCNNModel
 
-/// Reads the file as `pixelcnn-train inspect` and the daemon do, and every number of every tensor.
+/// Reads the file as `pixelcnn-train inspect` and the daemon do, and every number of every tensor; of several networks
+/// in it another one, too.
 func load(path: String) {
     do throws(ModelFileError) {
-        use(try ModelContents.read(path: path))
+        let contents = try ModelContents.read(path: path)
+        use(contents)
+        if let other = contents.copy?.left.first { use(try ModelContents.read(path: path, weights: other)) }
     } catch {
         checkMessage(error)
     }
