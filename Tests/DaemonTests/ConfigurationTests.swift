@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("threads: 1\nmax_imagse: 3\n", "c.yaml:2: unknown setting \"max_imagse\"; known are model, socket"),
+        ("threads: 1\nmax_imagse: 3\n", "c.yaml:2: unknown setting \"max_imagse\"; known are model, weights, socket"),
         ("max_images: 0\n", "c.yaml:1: max_images is \"0\"; allowed is 1…1000000"),
         ("\nthreads: many", "c.yaml:2: threads is \"many\"; allowed is 1…1024"),
         ("threads: 0x10", "c.yaml:1: threads is \"0x10\""), ("threads:", "c.yaml:1: threads must have a plain value"),
