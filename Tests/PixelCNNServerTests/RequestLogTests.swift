@@ -73,19 +73,6 @@ import Testing
         }
     }
 
-    /// A log is read on a terminal.
-    @Test func aPathThatATerminalWouldObeyIsEscapedAndALongOneCut() async throws {
-        try await TestServer.run { server in
-            let path = "/\u{9B}31m\u{202E}" + String(repeating: "x", count: 5000)
-            try await RawConnection.open(server.socket) { session in
-                try await session.send("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
-                _ = try await session.responses(1)
-            }
-            let message = try await record(server).message
-            #expect(message == message.printable && message.count < 300, "\(message.debugDescription)")
-        }
-    }
-
     @Test func scoresAreRecorded() async throws {
         try await TestServer.run { server in
             let directory = try TemporaryDirectory()
