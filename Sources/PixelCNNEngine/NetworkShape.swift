@@ -170,7 +170,7 @@ struct NetworkShape: Sendable {
         (0..<groups.count).map { groups.start($0) + (groups.channels - groups.start($0)).roundedUpToLanes }.max() ?? 0
     }
 
-    /// What a convolution sees but for the pixel itself.
+    /// What a convolution sees, without the pixel itself.
     private static func runs(_ layer: Convolution?) -> [PatchRun] {
         guard let layer else { return [] }
         return layer.rowOffsets.compactMap { row in

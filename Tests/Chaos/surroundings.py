@@ -236,8 +236,8 @@ class Surroundings(harness.Daemon):
         self.start(address_space=self.random.randrange(150, 1500) << 20)
         status = await self.ready()
         if status is not None:
-            require(status == NO_RESOURCES, f"the daemon ended with {status} for want of memory")
-            self.count("starts refused for want of memory")
+            require(status == NO_RESOURCES, f"the daemon ended with {status} in a small address space")
+            self.count("starts refused in a small address space")
             return await self.started()
         await asyncio.sleep(self.random.random() * 3)
         await self.restart()

@@ -1,4 +1,4 @@
-// Something that listens where a pixelcnnd should and says what it is told to: the truth, but for one lie. It serves a
+// Something that listens where a pixelcnnd should and says what it is told to: the truth, with one lie. It serves a
 // model of 1 × 4 × 4 pixels of 256 values, all of whose images are black.
 
 import Foundation

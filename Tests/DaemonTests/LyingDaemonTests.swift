@@ -400,7 +400,7 @@ private struct ClientCommands {
     func aRequestThatIsNeverAnsweredEndsWith69(_ path: String) async throws {
         let (daemon, commands) = (try LyingDaemon(), try ClientCommands())
         daemon.tell(
-            Lie("silence but for the model", "*", [69]) { response in
+            Lie("silence after the model", "*", [69]) { response in
                 if String(decoding: response.body, as: UTF8.self).contains("instruction_set") { return }
                 response = .silence()
             })
