@@ -66,8 +66,8 @@ extension Model {
         values[.width] = width ?? size.width ?? values[.width]
         let isSizeAssumed = values[.height] == nil || values[.width] == nil
         guard !isSizeAssumed || network.hasDefaultSize else { throw .model(.unknownImageSize(network)) }
-        values[.height, default: Self.defaultSide] += 0
-        values[.width, default: Self.defaultSide] += 0
+        values[.height] = values[.height] ?? Self.defaultSide
+        values[.width] = values[.width] ?? Self.defaultSide
         let hyperparameters: Hyperparameters
         do throws(HyperparametersError) {
             hyperparameters = try Hyperparameters(values, network: network)
