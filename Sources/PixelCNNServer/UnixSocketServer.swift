@@ -18,8 +18,6 @@ package struct UnixSocketServer: Service {
 
     /// How long connections that wait to be accepted, or are between two requests, have once a shutdown begins.
     static let drainGrace = Duration.milliseconds(200)
-    /// How long, at most, accepted connections that have sent no request yet have: their clients are late, not idle.
-    static let firstRequestGrace = Duration.seconds(10)
     /// How long, past the bound of a drain, responses have to be taken.
     static let responseGrace = Duration.seconds(5)
 
@@ -30,6 +28,7 @@ package struct UnixSocketServer: Service {
     private let state: ServerState
     private let clientTimeout: Duration
     private let drainTimeout: Duration
+    private let firstRequestGrace: Duration
     private let logger: Logger
     private let requestLog: RequestLog
     private let connections = OpenConnections()
@@ -45,6 +44,8 @@ package struct UnixSocketServer: Service {
     ///   - clientTimeout: connections that send nothing while a request is awaited, or that take nothing of a response,
     ///     for this long are closed.
     ///   - drainTimeout: how long requests have to end once a graceful shutdown begins.
+    ///   - firstRequestGrace: how long, at most, accepted connections have then that have sent no request yet: their
+    ///     clients are late, not idle.
     ///   - logger: gets one line per request.
     ///   - onReady: called once connections are accepted.
     ///   - onDraining: called once a graceful shutdown begins.
@@ -52,13 +53,15 @@ package struct UnixSocketServer: Service {
     ///     later all connections are closed.
     package init(
         socket: ListeningSocket, state: ServerState, clientTimeout: Duration,
-        drainTimeout: Duration, logger: Logger, onReady: @Sendable @escaping () -> Void = {},
-        onDraining: @Sendable @escaping () -> Void = {}, onDrainTimeout: @Sendable @escaping () async -> Void = {}
+        drainTimeout: Duration, firstRequestGrace: Duration = .seconds(10), logger: Logger,
+        onReady: @Sendable @escaping () -> Void = {}, onDraining: @Sendable @escaping () -> Void = {},
+        onDrainTimeout: @Sendable @escaping () async -> Void = {}
     ) {
         self.socket = socket
         self.state = state
         self.clientTimeout = clientTimeout
         self.drainTimeout = drainTimeout
+        self.firstRequestGrace = firstRequestGrace
         self.logger = logger
         requestLog = RequestLog(logger)
         self.onReady = onReady
@@ -141,7 +144,7 @@ package struct UnixSocketServer: Service {
         let end = start + drainTimeout
         do {
             try await Task.sleep(for: Self.drainGrace)
-            let firstRequests = min(start + Self.firstRequestGrace, end)
+            let firstRequests = min(start + firstRequestGrace, end)
             while connections.awaited > 0, .now < firstRequests { try await Task.sleep(for: .milliseconds(10)) }
             quiescing.initiateShutdown(promise: nil)
             try await Task.sleep(until: end)

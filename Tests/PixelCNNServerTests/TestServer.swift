@@ -38,6 +38,7 @@ struct TestServer {
         _ behaviour: FakeBackend.Behaviour = .responding, channels: Int = 3, colors: Int = 256,
         labelNames: [String] = [], limits: RequestLimits = .init(),
         maximumRequestBytes: Int = ServerState.defaultMaximumRequestBytes, drainTimeout: Duration = testTimeout,
+        firstRequestGrace: Duration = .seconds(10),
         makeSocket: (SocketPath) throws -> ListeningSocket = { try ListeningSocket.bind($0) },
         _ body: (TestServer) async throws -> Void
     ) async throws {
@@ -54,7 +55,7 @@ struct TestServer {
         let (draining, drain) = AsyncStream<Void>.makeStream()
         let service = UnixSocketServer(
             socket: try makeSocket(path), state: state, clientTimeout: .seconds(60), drainTimeout: drainTimeout,
-            logger: logger,
+            firstRequestGrace: firstRequestGrace, logger: logger,
             onReady: { readiness.finish() }, onDraining: { drain.finish() },
             onDrainTimeout: { backend.behaviour = .stopped })
         let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
