@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Mixed load for some minutes: samples as PNG, array and stream, scores, descriptions, metrics, clients that
-disconnect, bytes that are not a request. Every response is right, and memory is flat: in the second half, when the
-cache of first rows has long been full and the heap has seen most mixtures of requests, resident memory grows by at most
-1 %. Prints a line now and then."""
+disconnect, bytes that are not a request. Every response is right, and memory is flat: resident memory at the end is at
+most 2 % more than after the first fifth (two minutes of ten). Prints a line now and then."""
 
 import asyncio
 import random
@@ -12,7 +11,7 @@ import time
 import harness
 from harness import Client, Daemon, require
 
-MEMORY_SHARE = 0.01
+MEMORY_SHARE = 0.02
 
 
 def npy(shape, values):
@@ -98,12 +97,12 @@ class Load:
 
 
 async def watch(daemon, load, start, minutes):
-    """The resident bytes at half time, and at the end."""
+    """The resident bytes at the end of the first fifth, and at the end."""
     settled, step = None, max(minutes * 60 / 20, 1)
     while time.monotonic() < load.ends:
         await asyncio.sleep(min(step, max(load.ends - time.monotonic(), 0)))
         passed = time.monotonic() - start
-        if settled is None and passed >= minutes * 30:
+        if settled is None and passed >= minutes * 12:
             settled = daemon.resident
         print(f"{passed:5.0f} s  {sum(load.counts.values()):7d} requests  {daemon.resident / 1e6:6.1f} MB  "
               f"{daemon.descriptors:3d} descriptors  {daemon.threads:2d} threads", flush=True)
@@ -126,7 +125,7 @@ async def main(options):
         growth = (last - settled) / settled
         print(f"{counts}; memory {settled / 1e6:.1f} → {last / 1e6:.1f} MB ({growth * 100:+.1f} %)")
         if not options.quick:
-            require(growth <= MEMORY_SHARE, f"memory grew by {growth * 100:.1f} %; allowed is 1 %")
+            require(growth <= MEMORY_SHARE, f"memory grew by {growth * 100:.1f} %; allowed are 2 %")
 
 
 if __name__ == "__main__":
