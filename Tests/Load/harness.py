@@ -192,13 +192,20 @@ class Client:
         return await self.receive()
 
     async def receive(self):
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        try:
+            return await self.receive_body(head.decode().split("\r\n"))
+        except asyncio.IncompleteReadError as error:
+            # Whoever catches it sees that a response had begun.
+            raise asyncio.IncompleteReadError(head + error.partial, error.expected) from None
+
+    async def receive_body(self, head):
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         if headers.get("transfer-encoding") == "chunked":
             body = b""
-            while size := int(await self.reader.readline(), 16):
+            while size := int(await self.reader.readuntil(b"\n"), 16):
                 body += (await self.reader.readexactly(size + 2))[:size]
-            await self.reader.readline()
+            await self.reader.readuntil(b"\n")
         else:
             body = await self.reader.readexactly(int(headers.get("content-length", 0)))
         return Response(int(head[0].split()[1]), headers, body)
