@@ -58,7 +58,7 @@ package struct ConvolutionMask: Sendable, Equatable {
     }
 
     /// Whether an output of one colour group sees an input of another at the centre.
-    func isVisible(outputGroup: Int, inputGroup: Int) -> Bool {
+    package func isVisible(outputGroup: Int, inputGroup: Int) -> Bool {
         type == .a ? inputGroup < outputGroup : inputGroup <= outputGroup
     }
 

@@ -191,6 +191,28 @@ package struct Convolution: Sendable, Equatable {
 
     /// Column offsets of the taps of a row, ascending.
     package func columnOffsets(row: Int) -> [Int] { taps.filter { $0.row == row }.map(\.column).sorted() }
+
+    /// How many rows above its own it sees.
+    package var rowReach: Int { -(taps.map(\.row).min() ?? 0) }
+
+    /// How many columns to either side.
+    package var columnReach: Int { taps.map { abs($0.column) }.max() ?? 0 }
+
+    /// Whether it sees the pixel itself; of a layer of the horizontal stack that is then the last tap.
+    private var hasCentre: Bool { taps.contains { $0.row == 0 && $0.column == 0 } }
+
+    /// Inputs at all other pixels that it sees.
+    package var context: Int { (taps.count - (hasCentre ? 1 : 0)) * inputs.count }
+
+    /// How many inputs at the pixel itself colour group `c` of the outputs sees, of inputs in these groups: the first.
+    package func seen(_ c: Int, of inputs: ColorGroups) -> Int {
+        guard hasCentre else { return 0 }
+        return switch mask?.type {
+        case .a: inputs.start(c)
+        case .b: inputs.end(c)
+        case .above, .rows, nil: inputs.channels
+        }
+    }
 }
 
 /// What a class adds to a layer: a row per class.
@@ -201,6 +223,11 @@ package struct ClassTable: Sendable, Equatable {
     /// Whether it is (outputs, classes), as a Linear has it, rather than (classes, outputs).
     package let isLinear: Bool
     package let hasBias: Bool
+
+    /// The place in the tensor of what a class, of so many, adds to an output, whose place in the file this is.
+    package func place(output: Int, label: Int, of labels: Int) -> Int {
+        isLinear ? output * labels + label : label * outputs.fileCount + output
+    }
 }
 
 // MARK: - Channels
@@ -235,6 +262,13 @@ package struct ColorGroups: Sendable, Equatable, BitwiseCopyable {
         let boundary = larger * (least + 1)
         return channel < boundary ? channel / (least + 1) : larger + (channel - boundary) / max(least, 1)
     }
+
+    /// The channel that a group has at `lane`; of a gate's pre-activations, whose sigmoid half comes after all of the
+    /// tanh half, a group has its part of the one, then its part of the other.
+    package func channel(_ group: Int, lane: Int) -> Int {
+        let size = size(group)
+        return start(group) + (lane < size ? lane : channels + lane - size)
+    }
 }
 
 /// Where the channels of a layer are in the file.
@@ -262,6 +296,14 @@ package enum ChannelOrder: Sendable, Equatable {
         case .features(let groups, _): groups.channels
         case .gate(let groups, _, _): 2 * groups.channels
         case .logits(let channels, let colors, _): channels * colors
+        }
+    }
+
+    /// The channels in the colour groups of a network that has so many; of gates, those of a half.
+    package func groups(_ count: Int) -> ColorGroups {
+        switch self {
+        case .features(let groups, _), .gate(let groups, _, _): groups
+        case .logits(let channels, let colors, _): ColorGroups(channels * colors, groups: count)
         }
     }
 
@@ -320,7 +362,7 @@ extension Model {
         return (0..<labels).map { label in
             places.map { place in
                 guard let place else { return 0 }
-                let weight = weights[table.isLinear ? place * labels + label : label * table.outputs.fileCount + place]
+                let weight = weights[table.place(output: place, label: label, of: labels)]
                 return table.hasBias ? weight + bias[place] : weight
             }
         }
@@ -340,6 +382,21 @@ extension Model {
 /// The numbers of a convolution, by output, input and tap.
 package struct ConvolutionWeights {
     private let floats: [Float]
+    private let places: ConvolutionPlaces
+
+    init(_ convolution: Convolution, _ floats: [Float]) {
+        self.floats = floats
+        places = ConvolutionPlaces(convolution)
+    }
+
+    /// The weight of an input for an output.
+    package func callAsFunction(output: Int, input: Int, tap: Int) -> Float {
+        places(output: output, input: input, tap: tap).map { floats[$0] } ?? 0
+    }
+}
+
+/// Where a convolution's numbers are in its tensor, by output, input and tap.
+package struct ConvolutionPlaces: Sendable {
     private let outputs: [Int]  // places in the file; −1 for what is always 0
     private let inputs: [Int]
     private let taps: [Int]
@@ -350,8 +407,7 @@ package struct ConvolutionWeights {
     private let inputGroups: [Int]
     private let mask: ConvolutionMask?
 
-    init(_ convolution: Convolution, _ floats: [Float]) {
-        self.floats = floats
+    package init(_ convolution: Convolution) {
         let outputs = convolution.outputs.places.map { $0 ?? -1 }
         let inputs = convolution.inputs.places.compactMap(\.self)
         self.outputs = outputs
@@ -365,14 +421,14 @@ package struct ConvolutionWeights {
         inputGroups = convolution.mask.map { mask in inputs.map(mask.inputGroup) } ?? []
     }
 
-    /// The weight of an input for an output.
-    package func callAsFunction(output: Int, input: Int, tap: Int) -> Float {
-        guard outputs[output] >= 0 else { return 0 }
+    /// The place of the weight of an input for an output; nil where that is always 0.
+    package func callAsFunction(output: Int, input: Int, tap: Int) -> Int? {
+        guard outputs[output] >= 0 else { return nil }
         if tap == centre, let mask,
             !mask.isVisible(outputGroup: outputGroups[output], inputGroup: inputGroups[input])
         {
-            return 0
+            return nil
         }
-        return floats[(outputs[output] * inputCount + inputs[input]) * kernelCount + taps[tap]]
+        return (outputs[output] * inputCount + inputs[input]) * kernelCount + taps[tap]
     }
 }

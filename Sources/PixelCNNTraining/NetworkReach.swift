@@ -113,12 +113,8 @@ private struct NetworkReach {
             for tap in layer.taps {
                 let (r, c) = (row + tap.row, column + tap.column)
                 guard (0..<height).contains(r), (0..<width).contains(c) else { continue }
-                let isMasked = tap.row == 0 && tap.column == 0 && inputGroups == outputGroups
-                for seen in 0..<inputGroups {
-                    if isMasked {
-                        if layer.mask?.type == .a, seen >= group { continue }
-                        if layer.mask?.type == .b, seen > group { continue }
-                    }
+                let mask = tap.row == 0 && tap.column == 0 && inputGroups == outputGroups ? layer.mask : nil
+                for seen in 0..<inputGroups where mask?.isVisible(outputGroup: group, inputGroup: seen) ?? true {
                     inputs[(seen * height + r) * width + c] = true
                 }
             }
