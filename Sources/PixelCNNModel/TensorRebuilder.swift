@@ -16,8 +16,12 @@ struct TensorRebuilder {
 
     /// The tensor that the pickle describes by `value`, or the type that is not read.
     func rebuild(_ value: PickleValue, name: String) throws(PyTorchError) -> TensorReading {
+        try rebuild(value, name: name, depth: 0)
+    }
+
+    private func rebuild(_ value: PickleValue, name: String, depth: Int) throws(PyTorchError) -> TensorReading {
         var value = value
-        for _ in 0..<Self.wrapperLimit {
+        for depth in depth..<Self.wrapperLimit {
             guard case .node(let number) = value, case .call(let global, let arguments) = graph.nodes[number],
                 case .tensor(let constructor) = global.kind
             else { return .unread(type: graph.summary(value)) }
@@ -43,7 +47,7 @@ struct TensorRebuilder {
                 guard items.count > 1, case .global(let type)? = graph.node(items[1]) else {
                     throw .malformedTensor(name)
                 }
-                let reading = try rebuild(items[0], name: name)
+                let reading = try rebuild(items[0], name: name, depth: depth + 1)
                 guard case .tensor(let tensor) = reading, tensor.elementType.pyTorchName == type.elementName else {
                     return .unread(type: type.elementName)
                 }
