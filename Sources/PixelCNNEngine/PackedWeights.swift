@@ -211,9 +211,8 @@ struct PackedBlock: Sendable, BitwiseCopyable {
         let kept = shape.columns[index]
         let weights = packer.weights(block.horizontal)
         let isFirstOfValues = index == 0 && shape.blocksReadValues
-        let taps = (0...kept.left).map { column in
-            block.horizontal.taps.firstIndex { $0.column == column - kept.left }
-        }
+        let seen = block.horizontal.taps
+        let taps = (0...kept.left).map { column in seen.firstIndex { $0.column == column - kept.left } }
         let inputs = ColorGroups(kept.width, groups: features.count)
         let nearest = (kept.left - 1) * kept.width
         // A dilated window does not see the nearest column; what it sees is there when the pixel begins.
@@ -294,9 +293,9 @@ struct PackedConvolution: Sendable, BitwiseCopyable {
     init(_ packer: Packer, _ layer: Convolution) {
         let weights = packer.weights(layer)
         let (inputs, outputs) = (layer.inputs.count, layer.outputs.count)
-        let rows = layer.rowOffsets
+        let (rows, all) = (layer.rowOffsets, layer.taps)
         func tap(_ row: Int, _ column: Int) -> Int {
-            layer.taps.firstIndex { $0.row == row && $0.column == column } ?? 0
+            all.firstIndex { $0.row == row && $0.column == column } ?? 0
         }
         // A window of three columns allows F(2, 3): two thirds of the multiply-adds, and an error no larger.
         usesWinograd = !rows.isEmpty && rows.allSatisfy { layer.columnOffsets(row: $0) == [-1, 0, 1] }

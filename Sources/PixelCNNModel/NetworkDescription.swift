@@ -163,6 +163,11 @@ extension NetworkDescription {
 
 /// A convolution of stride 1 and where its numbers are: `name.weight`, and `name.bias` where it has one.
 package struct Convolution: Sendable, Equatable {
+    struct Place: Sendable, Equatable {
+        let row: Int
+        let column: Int
+    }
+
     /// A place in the kernel: which input it sees, relative to the output, and where its weight is among those of a
     /// pair of channels.
     package struct Tap: Sendable, Equatable {
@@ -178,13 +183,32 @@ package struct Convolution: Sendable, Equatable {
     /// Rows and columns of the kernel in the file.
     package let rows: Int
     package let columns: Int
-    /// The places that anything is seen at, row by row.
-    package let taps: [Tap]
+    /// The place in the kernel that is over the output.
+    let centre: Place
+    /// Rows and columns in which it has weights; the others are always 0.
+    let usedRows: Range<Int>
+    let usedColumns: Range<Int>
+    /// Pixels from one column to the next.
+    let dilation: Int
+    /// What hides some of these places; nil where nothing does.
+    let visible: ConvolutionMask?
     /// The rule for colour groups at the centre; nil where there is none.
     package let mask: ConvolutionMask?
 
     package var weightName: String { "\(name).weight" }
     package var biasName: String { "\(name).bias" }
+
+    /// The places that anything is seen at, row by row; made anew at each call, as there may be thousands.
+    package var taps: [Tap] {
+        usedRows.flatMap { row in
+            usedColumns.compactMap { column -> Tap? in
+                guard visible?.seesSomething(row: row, column: column) ?? true else { return nil }
+                return Tap(
+                    row: (row - centre.row) * dilation, column: (column - centre.column) * dilation,
+                    place: row * columns + column)
+            }
+        }
+    }
 
     /// Row offsets of the taps, ascending, each once.
     package var rowOffsets: [Int] { Set(taps.map(\.row)).sorted() }
@@ -412,11 +436,12 @@ package struct ConvolutionPlaces: Sendable {
         let inputs = convolution.inputs.places.compactMap(\.self)
         self.outputs = outputs
         self.inputs = inputs
-        taps = convolution.taps.map(\.place)
+        let taps = convolution.taps
+        self.taps = taps.map(\.place)
         inputCount = convolution.inputs.fileCount
         kernelCount = convolution.rows * convolution.columns
         mask = convolution.mask
-        centre = mask == nil ? nil : convolution.taps.firstIndex { $0.row == 0 && $0.column == 0 }
+        centre = mask == nil ? nil : taps.firstIndex { $0.row == 0 && $0.column == 0 }
         outputGroups = convolution.mask.map { mask in outputs.map { mask.outputGroup(max($0, 0)) } } ?? []
         inputGroups = convolution.mask.map { mask in inputs.map(mask.inputGroup) } ?? []
     }
