@@ -158,7 +158,7 @@ extension Network {
         }
         let features = order(filters)
         let gates = ChannelOrder.gate(ColorGroups(filters, groups: channels), isInterleaved: true)
-        var list = TensorList(classes: labels, channels: channels, colors: .interleaved)
+        var list = TensorList(classes: labels, channels: channels, order: .interleaved)
         let layers = try (-1..<blocks).map { i throws(ModelDataError) in
             let name = i < 0 ? "causal_conv" : "hidden_conv.\(i)"
             let (type, inputs) = i < 0 ? (MaskType.a, order(channels)) : (.b, features)
@@ -213,12 +213,12 @@ extension Network {
         var list = TensorList()
         let size = try shapes.scalars(["_c", "_h", "_w"], into: &list)
         if let found = size?[0], found != channels {
-            throw .contradiction(field: "channels", declared: found, shapes: channels, tensor: first0)
+            throw .contradiction(field: "channels", declared: found, shapes: channels, tensor: firstWeight)
         }
         let layers = try (-1..<blocks).map { i throws(ModelDataError) in
             let name = i < 0 ? "_input" : "_gated_layers.\(i)"
             let inputs = i < 0 ? ChannelOrder.features(ColorGroups(channels, groups: 1)) : features
-            let k = i < 0 ? try shapes.kernel(first0) : kernel
+            let k = i < 0 ? try shapes.kernel(firstWeight) : kernel
             let p = k / 2
             let vertical = list.convolution("\(name)._vstack_1xN", inputs, features, kernel: (1, k))
             let second = list.convolution(
@@ -251,7 +251,7 @@ extension Network {
             sizes: sizes)
     }
 
-    private static let first0 = "_input._vstack_1xN.weight"
+    private static let firstWeight = "_input._vstack_1xN.weight"
 
     // MARK: - UvA tutorial
 
@@ -325,7 +325,7 @@ extension Network {
             .gate(ColorGroups(count, groups: channels), isInterleaved: true)
         }
         let (features, gates) = (order(filters), gate(filters))
-        var list = TensorList(classes: labels, channels: channels, colors: .interleaved)
+        var list = TensorList(classes: labels, channels: channels, order: .interleaved)
         let k = try shapes.kernel("input_conv.weight")
         let input = list.convolution("input_conv", order(channels), gates, kernel: (k, k), mask: .a)
         let layers = (0..<blocks).map { i in

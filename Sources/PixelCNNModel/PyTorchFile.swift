@@ -35,7 +35,7 @@ struct PyTorchFile {
     }
 
     private let graph: PickleGraph
-    private let tensors: TensorRebuilder
+    private let rebuilder: TensorRebuilder
 
     private var containers: [Container] = []
     private var entries: [Entry] = []
@@ -76,7 +76,7 @@ struct PyTorchFile {
 
     private init(_ graph: PickleGraph, _ storages: StorageTable) {
         self.graph = graph
-        tensors = TensorRebuilder(graph: graph, storages: storages)
+        rebuilder = TensorRebuilder(graph: graph, storages: storages)
         isVisited = [Bool](repeating: false, count: graph.nodes.count)
     }
 
@@ -306,7 +306,7 @@ struct PyTorchFile {
         for (index, entry) in entries.enumerated() where entry.container == taken.container {
             let reading =
                 if let name = names[index] {
-                    try self.tensors.rebuild(entry.value, name: name)
+                    try rebuilder.rebuild(entry.value, name: name)
                 } else {
                     try lenientReading(entry)
                 }
@@ -315,13 +315,13 @@ struct PyTorchFile {
         parts.take(taken, left: left, failed: failures.map(\.path), isUsual: isUsual, of: tensors)
         describe(taken.container, &parts)
         warn(taken.container, except: parts.copy?.left ?? [], &parts)
-        return ModelContents(file: tensors.storages.file, parts)
+        return ModelContents(file: rebuilder.storages.file, parts)
     }
 
     /// A tensor that the network may have no use for: where it is not as torch.save writes it, it is not read.
     private func lenientReading(_ entry: Entry) throws(PyTorchError) -> TensorReading {
         do throws(PyTorchError) {
-            return try tensors.rebuild(entry.value, name: entry.key)
+            return try rebuilder.rebuild(entry.value, name: entry.key)
         } catch {
             guard case .malformedTensor = error else { throw error }
             return .unread(type: "unknown")
@@ -344,7 +344,7 @@ struct PyTorchFile {
             parts.add(try lenientReading(entry), name: NetworkCopies.plain(entry.key))
         }
         describe(container, &parts)
-        return ModelContents(file: tensors.storages.file, parts)
+        return ModelContents(file: rebuilder.storages.file, parts)
     }
 
     // MARK: - What the file says of its network

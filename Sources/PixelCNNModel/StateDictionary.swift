@@ -161,7 +161,7 @@ struct TensorList {
     var classes = 0
     /// Colour groups of its masks, and which channels form one.
     var channels = 1
-    var colors = ColorOrder.contiguous
+    var order = ColorOrder.contiguous
     /// Whether its convolutions have biases.
     var hasBiases = true
 
@@ -180,7 +180,7 @@ struct TensorList {
         let shape = [outputs.fileCount, inputs.fileCount, kernel.rows, kernel.columns]
         var mask: ConvolutionMask?
         if let type {
-            var order = colors
+            var order = self.order
             if case .gate = outputs, order == .interleaved { order = .interleavedHalves }
             mask = ConvolutionMask(
                 type: type, outputs: shape[0], inputs: shape[1], rows: kernel.rows, columns: kernel.columns,
