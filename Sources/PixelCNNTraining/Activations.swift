@@ -86,18 +86,3 @@ struct Activations {
             sizes, stride: sizes.preactivations, bottom: padding, left: padding, right: padding)
     }
 }
-
-extension NetworkSizes {
-    /// H · W.
-    var positions: Int { height * width }
-    /// Of a position's hidden layer: whole vectors from every colour group on.
-    var hiddenRoom: Int { Self.room(hiddenGroup, groups: channels) }
-    /// Of a position's logits, likewise.
-    var logitRoom: Int { Self.room(colors, groups: channels) }
-
-    /// That there are classes where the network is conditional, one for each image, and only there.
-    func check(_ labels: [Int], images count: Int) {
-        precondition(labels.count == (self.labels > 0 ? count : 0), "a class for each image of a conditional network")
-        precondition(labels.allSatisfy { (0..<self.labels).contains($0) }, "classes that the network has")
-    }
-}

@@ -17,7 +17,6 @@ final class ImagePass {
     private let training: TrainingKernels
     private let layout: ParameterLayout
     private let network: PackedNetwork
-    private let normalizedValues: [Float]  // (d)
     /// The class of the image; 0 where the network is unconditional.
     private var label = 0
     /// Whether a block's inner activations are computed again in the backward pass.
@@ -37,7 +36,6 @@ final class ImagePass {
         self.flat = flat
         self.recomputes = recomputes
         training = TrainingKernels(kernels)
-        normalizedValues = sizes.normalizedValues
         (arena, buffers) = Arena.fitting { Activations($0, sizes, recomputes: recomputes) }
     }
 
@@ -99,8 +97,8 @@ final class ImagePass {
         } else {
             clear(inner.u)
         }
-        for (row, matrix) in weights.vertical.enumerated() {
-            accumulate(matrix, v.shifted(rows: row - padding, columns: -padding), into: inner.u)
+        for (row, matrix) in zip(slices.verticalRows, weights.vertical) {
+            accumulate(matrix, v.shifted(rows: row, columns: -padding), into: inner.u)
         }
         gate(inner.u, inner.u.shifted(channels: filters), into: inner.vertical, channels: filters)
 
@@ -148,21 +146,19 @@ final class ImagePass {
         return channelLosses.reduce(0, +) / Double(sizes.channels * sizes.positions)
     }
 
-    /// For each position the three rows above and the three pixels left of it, then the pixel itself, channels
-    /// innermost, values brought to −1 … 1; zeros outside the image.
+    /// For each position what `in_conv` sees, channels innermost, values as the network reads them; zeros outside the
+    /// image.
     private func gatherPatches(_ image: UnsafePointer<UInt16>) {
         let (height, width, channels) = (sizes.height, sizes.width, sizes.channels)
-        let (kernel, reach) = (Hyperparameters.inputKernelSize, NetworkSizes.inputReach)
-        let taps = sizes.patchCount / channels
         for row in 0..<height {
             for column in 0..<width {
                 var next = buffers.patches.row(row)[column]
-                for tap in 0..<taps {
-                    let (r, c) = (row + tap / kernel - reach, column + tap % kernel - reach)
+                for tap in sizes.patch {
+                    let (r, c) = (row + tap.row, column + tap.column)
                     let inside = r >= 0 && c >= 0 && c < width
                     for channel in 0..<channels {
                         next[channel] =
-                            inside ? normalizedValues[Int(image[channel * sizes.positions + r * width + c])] : 0
+                            inside ? sizes.scaledValues[Int(image[channel * sizes.positions + r * width + c])] : 0
                     }
                     next += channels
                 }
@@ -239,7 +235,7 @@ final class ImagePass {
         accumulate(weights.leftTapsBack, ds.shifted(columns: 1), into: dH)
         for c in 0..<sizes.channels {
             accumulateGradient(slices.horizontal[c], left, ds.shifted(channels: c * pair), into: gradient)
-            let seeing = ds.shifted(channels: sizes.firstSeeing(c, block: block) * pair)
+            let seeing = ds.shifted(channels: slices.firstSeeing[c] * pair)
             accumulate(weights.centreBack[c], seeing, into: dH.shifted(channels: c * group))
         }
     }
@@ -267,10 +263,10 @@ final class ImagePass {
         }
         if let column = slices.verticalLabel { accumulateBias(column, input: label, du, into: gradient) }
         if block == 0 { copy(dH, to: dV) } else { clear(dV) }
-        for row in weights.verticalBack.indices {
-            let v = buffers.vertical[block].shifted(rows: row - padding, columns: -padding)
-            accumulateGradient(slices.vertical[row], v, du, into: gradient)
-            accumulate(weights.verticalBack[row], du.shifted(rows: padding - row, columns: -padding), into: dV)
+        for (i, row) in slices.verticalRows.enumerated() {
+            let v = buffers.vertical[block].shifted(rows: row, columns: -padding)
+            accumulateGradient(slices.vertical[i], v, du, into: gradient)
+            accumulate(weights.verticalBack[i], du.shifted(rows: -row, columns: -padding), into: dV)
         }
     }
 
@@ -306,20 +302,21 @@ final class ImagePass {
     /// Each patch's gradient, added up where the patches came from.
     private func throughInputLayer() -> [Float] {
         let (height, width, channels) = (sizes.height, sizes.width, sizes.channels)
-        let (kernel, reach) = (Hyperparameters.inputKernelSize, NetworkSizes.inputReach)
+        // Values 0 … d − 1 for 1 of what the network reads.
+        let scale = Float(sizes.colors - 1) / (sizes.scaledValues[sizes.colors - 1] - sizes.scaledValues[0])
         var gradient = [Float](repeating: 0, count: channels * sizes.positions)
         for row in 0..<height {
             for column in 0..<width {
                 let features = buffers.dV.row(row)[column]
                 for (c, slice) in layout.input.enumerated() {
                     for k in 0..<slice.inputs {
-                        let (tap, channel) = (k / channels, k % channels)
-                        let (r, x) = (row + tap / kernel - reach, column + tap % kernel - reach)
+                        let (tap, channel) = (sizes.patch[k / channels], k % channels)
+                        let (r, x) = (row + tap.row, column + tap.column)
                         guard r >= 0, x >= 0, x < width else { continue }
                         let weights = flat + slice.offset + k * slice.stride
                         var sum: Float = 0
                         for lane in 0..<slice.lanes { sum += weights[lane] * features[c * sizes.group + lane] }
-                        gradient[(channel * height + r) * width + x] += sum / sizes.centre
+                        gradient[(channel * height + r) * width + x] += sum / scale
                     }
                 }
             }

@@ -73,7 +73,7 @@ struct PackedNetwork {
                         }
                     }),
                 centreBack: (0..<channels).map { j in
-                    let first = sizes.firstSeeing(j, block: i)
+                    let first = block.firstSeeing[j]
                     return back(
                         depth: (channels - first) * sizes.pair, lanes: group,
                         (first..<channels).map {

@@ -61,8 +61,8 @@ package final class Trainer {
     init(model: Model, threads: Int, memory: Int, kernels: Kernels) throws(TrainingError) {
         precondition(threads > 0)
         hyperparameters = model.hyperparameters
-        let sizes = NetworkSizes(model.hyperparameters)
-        let layout = ParameterLayout(sizes)
+        let sizes = NetworkSizes(model)
+        let layout = ParameterLayout(model.description)
         (self.sizes, self.layout, origin) = (sizes, layout, model)
         training = TrainingKernels(kernels)
 
