@@ -94,45 +94,18 @@ extension Network {
 
     private static func vqvaePrior(_ shapes: ShapeTable) throws(ModelDataError) -> ReadNetwork {
         let table = try shapes["embedding.weight", 2]
-        let (d, filters) = (table[0], table[1])
         let blocks = try shapes.count("layers", ".vert_stack.weight")
+        let kernels = try (0..<blocks).map { i throws(ModelDataError) in
+            try shapes.kernel("layers.\(i).vert_stack.weight")
+        }
         let labels = try shapes["layers.0.class_cond_embedding.weight", 2][0]
         let hidden = try shapes["output_conv.0.weight", 4][0]
-        let features = ChannelOrder.features(ColorGroups(filters, groups: 1))
-        let gates = ChannelOrder.gate(ColorGroups(filters, groups: 1))
-        var list = TensorList(classes: labels)
-        list.add("embedding.weight", [d, filters], .weight(mask: nil))
-        var kernel = 3
-        let layers = try (0..<blocks).map { i throws(ModelDataError) in
-            let name = "layers.\(i)"
-            let label = list.embedding("\(name).class_cond_embedding", gates)
-            kernel = try shapes.kernel("\(name).vert_stack.weight")
-            let p = kernel / 2
-            // The first block's last row and last column are set to zero whenever it computes.
-            let seen = i == 0 ? p : p + 1
-            let vertical = list.convolution(
-                "\(name).vert_stack", features, gates, kernel: (p + 1, kernel), centre: (p, p), rows: 0..<seen)
-            let link = list.convolution("\(name).vert_to_horiz", gates, gates)
-            let horizontal = list.convolution(
-                "\(name).horiz_stack", features, gates, kernel: (1, p + 1), centre: (0, p), columns: 0..<seen)
-            let output = list.convolution("\(name).horiz_resid", features, features)
-            return NetworkDescription.Block(
-                vertical: vertical, link: .full(link), linkSource: .convolution, horizontal: horizontal,
-                output: output, verticalLabel: label, horizontalLabel: label, hasResidual: i > 0)
-        }
-        let hiddenFeatures = ChannelOrder.features(ColorGroups(hidden, groups: 1))
-        let head = [
-            list.convolution("output_conv.0", features, hiddenFeatures),
-            list.convolution("output_conv.2", hiddenFeatures, .logits(channels: 1, colors: d, .byChannel)),
-        ]
         return ReadNetwork(
-            description: NetworkDescription(
-                network: .vqvaePrior, channels: 1, colors: d, labels: labels,
-                features: ColorGroups(filters, groups: 1), input: .table("embedding.weight"), stem: .none,
-                blocks: layers, head: .init(layers: head), tensors: list.tensors),
+            description: .vqvaePrior(
+                colors: table[0], filters: table[1], kernels: kernels, hidden: hidden, labels: labels),
             sizes: [
-                .channels: 1, .colors: d, .blocks: blocks, .filters: filters, .kernelSize: kernel, .hidden: hidden,
-                .labels: labels,
+                .channels: 1, .colors: table[0], .blocks: blocks, .filters: table[1],
+                .kernelSize: kernels.last ?? 3, .hidden: hidden, .labels: labels,
             ])
     }
 
@@ -433,4 +406,53 @@ extension Hyperparameters {
 
     /// Number of trained parameters, those under a mask included, as PyTorch counts them.
     package var parameterCount: Int { description.parameterCount }
+}
+
+// MARK: - VQ-VAE prior, from its sizes
+
+extension NetworkDescription {
+    /// The prior over a VQ-VAE's codes, whose blocks have kernels of these sizes.
+    package static func vqvaePrior(
+        colors: Int, filters: Int, kernels: [Int], hidden: Int, labels: Int
+    ) -> NetworkDescription {
+        let features = ChannelOrder.features(ColorGroups(filters, groups: 1))
+        let gates = ChannelOrder.gate(ColorGroups(filters, groups: 1))
+        var list = TensorList(classes: labels)
+        list.add("embedding.weight", [colors, filters], .weight(mask: nil))
+        let layers = kernels.enumerated().map { i, kernel in
+            let (name, p) = ("layers.\(i)", kernel / 2)
+            let label = list.embedding("\(name).class_cond_embedding", gates)
+            // The first block's last row and last column are set to zero whenever it computes.
+            let seen = i == 0 ? p : p + 1
+            let vertical = list.convolution(
+                "\(name).vert_stack", features, gates, kernel: (p + 1, kernel), centre: (p, p), rows: 0..<seen)
+            let link = list.convolution("\(name).vert_to_horiz", gates, gates)
+            let horizontal = list.convolution(
+                "\(name).horiz_stack", features, gates, kernel: (1, p + 1), centre: (0, p), columns: 0..<seen)
+            let output = list.convolution("\(name).horiz_resid", features, features)
+            return Block(
+                vertical: vertical, link: .full(link), linkSource: .convolution, horizontal: horizontal,
+                output: output, verticalLabel: label, horizontalLabel: label, hasResidual: i > 0)
+        }
+        let hiddenFeatures = ChannelOrder.features(ColorGroups(hidden, groups: 1))
+        let head = [
+            list.convolution("output_conv.0", features, hiddenFeatures),
+            list.convolution("output_conv.2", hiddenFeatures, .logits(channels: 1, colors: colors, .byChannel)),
+        ]
+        return NetworkDescription(
+            network: .vqvaePrior, channels: 1, colors: colors, labels: labels,
+            features: ColorGroups(filters, groups: 1), input: .table("embedding.weight"), stem: .none,
+            blocks: layers, head: .init(layers: head), tensors: list.tensors)
+    }
+
+    /// Names of the tensors that are tables of rows, one for each value or class, as `nn.Embedding` has them.
+    package var tables: Set<String> {
+        var names = Set<String>()
+        if case .table(let name) = input { names.insert(name) }
+        for case let table? in [head.label] + blocks.flatMap({ [$0.verticalLabel, $0.horizontalLabel] })
+        where !table.isLinear {
+            names.insert("\(table.name).weight")
+        }
+        return names
+    }
 }

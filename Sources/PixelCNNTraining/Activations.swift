@@ -54,6 +54,7 @@ struct Activations {
     let dV, dH: Grid  // (H, W, featureRoom): of a block's outputs, then of its inputs
     let dSum: Grid  // (H, W, F)
     let dGate: Grid  // (H, W, featureRoom)
+    let labelled: Grid?  // (H, W, preactivations): into the vertical gate, where a link sees them without the class
     let ds: Grid  // (H, W, C, pair), padded by p on the right
     let du: Grid  // (H, W, preactivations), padded by p below, left and right
 
@@ -81,6 +82,7 @@ struct Activations {
         dH = grid(sizes.featureRoom)
         dSum = grid(filters)
         dGate = grid(sizes.featureRoom)
+        labelled = sizes.linksSeeLabels ? nil : grid(sizes.preactivations)
         ds = arena.grid(sizes, stride: sizes.pairs, right: padding)
         du = arena.grid(
             sizes, stride: sizes.preactivations, bottom: padding, left: padding, right: padding)

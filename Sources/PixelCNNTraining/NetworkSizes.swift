@@ -1,4 +1,4 @@
-// The sizes of a network that is trained, the original's, as its description has them. Strides are exact where a
+// The sizes of a network that is trained, as its description has them. Strides are exact where a
 // product reads, so that the taps of a row lie side by side, and have room for whole vectors where a product writes.
 
 import PixelCNNKernels
@@ -15,8 +15,7 @@ struct NetworkSizes: Sendable {
     let group: Int  // g = F / C
     let hidden: Int
     let hiddenGroup: Int  // hidden / C
-    let kernelSize: Int  // k
-    let padding: Int  // p = k / 2
+    let padding: Int  // p of the largest kernel of the blocks: rows and columns around an image
 
     /// What the features take, in whole vectors: a group's pair, all groups' pairs, all features.
     let pair, pairs, featureRoom: Int
@@ -25,19 +24,23 @@ struct NetworkSizes: Sendable {
     /// Of a position's hidden layer and logits: whole vectors from every colour group on.
     let hiddenRoom, logitRoom: Int
 
-    /// What `in_conv` sees, the pixel itself last, of which group c sees the first c channels.
+    /// What `in_conv` sees, the pixel itself last, of which group c sees the first c channels; empty where values are
+    /// rows of a table.
     let patch: [Convolution.Tap]
     /// Values that it sees, all of the pixel's own among them.
     let patchCount: Int
-    /// What the network reads for each value, (d).
+    /// What the network reads for each value, (d), likewise.
     let scaledValues: [Float]
+
+    /// Whether what goes into every block's link has the class's row in it.
+    let linksSeeLabels: Bool
 
     /// H · W.
     var positions: Int { height * width }
 
     init(_ model: Model) {
         let network = model.description
-        let (first, vertical) = (network.firstLayer, network.blocks[0].vertical)
+        let first = network.firstLayer
         height = model.hyperparameters.height
         width = model.hyperparameters.width
         channels = network.channels
@@ -52,13 +55,13 @@ struct NetworkSizes: Sendable {
         hiddenGroup = layers[0].largest
         hiddenRoom = layers[0].room
         logitRoom = layers[1].room
-        kernelSize = vertical.columns
-        padding = vertical.columnReach
+        padding = network.blocks.map(\.vertical.columnReach).max() ?? 0
         (pair, pairs, featureRoom) = (features.pair, features.pairs, features.room)
-        preactivations = vertical.outputs.count.roundedUpToLanes
-        patch = first.taps
-        patchCount = first.context + channels
+        preactivations = (2 * filters).roundedUpToLanes
+        patch = first?.taps ?? []
+        patchCount = first.map { $0.context + network.channels } ?? 0
         scaledValues = network.scaledValues
+        linksSeeLabels = network.blocks.allSatisfy { $0.linkSource == .sum || $0.verticalLabel == nil }
     }
 
     /// That there are classes where the network is conditional, one for each image, and only there.
@@ -68,10 +71,18 @@ struct NetworkSizes: Sendable {
     }
 }
 
+extension Network {
+    /// Whether it can be trained here, and its gradients computed.
+    package var isTrained: Bool { self == .original || self == .vqvaePrior }
+}
+
 extension NetworkDescription {
-    /// The convolution that both stacks of the original's network start from.
-    var firstLayer: Convolution {
-        guard case .shared(let layer, .relu, label: nil) = stem else { preconditionFailure("the original's network") }
-        return layer
+    /// The convolution that both stacks of the original's network start from; nil where they start from a table.
+    var firstLayer: Convolution? {
+        switch (stem, input) {
+        case (.shared(let layer, .relu, label: nil), _): layer
+        case (.none, .table): nil
+        default: preconditionFailure("a network that is trained here")
+        }
     }
 }

@@ -27,20 +27,37 @@ struct ParameterLayout: Sendable {
         let weight, bias: Slice  // (g)
     }
 
+    /// From the vertical pre-activations to the horizontal ones.
+    enum Link: Sendable {
+        case halves(tanh: [Slice], sigmoid: [Slice])  // `v1toh`, `v2toh`: [C] × ((c + 1)g, g)
+        case full(Slice, bias: Slice)  // (2F, 2F); of networks without colour groups
+    }
+
     struct Block: Sendable {
+        let padding: Int  // p: columns left of a pixel that both stacks see
         let verticalRows: [Int]  // of the kernel, relative to the output
         let vertical: [Slice]  // [kernel row] × (k · F, 2F)
+        let verticalBias: Slice?  // (2F)
         let horizontal: [Slice]  // [C] × (left taps, then seen groups of the pixel; tanh half, then sigmoid half)
+        let horizontalBias: Slice?  // (2F); of networks without colour groups
         let firstSeeing: [Int]  // [C]: the first group whose `horizontal` sees a group at its own pixel
-        let toTanh, toSigmoid: [Slice]  // `v1toh`, `v2toh`: [C] × ((c + 1)g, g)
+        let link: Link
+        let linkSeesLabel: Bool  // whether what goes into the link has the class's row in it
         let projection: [Slice]  // `htoh`: [C] × ((c + 1)g, g)
-        let verticalNorm, horizontalNorm: Norm
+        let projectionBias: Slice?  // (F)
+        let hasResidual: Bool
+        let verticalNorm, horizontalNorm: Norm?
         let verticalLabel: Slice?  // (labels, 2F): a row per class
         let horizontalLabel: [Slice]  // [C] × (labels, 2g): tanh half, then sigmoid half; [] without labels
     }
 
-    let input: [Slice]  // [C] × (context + c, g)
-    let inputBias: Slice  // (F)
+    /// What both stacks start from.
+    enum Input: Sendable {
+        case convolution([Slice], bias: Slice)  // [C] × (context + c, g); (F)
+        case table(Slice)  // (d, F)
+    }
+
+    let input: Input
     let blocks: [Block]
     let hidden: [Slice]  // [C] × ((c + 1)g, hidden / C)
     let hiddenBias: Slice
@@ -53,8 +70,7 @@ struct ParameterLayout: Sendable {
 
     init(_ network: NetworkDescription) {
         var builder = Builder(network: network)
-        input = builder.groups(network.firstLayer)
-        inputBias = builder.bias(network.firstLayer)
+        input = builder.input()
         blocks = network.blocks.map { builder.block($0) }
         hidden = builder.groups(network.head.layers[0])
         hiddenBias = builder.bias(network.head.layers[0])
@@ -72,17 +88,44 @@ struct ParameterLayout: Sendable {
 
         private var groupCount: Int { network.features.count }
 
+        mutating func input() -> Input {
+            if let layer = network.firstLayer { return .convolution(groups(layer), bias: bias(layer)) }
+            guard case .table(let name) = network.input else { preconditionFailure("a table") }
+            let filters = network.features.channels
+            return .table(add(name, inputs: network.colors, lanes: filters) { value, lane in value * filters + lane })
+        }
+
         mutating func block(_ block: NetworkDescription.Block) -> Block {
-            guard case .halves(let tanh, let sigmoid) = block.link else {
-                preconditionFailure("the original's network")
-            }
+            let (vertical, verticalBias) = (rows(block.vertical), optionalBias(block.vertical))
+            let (horizontal, horizontalBias) = (groups(block.horizontal), optionalBias(block.horizontal))
+            let link = link(block.link)
+            let (projection, projectionBias) = (groups(block.output), optionalBias(block.output))
+            let (verticalNorm, horizontalNorm) = (norm(block.verticalNorm), norm(block.horizontalNorm))
+            let verticalLabel = block.verticalLabel.map { label($0, lanes: $0.outputs.count) { lane in lane } }
+            // Where both stacks share a table, it is one parameter; without colour groups its rows are the same.
+            let horizontalLabel =
+                block.horizontalLabel == block.verticalLabel
+                ? verticalLabel.map { [$0] } ?? [] : block.horizontalLabel.map { groups($0) } ?? []
             return Block(
-                verticalRows: block.vertical.rowOffsets, vertical: rows(block.vertical),
-                horizontal: groups(block.horizontal), firstSeeing: firstSeeing(block.horizontal),
-                toTanh: groups(tanh), toSigmoid: groups(sigmoid), projection: groups(block.output),
-                verticalNorm: norm(block.verticalNorm), horizontalNorm: norm(block.horizontalNorm),
-                verticalLabel: block.verticalLabel.map { label($0, lanes: $0.outputs.count) { lane in lane } },
-                horizontalLabel: block.horizontalLabel.map { groups($0) } ?? [])
+                padding: block.vertical.columnReach, verticalRows: block.vertical.rowOffsets, vertical: vertical,
+                verticalBias: verticalBias, horizontal: horizontal, horizontalBias: horizontalBias,
+                firstSeeing: firstSeeing(block.horizontal), link: link, linkSeesLabel: block.linkSource == .sum,
+                projection: projection, projectionBias: projectionBias, hasResidual: block.hasResidual,
+                verticalNorm: verticalNorm, horizontalNorm: horizontalNorm, verticalLabel: verticalLabel,
+                horizontalLabel: horizontalLabel)
+        }
+
+        private mutating func link(_ link: NetworkDescription.Link) -> Link {
+            switch link {
+            case .halves(let tanh, let sigmoid): return .halves(tanh: groups(tanh), sigmoid: groups(sigmoid))
+            case .full(let layer):
+                precondition(groupCount == 1, "a network without colour groups")
+                let places = ConvolutionPlaces(layer)
+                return .full(
+                    add(layer.weightName, inputs: layer.inputs.count, lanes: layer.outputs.count) { k, lane in
+                        places(output: lane, input: k, tap: 0)
+                    }, bias: bias(layer))
+            }
         }
 
         /// A layer of the horizontal stack or of the head, group by group: tap by tap, what a group sees at the pixel
@@ -117,8 +160,13 @@ struct ParameterLayout: Sendable {
             return add(layer.biasName, inputs: 1, lanes: places.count) { places[$1] }
         }
 
-        mutating func norm(_ norm: NetworkDescription.Norm) -> Norm {
-            guard case .layer(let name) = norm else { preconditionFailure("the original's network") }
+        private mutating func optionalBias(_ layer: Convolution) -> Slice? { layer.hasBias ? bias(layer) : nil }
+
+        mutating func norm(_ norm: NetworkDescription.Norm) -> Norm? {
+            guard case .layer(let name) = norm else {
+                precondition(norm == .none, "a network that is trained here")
+                return nil
+            }
             let length = network.features.largest
             return Norm(
                 weight: add(name + ".weight", inputs: 1, lanes: length) { $1 },
