@@ -42,7 +42,7 @@ def distances(pictures, known):
 
 
 def main():
-    build = Path(sys.argv[1])
+    build = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory(prefix="pixelcnn-priors-", dir="/tmp") as folder:
         def run(*command):
             subprocess.run(list(map(str, command)), cwd=folder, check=True)
