@@ -24,12 +24,13 @@ package enum ClassLabel: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension ModelDescription {
-    /// The number of a request's class; nil where the model has no classes and the request names none.
+    /// The number of a request's class; nil where the model has no classes and the request names none. Of one class,
+    /// which every image then has, nothing need be said.
     ///
     /// - Throws: ``RequestError/outOfRange(field:found:allowed:)`` for `label`.
     package func number(ofAny label: ClassLabel?) throws(RequestError) -> Int? {
         if let label { return try number(of: label) }
-        guard labels > 0 else { return nil }
+        guard labels > 1 else { return labels == 1 ? 0 : nil }
         throw .outOfRange(field: "label", found: "missing", allowed: allowedLabels)
     }
 

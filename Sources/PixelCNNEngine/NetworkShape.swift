@@ -18,12 +18,8 @@ struct NetworkShape: Sendable {
     /// Whether a value is read as a row of a table.
     let valuesAreRows: Bool
 
-    /// A group's tanh half and sigmoid half, twice the largest group, in whole vectors.
-    let pair: Int
-    /// Of a position's pairs.
-    let pairs: Int
-    /// Of features that products write group by group: F, and whole vectors from every colour group on.
-    let featureRoom: Int
+    /// What the features take, in whole vectors: a group's pair, all groups' pairs, all features.
+    let pair, pairs, featureRoom: Int
 
     /// What the first convolution of the horizontal stack sees of a pixel's surroundings, in runs of whole columns, and
     /// the floats of it; empty where there is none.
@@ -103,9 +99,7 @@ struct NetworkShape: Sendable {
         features = network.features
         valuesAreRows = if case .table = network.input { true } else { false }
         valueWidth = valuesAreRows ? network.features.channels : network.channels
-        pair = (2 * features.largest).roundedUpToLanes
-        pairs = features.count * pair
-        featureRoom = Self.room(features)
+        (pair, pairs, featureRoom) = (features.pair, features.pairs, features.room)
 
         var first: Convolution?  // of the horizontal stack, before the blocks
         var verticalStem: Convolution?
@@ -117,7 +111,7 @@ struct NetworkShape: Sendable {
         blocksReadValues = first == nil
         hasVerticalStem = verticalStem != nil
         patch = storage.list(Self.runs(first))
-        patchContext = patch.reduce(0) { $0 + $1.columns } * network.channels
+        patchContext = first?.context ?? 0
         patchCount = patchContext + network.channels
 
         var rings = RingList()
@@ -165,11 +159,6 @@ struct NetworkShape: Sendable {
         features.count == channels ? pass..<pass + 1 : 0..<channels
     }
 
-    /// Room for whole vectors of what is left from each group on.
-    private static func room(_ groups: ColorGroups) -> Int {
-        (0..<groups.count).map { groups.start($0) + (groups.channels - groups.start($0)).roundedUpToLanes }.max() ?? 0
-    }
-
     /// What a convolution sees, without the pixel itself.
     private static func runs(_ layer: Convolution?) -> [PatchRun] {
         guard let layer else { return [] }
@@ -191,11 +180,4 @@ struct NetworkShape: Sendable {
             return list.count - 1
         }
     }
-}
-
-extension Convolution {
-    /// How many rows above its own it sees.
-    var rowReach: Int { -(taps.map(\.row).min() ?? 0) }
-    /// How many columns to either side.
-    var columnReach: Int { taps.map { abs($0.column) }.max() ?? 0 }
 }

@@ -82,26 +82,18 @@ struct PackedInput: Sendable, BitwiseCopyable {
         }
         let isGate = activation == .gate
         let weights = packer.weights(layer)
-        // (run, column, channel), then the pixel's own channels.
-        let taps = shape.patch.flatMap { run in
-            (0..<run.columns).map { column in
-                layer.taps.firstIndex { $0.row == run.row && $0.column == run.column + column } ?? 0
-            }
-        }
-        let centre = layer.centreTap
         let channels = ColorGroups(shape.channels, groups: shape.features.count)
         groups = packer.list(shape.features.count) { c in
+            // The patch, (tap, channel), ends with the pixel's own channels.
             let depth = shape.patchContext + layer.seen(c, of: channels)
             return packer.matrix(lanes: shape.features.size(c) * (isGate ? 2 : 1), depth: depth) { lane, k in
                 weights(
-                    output: packer.row(c, lane), input: k % shape.channels,
-                    tap: k < shape.patchContext ? taps[k / shape.channels] : centre ?? 0)
+                    output: shape.features.channel(c, lane: lane), input: k % shape.channels, tap: k / shape.channels)
             }
         }
         start =
-            packer.rows(bias: [layer], label: label, stride: shape.pairs) { i in
-                packer.pairPlace(i, isGate: isGate)
-            } ?? packer.zeroRow(shape.pairs)
+            packer.rows(bias: [layer], label: label, stride: shape.pairs, place: packer.pairPlace)
+            ?? packer.zeroRow(shape.pairs)
     }
 }
 
@@ -219,9 +211,8 @@ struct PackedBlock: Sendable, BitwiseCopyable {
         let kept = shape.columns[index]
         let weights = packer.weights(block.horizontal)
         let isFirstOfValues = index == 0 && shape.blocksReadValues
-        let taps = (0...kept.left).map { column in
-            block.horizontal.taps.firstIndex { $0.column == column - kept.left }
-        }
+        let seen = block.horizontal.taps
+        let taps = (0...kept.left).map { column in seen.firstIndex { $0.column == column - kept.left } }
         let inputs = ColorGroups(kept.width, groups: features.count)
         let nearest = (kept.left - 1) * kept.width
         // A dilated window does not see the nearest column; what it sees is there when the pixel begins.
@@ -242,7 +233,7 @@ struct PackedBlock: Sendable, BitwiseCopyable {
                     return 0
                 }
                 return weights(
-                    output: packer.row(group, lane), input: (range.lowerBound + k) % kept.width, tap: tap)
+                    output: features.channel(group, lane: lane), input: (range.lowerBound + k) % kept.width, tap: tap)
             }
             return PackedColumns(matrix: matrix, first: range.lowerBound)
         }
@@ -251,7 +242,8 @@ struct PackedBlock: Sendable, BitwiseCopyable {
             let depth = kept.left * kept.width - start + block.horizontal.seen(c, of: inputs)
             let matrix = packer.matrix(lanes: 2 * features.size(c), depth: depth) { lane, k in
                 guard let tap = taps[(start + k) / kept.width] else { return 0 }
-                return weights(output: packer.row(c, lane), input: (start + k) % kept.width, tap: tap)
+                return weights(
+                    output: features.channel(c, lane: lane), input: (start + k) % kept.width, tap: tap)
             }
             return PackedColumns(matrix: matrix, first: start)
         }
@@ -301,9 +293,9 @@ struct PackedConvolution: Sendable, BitwiseCopyable {
     init(_ packer: Packer, _ layer: Convolution) {
         let weights = packer.weights(layer)
         let (inputs, outputs) = (layer.inputs.count, layer.outputs.count)
-        let rows = layer.rowOffsets
+        let (rows, all) = (layer.rowOffsets, layer.taps)
         func tap(_ row: Int, _ column: Int) -> Int {
-            layer.taps.firstIndex { $0.row == row && $0.column == column } ?? 0
+            all.firstIndex { $0.row == row && $0.column == column } ?? 0
         }
         // A window of three columns allows F(2, 3): two thirds of the multiply-adds, and an error no larger.
         usesWinograd = !rows.isEmpty && rows.allSatisfy { layer.columnOffsets(row: $0) == [-1, 0, 1] }
@@ -418,13 +410,8 @@ struct PackedHead: Sendable, BitwiseCopyable {
         var inputs = shape.features
         layers = packer.list(head.layers.count) { i in
             let layer = head.layers[i]
-            let outputs: ColorGroups
+            let outputs = layer.outputs.groups(shape.features.count)
             let isLast = i + 1 == head.layers.count
-            switch layer.outputs {
-            case .features(let groups, _), .gate(let groups, _, _): outputs = groups
-            case .logits(let channels, let colors, _):
-                outputs = ColorGroups(channels * colors, groups: shape.features.count)
-            }
             defer { inputs = outputs }
             return PackedLayer(
                 packer, layer, inputs, outputs,
@@ -454,9 +441,7 @@ struct PackedLayer: Sendable, BitwiseCopyable {
         matrices = packer.pointwise(layer, inputs, outputs, halves: halves)
         let bias = packer.model.bias(of: layer)
         biases = packer.list(outputs.count) { c in
-            let lanes = (0..<halves).flatMap { half in
-                bias[half * outputs.channels + outputs.start(c)..<half * outputs.channels + outputs.end(c)]
-            }
+            let lanes = (0..<halves * outputs.size(c)).map { bias[outputs.channel(c, lane: $0)] }
             return packer.storage.list(lanes + Array(repeating: 0, count: lanes.count.roundedUpToLanes - lanes.count))
         }
     }
@@ -469,21 +454,6 @@ extension ConstantList<PackedMatrix> {
 extension NetworkShape {
     /// Of a group's share of the sum of the skips: whole vectors.
     var skipRoom: Int { features.largest.roundedUpToLanes }
-}
-
-extension Convolution {
-    /// The tap at the pixel itself.
-    fileprivate var centreTap: Int? { taps.firstIndex { $0.row == 0 && $0.column == 0 } }
-
-    /// How many channels of the pixel itself group `c` sees, of inputs in these groups.
-    fileprivate func seen(_ c: Int, of inputs: ColorGroups) -> Int {
-        guard centreTap != nil else { return 0 }
-        return switch mask?.type {
-        case .a: inputs.start(c)
-        case .b: inputs.end(c)
-        case .above, .rows, nil: inputs.channels
-        }
-    }
 }
 
 /// What packing needs of a model; one tensor is read at a time, so that little of the file is in memory at once.
@@ -512,22 +482,13 @@ struct Packer {
         let weights = weights(layer)
         return list(outputs.count) { c in
             matrix(lanes: halves * outputs.size(c), depth: layer.seen(c, of: inputs)) { lane, k in
-                let half = lane / outputs.size(c)
-                return weights(
-                    output: half * outputs.channels + outputs.start(c) + lane % outputs.size(c), input: k, tap: 0)
+                weights(output: outputs.channel(c, lane: lane), input: k, tap: 0)
             }
         }
     }
 
-    /// The output of a gate, or of features, that is a lane of group `c`: tanh half, then sigmoid half.
-    func row(_ c: Int, _ lane: Int) -> Int {
-        let size = shape.features.size(c)
-        return lane < size
-            ? shape.features.start(c) + lane : shape.features.channels + shape.features.start(c) + lane - size
-    }
-
     /// Where output `i` is among the pairs of all groups.
-    func pairPlace(_ i: Int, isGate: Bool) -> Int {
+    func pairPlace(_ i: Int) -> Int {
         let (half, i) = (i / shape.features.channels, i % shape.features.channels)
         let group = shape.features.group(of: i)
         return group * shape.pair + half * shape.features.size(group) + i - shape.features.start(group)

@@ -3,10 +3,25 @@
 // begins, never in a step.
 
 import CPixelKernels
+import PixelCNNModel
 
 extension Int {
     /// This many floats in whole vectors.
     @inlinable package var roundedUpToLanes: Int { (self + PIXEL_LANES - 1) / PIXEL_LANES * PIXEL_LANES }
+}
+
+/// Room for features that products, which write whole vectors, write group by group.
+extension ColorGroups {
+    /// A group's tanh half and sigmoid half, twice the largest group, in whole vectors.
+    package var pair: Int { (2 * largest).roundedUpToLanes }
+
+    /// The pairs of all groups.
+    package var pairs: Int { count * pair }
+
+    /// All channels, and whole vectors of what is left from each group on.
+    package var room: Int {
+        (0..<count).map { start($0) + (channels - start($0)).roundedUpToLanes }.max() ?? 0
+    }
 }
 
 // MARK: - Buffers

@@ -122,7 +122,7 @@ extension Hyperparameters {
     /// Checks and stores the numbers; those not given are the published network's.
     ///
     /// - Throws: `HyperparametersError` naming the first field out of range, even, or, of the original's network, not
-    /// divisible   by `channels`.
+    ///   divisible by `channels`.
     package init(_ values: [Field: Int], network: Network = .original) throws(HyperparametersError) {
         self.network = network
         for (field, value) in values { self[keyPath: field.line.path] = value }

@@ -50,8 +50,6 @@ extension Model {
     private init(
         checking contents: ModelContents, height: Int?, width: Int?
     ) throws(ModelFileError.Problem) {
-        let declared = contents.declared
-        let size = (height: declared.values[.height], width: declared.values[.width])
         let network = Network.of(contents.tensors.lazy.map(\.name) + contents.unread.map(\.name))
         // Before anything is computed from them: a small file can describe tensors of any size.
         do throws(ModelDataError) { try Self.checkNetwork(contents, network) } catch { throw .model(error) }
@@ -61,17 +59,9 @@ extension Model {
         do throws(ModelDataError) {
             read = try network.read(tensors, unread: contents.unread)
         } catch { throw .model(error) }
-        var values = read.sizes
-        values[.height] = height ?? size.height ?? values[.height]
-        values[.width] = width ?? size.width ?? values[.width]
-        let isSizeAssumed = values[.height] == nil || values[.width] == nil
-        guard !isSizeAssumed || network.hasDefaultSize else { throw .model(.unknownImageSize(network)) }
-        values[.height] = values[.height] ?? Self.defaultSide
-        values[.width] = values[.width] ?? Self.defaultSide
-        let hyperparameters: Hyperparameters
-        do throws(HyperparametersError) {
-            hyperparameters = try Hyperparameters(values, network: network)
-        } catch { throw .hyperparameters(error) }
+        let declared = contents.declared
+        let (hyperparameters, isSizeAssumed) = try Self.hyperparameters(
+            read, of: network, declared, height: height, width: width)
         let description = read.description ?? hyperparameters.description
         let validated: ModelValidation
         do throws(ModelDataError) {
@@ -95,6 +85,23 @@ extension Model {
                 path: contents.path, byteCount: contents.byteCount, sha256: contents.identity(),
                 weights: contents.copy.flatMap { $0.left.isEmpty ? nil : $0.path }, format: contents.format,
                 warnings: warnings))
+    }
+
+    /// The network's numbers, and whether the image size is a guess. What the caller says of the size counts before
+    /// what the file declares, and that before what its tensors show.
+    private static func hyperparameters(
+        _ read: ReadNetwork, of network: Network, _ declared: DeclaredHyperparameters, height: Int?, width: Int?
+    ) throws(ModelFileError.Problem) -> (Hyperparameters, isSizeAssumed: Bool) {
+        var values = read.sizes
+        values[.height] = height ?? declared.values[.height] ?? values[.height]
+        values[.width] = width ?? declared.values[.width] ?? values[.width]
+        let isSizeAssumed = values[.height] == nil || values[.width] == nil
+        guard !isSizeAssumed || network.hasDefaultSize else { throw .model(.unknownImageSize(network)) }
+        values[.height] = values[.height] ?? defaultSide
+        values[.width] = values[.width] ?? defaultSide
+        do throws(HyperparametersError) {
+            return (try Hyperparameters(values, network: network), isSizeAssumed)
+        } catch { throw .hyperparameters(error) }
     }
 
     /// What a model of any file may take, for files whose tensors share their numbers: three times the published

@@ -57,8 +57,14 @@ package struct ConvolutionMask: Sendable, Equatable {
         return isVisible(outputGroup: outputGroup(output), inputGroup: inputGroup(input))
     }
 
+    /// Whether any output sees any input at this kernel position.
+    func seesSomething(row: Int, column: Int) -> Bool {
+        isVisible(output: outputs - 1, input: 0, row: row, column: column)
+            || (0..<min(channels, outputs)).contains { isVisible(output: $0, input: 0, row: row, column: column) }
+    }
+
     /// Whether an output of one colour group sees an input of another at the centre.
-    func isVisible(outputGroup: Int, inputGroup: Int) -> Bool {
+    package func isVisible(outputGroup: Int, inputGroup: Int) -> Bool {
         type == .a ? inputGroup < outputGroup : inputGroup <= outputGroup
     }
 

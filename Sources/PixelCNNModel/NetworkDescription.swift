@@ -163,6 +163,11 @@ extension NetworkDescription {
 
 /// A convolution of stride 1 and where its numbers are: `name.weight`, and `name.bias` where it has one.
 package struct Convolution: Sendable, Equatable {
+    struct Place: Sendable, Equatable {
+        let row: Int
+        let column: Int
+    }
+
     /// A place in the kernel: which input it sees, relative to the output, and where its weight is among those of a
     /// pair of channels.
     package struct Tap: Sendable, Equatable {
@@ -178,19 +183,60 @@ package struct Convolution: Sendable, Equatable {
     /// Rows and columns of the kernel in the file.
     package let rows: Int
     package let columns: Int
-    /// The places that anything is seen at, row by row.
-    package let taps: [Tap]
+    /// The place in the kernel that is over the output.
+    let centre: Place
+    /// Rows and columns in which it has weights; the others are always 0.
+    let usedRows: Range<Int>
+    let usedColumns: Range<Int>
+    /// Pixels from one column to the next.
+    let dilation: Int
+    /// What hides some of these places; nil where nothing does.
+    let visible: ConvolutionMask?
     /// The rule for colour groups at the centre; nil where there is none.
     package let mask: ConvolutionMask?
 
     package var weightName: String { "\(name).weight" }
     package var biasName: String { "\(name).bias" }
 
+    /// The places that anything is seen at, row by row; made anew at each call, as there may be thousands.
+    package var taps: [Tap] {
+        usedRows.flatMap { row in
+            usedColumns.compactMap { column -> Tap? in
+                guard visible?.seesSomething(row: row, column: column) ?? true else { return nil }
+                return Tap(
+                    row: (row - centre.row) * dilation, column: (column - centre.column) * dilation,
+                    place: row * columns + column)
+            }
+        }
+    }
+
     /// Row offsets of the taps, ascending, each once.
     package var rowOffsets: [Int] { Set(taps.map(\.row)).sorted() }
 
     /// Column offsets of the taps of a row, ascending.
     package func columnOffsets(row: Int) -> [Int] { taps.filter { $0.row == row }.map(\.column).sorted() }
+
+    /// How many rows above its own it sees.
+    package var rowReach: Int { -(taps.map(\.row).min() ?? 0) }
+
+    /// How many columns to either side.
+    package var columnReach: Int { taps.map { abs($0.column) }.max() ?? 0 }
+
+    /// Whether it sees the pixel itself; of a layer of the horizontal stack that is then the last tap.
+    private var hasCentre: Bool { taps.contains { $0.row == 0 && $0.column == 0 } }
+
+    /// Inputs at all other pixels that it sees.
+    package var context: Int { (taps.count - (hasCentre ? 1 : 0)) * inputs.count }
+
+    /// How many inputs at the pixel itself colour group `c` of the outputs sees, of inputs in these groups: the first.
+    package func seen(_ c: Int, of inputs: ColorGroups) -> Int {
+        guard hasCentre else { return 0 }
+        return switch mask?.type {
+        case .a: inputs.start(c)
+        case .b: inputs.end(c)
+        case .above, .rows, nil: inputs.channels
+        }
+    }
 }
 
 /// What a class adds to a layer: a row per class.
@@ -201,6 +247,11 @@ package struct ClassTable: Sendable, Equatable {
     /// Whether it is (outputs, classes), as a Linear has it, rather than (classes, outputs).
     package let isLinear: Bool
     package let hasBias: Bool
+
+    /// The place in the tensor of what a class, of so many, adds to an output, whose place in the file this is.
+    package func place(output: Int, label: Int, of labels: Int) -> Int {
+        isLinear ? output * labels + label : label * outputs.fileCount + output
+    }
 }
 
 // MARK: - Channels
@@ -235,6 +286,13 @@ package struct ColorGroups: Sendable, Equatable, BitwiseCopyable {
         let boundary = larger * (least + 1)
         return channel < boundary ? channel / (least + 1) : larger + (channel - boundary) / max(least, 1)
     }
+
+    /// The channel that a group has at `lane`; of a gate's pre-activations, whose sigmoid half comes after all of the
+    /// tanh half, a group has its part of the one, then its part of the other.
+    package func channel(_ group: Int, lane: Int) -> Int {
+        let size = size(group)
+        return start(group) + (lane < size ? lane : channels + lane - size)
+    }
 }
 
 /// Where the channels of a layer are in the file.
@@ -262,6 +320,14 @@ package enum ChannelOrder: Sendable, Equatable {
         case .features(let groups, _): groups.channels
         case .gate(let groups, _, _): 2 * groups.channels
         case .logits(let channels, let colors, _): channels * colors
+        }
+    }
+
+    /// The channels in the colour groups of a network that has so many; of gates, those of a half.
+    package func groups(_ count: Int) -> ColorGroups {
+        switch self {
+        case .features(let groups, _), .gate(let groups, _, _): groups
+        case .logits(let channels, let colors, _): ColorGroups(channels * colors, groups: count)
         }
     }
 
@@ -294,85 +360,5 @@ package enum ChannelOrder: Sendable, Equatable {
     private static func places(_ groups: ColorGroups, _ isInterleaved: Bool) -> [Int] {
         guard isInterleaved else { return Array(0..<groups.channels) }
         return (0..<groups.count).flatMap { c in (0..<groups.size(c)).map { c + $0 * groups.count } }
-    }
-}
-
-// MARK: - Numbers
-
-extension Model {
-    /// The effective weights of a convolution: masks applied, channels as they are computed.
-    package func weights(of convolution: Convolution) -> ConvolutionWeights {
-        ConvolutionWeights(convolution, self[convolution.weightName].floats())
-    }
-
-    /// The bias of a convolution, by output; zero where it has none.
-    package func bias(of convolution: Convolution) -> [Float] {
-        guard convolution.hasBias else { return Array(repeating: 0, count: convolution.outputs.count) }
-        let bias = self[convolution.biasName].floats()
-        return convolution.outputs.places.map { $0.map { bias[$0] } ?? 0 }
-    }
-
-    /// What each class adds, bias included: (classes, outputs).
-    package func rows(of table: ClassTable) -> [[Float]] {
-        let weights = self["\(table.name).weight"].floats()
-        let bias = table.hasBias ? self["\(table.name).bias"].floats() : []
-        let (labels, places) = (description.labels, table.outputs.places)
-        return (0..<labels).map { label in
-            places.map { place in
-                guard let place else { return 0 }
-                let weight = weights[table.isLinear ? place * labels + label : label * table.outputs.fileCount + place]
-                return table.hasBias ? weight + bias[place] : weight
-            }
-        }
-    }
-
-    /// The scale and the shift of a batch norm, per feature.
-    package func batchNorm(_ name: String, _ order: ChannelOrder) -> (scale: [Float], shift: [Float]) {
-        func values(_ part: String) -> [Double] { self["\(name).\(part)"].floats().map(Double.init) }
-        let (weight, bias) = (values("weight"), values("bias"))
-        let (mean, variance) = (values("running_mean"), values("running_var"))
-        let scale = weight.indices.map { weight[$0] / (variance[$0] + 1e-5).squareRoot() }
-        let places = order.places.compactMap(\.self)
-        return (places.map { Float(scale[$0]) }, places.map { Float(bias[$0] - mean[$0] * scale[$0]) })
-    }
-}
-
-/// The numbers of a convolution, by output, input and tap.
-package struct ConvolutionWeights {
-    private let floats: [Float]
-    private let outputs: [Int]  // places in the file; −1 for what is always 0
-    private let inputs: [Int]
-    private let taps: [Int]
-    private let inputCount: Int
-    private let kernelCount: Int
-    private let centre: Int?  // the tap whose colour groups are masked
-    private let outputGroups: [Int]  // of the mask
-    private let inputGroups: [Int]
-    private let mask: ConvolutionMask?
-
-    init(_ convolution: Convolution, _ floats: [Float]) {
-        self.floats = floats
-        let outputs = convolution.outputs.places.map { $0 ?? -1 }
-        let inputs = convolution.inputs.places.compactMap(\.self)
-        self.outputs = outputs
-        self.inputs = inputs
-        taps = convolution.taps.map(\.place)
-        inputCount = convolution.inputs.fileCount
-        kernelCount = convolution.rows * convolution.columns
-        mask = convolution.mask
-        centre = mask == nil ? nil : convolution.taps.firstIndex { $0.row == 0 && $0.column == 0 }
-        outputGroups = convolution.mask.map { mask in outputs.map { mask.outputGroup(max($0, 0)) } } ?? []
-        inputGroups = convolution.mask.map { mask in inputs.map(mask.inputGroup) } ?? []
-    }
-
-    /// The weight of an input for an output.
-    package func callAsFunction(output: Int, input: Int, tap: Int) -> Float {
-        guard outputs[output] >= 0 else { return 0 }
-        if tap == centre, let mask,
-            !mask.isVisible(outputGroup: outputGroups[output], inputGroup: inputGroups[input])
-        {
-            return 0
-        }
-        return floats[(outputs[output] * inputCount + inputs[input]) * kernelCount + taps[tap]]
     }
 }

@@ -94,45 +94,18 @@ extension Network {
 
     private static func vqvaePrior(_ shapes: ShapeTable) throws(ModelDataError) -> ReadNetwork {
         let table = try shapes["embedding.weight", 2]
-        let (d, filters) = (table[0], table[1])
         let blocks = try shapes.count("layers", ".vert_stack.weight")
+        let kernels = try (0..<blocks).map { i throws(ModelDataError) in
+            try shapes.kernel("layers.\(i).vert_stack.weight")
+        }
         let labels = try shapes["layers.0.class_cond_embedding.weight", 2][0]
         let hidden = try shapes["output_conv.0.weight", 4][0]
-        let features = ChannelOrder.features(ColorGroups(filters, groups: 1))
-        let gates = ChannelOrder.gate(ColorGroups(filters, groups: 1))
-        var list = TensorList(classes: labels)
-        list.add("embedding.weight", [d, filters], .weight(mask: nil))
-        var kernel = 3
-        let layers = try (0..<blocks).map { i throws(ModelDataError) in
-            let name = "layers.\(i)"
-            let label = list.embedding("\(name).class_cond_embedding", gates)
-            kernel = try shapes.kernel("\(name).vert_stack.weight")
-            let p = kernel / 2
-            // The first block's last row and last column are set to zero whenever it computes.
-            let seen = i == 0 ? p : p + 1
-            let vertical = list.convolution(
-                "\(name).vert_stack", features, gates, kernel: (p + 1, kernel), centre: (p, p), rows: 0..<seen)
-            let link = list.convolution("\(name).vert_to_horiz", gates, gates)
-            let horizontal = list.convolution(
-                "\(name).horiz_stack", features, gates, kernel: (1, p + 1), centre: (0, p), columns: 0..<seen)
-            let output = list.convolution("\(name).horiz_resid", features, features)
-            return NetworkDescription.Block(
-                vertical: vertical, link: .full(link), linkSource: .convolution, horizontal: horizontal,
-                output: output, verticalLabel: label, horizontalLabel: label, hasResidual: i > 0)
-        }
-        let hiddenFeatures = ChannelOrder.features(ColorGroups(hidden, groups: 1))
-        let head = [
-            list.convolution("output_conv.0", features, hiddenFeatures),
-            list.convolution("output_conv.2", hiddenFeatures, .logits(channels: 1, colors: d, .byChannel)),
-        ]
         return ReadNetwork(
-            description: NetworkDescription(
-                network: .vqvaePrior, channels: 1, colors: d, labels: labels,
-                features: ColorGroups(filters, groups: 1), input: .table("embedding.weight"), stem: .none,
-                blocks: layers, head: .init(layers: head), tensors: list.tensors),
+            description: .vqvaePrior(
+                colors: table[0], filters: table[1], kernels: kernels, hidden: hidden, labels: labels),
             sizes: [
-                .channels: 1, .colors: d, .blocks: blocks, .filters: filters, .kernelSize: kernel, .hidden: hidden,
-                .labels: labels,
+                .channels: 1, .colors: table[0], .blocks: blocks, .filters: table[1],
+                .kernelSize: kernels.last ?? 3, .hidden: hidden, .labels: labels,
             ])
     }
 
@@ -158,7 +131,7 @@ extension Network {
         }
         let features = order(filters)
         let gates = ChannelOrder.gate(ColorGroups(filters, groups: channels), isInterleaved: true)
-        var list = TensorList(classes: labels, channels: channels, colors: .interleaved)
+        var list = TensorList(classes: labels, channels: channels, order: .interleaved)
         let layers = try (-1..<blocks).map { i throws(ModelDataError) in
             let name = i < 0 ? "causal_conv" : "hidden_conv.\(i)"
             let (type, inputs) = i < 0 ? (MaskType.a, order(channels)) : (.b, features)
@@ -213,12 +186,12 @@ extension Network {
         var list = TensorList()
         let size = try shapes.scalars(["_c", "_h", "_w"], into: &list)
         if let found = size?[0], found != channels {
-            throw .contradiction(field: "channels", declared: found, shapes: channels, tensor: first0)
+            throw .contradiction(field: "channels", declared: found, shapes: channels, tensor: firstWeight)
         }
         let layers = try (-1..<blocks).map { i throws(ModelDataError) in
             let name = i < 0 ? "_input" : "_gated_layers.\(i)"
             let inputs = i < 0 ? ChannelOrder.features(ColorGroups(channels, groups: 1)) : features
-            let k = i < 0 ? try shapes.kernel(first0) : kernel
+            let k = i < 0 ? try shapes.kernel(firstWeight) : kernel
             let p = k / 2
             let vertical = list.convolution("\(name)._vstack_1xN", inputs, features, kernel: (1, k))
             let second = list.convolution(
@@ -251,7 +224,7 @@ extension Network {
             sizes: sizes)
     }
 
-    private static let first0 = "_input._vstack_1xN.weight"
+    private static let firstWeight = "_input._vstack_1xN.weight"
 
     // MARK: - UvA tutorial
 
@@ -325,7 +298,7 @@ extension Network {
             .gate(ColorGroups(count, groups: channels), isInterleaved: true)
         }
         let (features, gates) = (order(filters), gate(filters))
-        var list = TensorList(classes: labels, channels: channels, colors: .interleaved)
+        var list = TensorList(classes: labels, channels: channels, order: .interleaved)
         let k = try shapes.kernel("input_conv.weight")
         let input = list.convolution("input_conv", order(channels), gates, kernel: (k, k), mask: .a)
         let layers = (0..<blocks).map { i in
@@ -380,6 +353,9 @@ extension Network {
 }
 
 extension Hyperparameters {
+    /// Kernel rows and columns of `in_conv.0`, whatever the kernel size of the blocks.
+    package static let inputKernelSize = 7
+
     /// The original's network of these sizes.
     package var description: NetworkDescription {
         let features = ChannelOrder.features(ColorGroups(filters, groups: channels))
@@ -387,32 +363,32 @@ extension Hyperparameters {
         let alternating = ChannelOrder.gate(ColorGroups(filters, groups: channels), isAlternating: true)
         let hiddenFeatures = ChannelOrder.features(ColorGroups(hidden, groups: channels))
         let (k, p) = (kernelSize, padding)
-        // The tensors are listed by StateDictionary.swift; this list is only the means to make the layers.
-        var list = TensorList(classes: labels, channels: channels, colors: .contiguous, hasBiases: false)
+        var list = TensorList(classes: labels, channels: channels, hasBiases: false)
         let size = Self.inputKernelSize
         let input = list.convolution(
             "in_conv.0", .features(ColorGroups(channels, groups: channels)), features, kernel: (size, size), mask: .a,
             bias: true)
-        let layers = (0..<blocks).map { i in
+        var layers = (0..<blocks).map { i in
             let name = "gated_layers.\(i)"
-            let type: MaskType = i == 0 ? .a : .b
+            // Needs no mask: the kernel ends above the row in the first block, with it in the others.
+            let vertical = list.convolution(
+                "\(name).v_conv", features, gates, kernel: (i == 0 ? p : p + 1, k), centre: (p, p))
+            let horizontal = list.convolution(
+                "\(name).h_conv", features, alternating, kernel: (1, k), mask: i == 0 ? .a : .b)
+            let tanh = list.convolution("\(name).v1toh", features, features, mask: .b)
+            let sigmoid = list.convolution("\(name).v2toh", features, features, mask: .b)
+            let output = list.convolution("\(name).htoh", features, features, mask: .b)
             var block = NetworkDescription.Block(
-                vertical: list.convolution(
-                    "\(name).v_conv", features, gates, kernel: (i == 0 ? p : p + 1, k), centre: (p, p)),
-                link: .halves(
-                    tanh: list.convolution("\(name).v1toh", features, features, mask: .b),
-                    sigmoid: list.convolution("\(name).v2toh", features, features, mask: .b)),
-                linkSource: .sum,
-                horizontal: list.convolution("\(name).h_conv", features, alternating, kernel: (1, k), mask: type),
-                output: list.convolution("\(name).htoh", features, features, mask: .b))
+                vertical: vertical, link: .halves(tanh: tanh, sigmoid: sigmoid), linkSource: .sum,
+                horizontal: horizontal, output: output)
             if isConditional {
                 block.verticalLabel = list.linear("\(name).v_label", gates, bias: false)
                 block.horizontalLabel = list.linear("\(name).h_label", alternating, bias: false)
             }
-            block.verticalNorm = .layer("v_norm_layers.\(i)")
-            block.horizontalNorm = .layer("h_norm_layers.\(i)")
             return block
         }
+        for i in 0..<blocks { layers[i].verticalNorm = list.layerNorm("v_norm_layers.\(i)", groupSize) }
+        for i in 0..<blocks { layers[i].horizontalNorm = list.layerNorm("h_norm_layers.\(i)", groupSize) }
         let head = [
             list.convolution("out_conv.0", features, hiddenFeatures, mask: .b, bias: true),
             list.convolution(
@@ -422,193 +398,61 @@ extension Hyperparameters {
         return NetworkDescription(
             network: .original, channels: channels, colors: colors, labels: labels,
             features: ColorGroups(filters, groups: channels), input: .signed,
-            stem: .shared(input, .relu, label: nil), blocks: layers, head: .init(layers: head),
-            tensors: stateDictionary)
+            stem: .shared(input, .relu, label: nil), blocks: layers, head: .init(layers: head), tensors: list.tensors)
     }
+
+    /// The trained parameters, in PyTorch's order; masked weights count in full.
+    package var parameters: [TensorSpec] { description.parameters }
+
+    /// Number of trained parameters, those under a mask included, as PyTorch counts them.
+    package var parameterCount: Int { description.parameterCount }
 }
 
-// MARK: - Shapes
+// MARK: - VQ-VAE prior, from its sizes
 
-/// The shapes of a file's tensors by name.
-struct ShapeTable {
-    private let tensors: [String: Tensor]
-    private let unread: [UnreadTensor]
-
-    init(_ tensors: [Tensor], _ unread: [UnreadTensor]) {
-        self.tensors = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
-        self.unread = unread
-    }
-
-    func has(_ name: String) -> Bool { tensors[name] != nil }
-
-    /// The shape of a tensor that has so many dimensions, none of them empty.
-    subscript(name: String, rank: Int) -> [Int] {
-        get throws(ModelDataError) {
-            guard let shape = tensors[name]?.shape else {
-                if let tensor = unread.first(where: { $0.name == name }) { throw .unreadTensor(tensor) }
-                throw .missingTensor(name)
-            }
-            guard shape.count == rank, !shape.contains(0) else {
-                throw .shapeMismatch(
-                    tensor: name,
-                    expected: rank == 4 ? "four dimensions (outputs, inputs, rows, columns)" : "two dimensions",
-                    found: shape)
-            }
-            return shape
+extension NetworkDescription {
+    /// The prior over a VQ-VAE's codes, whose blocks have kernels of these sizes.
+    package static func vqvaePrior(
+        colors: Int, filters: Int, kernels: [Int], hidden: Int, labels: Int
+    ) -> NetworkDescription {
+        let features = ChannelOrder.features(ColorGroups(filters, groups: 1))
+        let gates = ChannelOrder.gate(ColorGroups(filters, groups: 1))
+        var list = TensorList(classes: labels)
+        list.add("embedding.weight", [colors, filters], .weight(mask: nil))
+        let layers = kernels.enumerated().map { i, kernel in
+            let (name, p) = ("layers.\(i)", kernel / 2)
+            let label = list.embedding("\(name).class_cond_embedding", gates)
+            // The first block's last row and last column are set to zero whenever it computes.
+            let seen = i == 0 ? p : p + 1
+            let vertical = list.convolution(
+                "\(name).vert_stack", features, gates, kernel: (p + 1, kernel), centre: (p, p), rows: 0..<seen)
+            let link = list.convolution("\(name).vert_to_horiz", gates, gates)
+            let horizontal = list.convolution(
+                "\(name).horiz_stack", features, gates, kernel: (1, p + 1), centre: (0, p), columns: 0..<seen)
+            let output = list.convolution("\(name).horiz_resid", features, features)
+            return Block(
+                vertical: vertical, link: .full(link), linkSource: .convolution, horizontal: horizontal,
+                output: output, verticalLabel: label, horizontalLabel: label, hasResidual: i > 0)
         }
+        let hiddenFeatures = ChannelOrder.features(ColorGroups(hidden, groups: 1))
+        let head = [
+            list.convolution("output_conv.0", features, hiddenFeatures),
+            list.convolution("output_conv.2", hiddenFeatures, .logits(channels: 1, colors: colors, .byChannel)),
+        ]
+        return NetworkDescription(
+            network: .vqvaePrior, channels: 1, colors: colors, labels: labels,
+            features: ColorGroups(filters, groups: 1), input: .table("embedding.weight"), stem: .none,
+            blocks: layers, head: .init(layers: head), tensors: list.tensors)
     }
 
-    /// The kernel's columns, an odd number of 3 or more.
-    func kernel(_ name: String) throws(ModelDataError) -> Int {
-        let shape = try self[name, 4]
-        guard shape[3] % 2 == 1, (3...255).contains(shape[3]) else {
-            throw .shapeMismatch(tensor: name, expected: "an odd number of columns from 3 to 255", found: shape)
+    /// Names of the tensors that are tables of rows, one for each value or class, as `nn.Embedding` has them.
+    package var tables: Set<String> {
+        var names = Set<String>()
+        if case .table(let name) = input { names.insert(name) }
+        for case let table? in [head.label] + blocks.flatMap({ [$0.verticalLabel, $0.horizontalLabel] })
+        where !table.isLinear {
+            names.insert("\(table.name).weight")
         }
-        return shape[3]
-    }
-
-    /// Refuses fewer features than there are colour groups.
-    func check(_ features: Int, hasGroups groups: Int, _ name: String) throws(ModelDataError) {
-        guard features < groups else { return }
-        throw .shapeMismatch(
-            tensor: name, expected: "a feature for each of the \(groups) image channels", found: try self[name, 4])
-    }
-
-    /// d of a last layer's outputs, d for each of the image channels.
-    func colors(_ name: String, _ channels: Int) throws(ModelDataError) -> Int {
-        let shape = try self[name, 4]
-        guard shape[0] % channels == 0 else {
-            throw .shapeMismatch(
-                tensor: name, expected: "outputs divisible by the \(channels) image channels", found: shape)
-        }
-        return shape[0] / channels
-    }
-
-    /// Blocks are numbered from 0 without a gap; a number that would leave one names the block missing.
-    func count(_ list: String, _ ending: String) throws(ModelDataError) -> Int {
-        let prefix = "\(list)."
-        var numbers: Set<Int> = []
-        for name in tensors.keys where name.hasPrefix(prefix) {
-            if let number = Int(name.dropFirst(prefix.count).prefix { $0 != "." }), number >= 0 {
-                numbers.insert(number)
-            }
-        }
-        for number in 0..<numbers.count where !numbers.contains(number) {
-            throw .missingTensor("\(prefix)\(number)\(ending)")
-        }
-        guard numbers.count <= 512 else { throw .missingTensor("\(prefix)512\(ending)") }
-        return numbers.count
-    }
-
-    /// Numbers of one element each, all of them or nil.
-    func scalars(_ names: [String], into list: inout TensorList) throws(ModelDataError) -> [Int]? {
-        guard names.contains(where: has) else { return nil }
-        var values: [Int] = []
-        for name in names {
-            guard let tensor = tensors[name] else { throw .missingTensor(name) }
-            guard tensor.count == 1 else {
-                throw .shapeMismatch(tensor: name, expected: "one number", found: tensor.shape)
-            }
-            values.append(Int(tensor.floats()[0].rounded()))
-            list.add(name, tensor.shape, .number)
-        }
-        return values
-    }
-
-    /// Any block's label columns make the original's network conditional; whether every block has as many is checked
-    /// with the rest.
-    fileprivate func originalLabels() throws(ModelDataError) -> Int {
-        let endings = [".v_label.weight", ".h_label.weight"]
-        let first = tensors.keys.sorted().first { name in
-            name.hasPrefix("gated_layers.") && endings.contains(where: name.hasSuffix)
-        }
-        guard let first, let shape = tensors[first]?.shape else { return 0 }
-        guard shape.count == 2, shape[1] > 0 else {
-            throw .shapeMismatch(tensor: first, expected: "two dimensions (outputs, classes)", found: shape)
-        }
-        return shape[1]
-    }
-}
-
-/// The tensors of a network, in the order of its state_dict, listed as its layers are made.
-struct TensorList {
-    private(set) var tensors: [TensorSpec] = []
-    /// Classes of the network.
-    var classes = 0
-    /// Colour groups of its masks, and which channels form one.
-    var channels = 1
-    var colors = ColorOrder.contiguous
-    /// Whether its convolutions have biases.
-    var hasBiases = true
-
-    mutating func add(_ name: String, _ shape: [Int], _ role: TensorSpec.Role) {
-        tensors.append(TensorSpec(name: name, shape: shape, role: role))
-    }
-
-    /// A convolution whose kernel has its centre in the middle where nothing is said, and sees the rows and columns
-    /// named, through a mask that the file holds, too, or through `visible`.
-    mutating func convolution(
-        _ name: String, _ inputs: ChannelOrder, _ outputs: ChannelOrder, kernel: (rows: Int, columns: Int) = (1, 1),
-        centre: (row: Int, column: Int)? = nil, rows: Range<Int>? = nil, columns: Range<Int>? = nil,
-        dilation: Int = 1, mask type: MaskType? = nil, visible: ConvolutionMask? = nil, bias: Bool? = nil
-    ) -> Convolution {
-        let bias = bias ?? hasBiases
-        let shape = [outputs.fileCount, inputs.fileCount, kernel.rows, kernel.columns]
-        let centre = centre ?? (kernel.rows / 2, kernel.columns / 2)
-        var mask: ConvolutionMask?
-        if let type {
-            var order = colors
-            if case .gate = outputs, order == .interleaved { order = .interleavedHalves }
-            mask = ConvolutionMask(
-                type: type, outputs: shape[0], inputs: shape[1], rows: kernel.rows, columns: kernel.columns,
-                channels: channels, order: order)
-        }
-        var taps: [Convolution.Tap] = []
-        for row in rows ?? 0..<kernel.rows {
-            for column in columns ?? 0..<kernel.columns {
-                let rule = mask ?? visible
-                guard rule?.seesSomething(row: row, column: column) ?? true else { continue }
-                taps.append(
-                    Convolution.Tap(
-                        row: (row - centre.row) * dilation, column: (column - centre.column) * dilation,
-                        place: row * kernel.columns + column))
-            }
-        }
-        add("\(name).weight", shape, .weight(mask: mask))
-        if bias { add("\(name).bias", [shape[0]], .bias) }
-        if let mask { add("\(name).mask", mask.shape, .mask(mask)) }
-        return Convolution(
-            name: name, outputs: outputs, inputs: inputs, hasBias: bias, rows: kernel.rows, columns: kernel.columns,
-            taps: taps, mask: mask)
-    }
-
-    /// A row for each class.
-    mutating func embedding(_ name: String, _ outputs: ChannelOrder) -> ClassTable {
-        add("\(name).weight", [classes, outputs.fileCount], .weight(mask: nil))
-        return ClassTable(name: name, outputs: outputs, isLinear: false, hasBias: false)
-    }
-
-    /// A layer of one input per class.
-    mutating func linear(_ name: String, _ outputs: ChannelOrder, bias: Bool = true) -> ClassTable {
-        add("\(name).weight", [outputs.fileCount, classes], .weight(mask: nil))
-        if bias { add("\(name).bias", [outputs.fileCount], .bias) }
-        return ClassTable(name: name, outputs: outputs, isLinear: true, hasBias: bias)
-    }
-
-    mutating func batchNorm(_ name: String, _ channels: Int) -> NetworkDescription.Norm {
-        add("\(name).weight", [channels], .normWeight)
-        add("\(name).bias", [channels], .normBias)
-        add("\(name).running_mean", [channels], .mean)
-        add("\(name).running_var", [channels], .variance)
-        add("\(name).num_batches_tracked", [], .number)
-        return .batch(name)
-    }
-}
-
-extension ConvolutionMask {
-    /// Whether any output sees any input there.
-    fileprivate func seesSomething(row: Int, column: Int) -> Bool {
-        isVisible(output: outputs - 1, input: 0, row: row, column: column)
-            || (0..<min(channels, outputs)).contains { isVisible(output: $0, input: 0, row: row, column: column) }
+        return names
     }
 }

@@ -1,5 +1,5 @@
 // The entries of a PyTorch file's archive by name. PyTorch stores them uncompressed, so that tensors are windows on the
-// mapped file; an archive that someone has packed again is refused.
+// file's bytes; an archive that someone has packed again is refused.
 
 import Support
 

@@ -54,6 +54,7 @@ struct Activations {
     let dV, dH: Grid  // (H, W, featureRoom): of a block's outputs, then of its inputs
     let dSum: Grid  // (H, W, F)
     let dGate: Grid  // (H, W, featureRoom)
+    let labelled: Grid?  // (H, W, preactivations): into the vertical gate, where a link sees them without the class
     let ds: Grid  // (H, W, C, pair), padded by p on the right
     let du: Grid  // (H, W, preactivations), padded by p below, left and right
 
@@ -81,23 +82,9 @@ struct Activations {
         dH = grid(sizes.featureRoom)
         dSum = grid(filters)
         dGate = grid(sizes.featureRoom)
+        labelled = sizes.linksSeeLabels ? nil : grid(sizes.preactivations)
         ds = arena.grid(sizes, stride: sizes.pairs, right: padding)
         du = arena.grid(
             sizes, stride: sizes.preactivations, bottom: padding, left: padding, right: padding)
-    }
-}
-
-extension NetworkSizes {
-    /// H · W.
-    var positions: Int { height * width }
-    /// Of a position's hidden layer: whole vectors from every colour group on.
-    var hiddenRoom: Int { Self.room(hiddenGroup, groups: channels) }
-    /// Of a position's logits, likewise.
-    var logitRoom: Int { Self.room(colors, groups: channels) }
-
-    /// That there are classes where the network is conditional, one for each image, and only there.
-    func check(_ labels: [Int], images count: Int) {
-        precondition(labels.count == (self.labels > 0 ? count : 0), "a class for each image of a conditional network")
-        precondition(labels.allSatisfy { (0..<self.labels).contains($0) }, "classes that the network has")
     }
 }

@@ -22,7 +22,7 @@ struct Checkpoint {
     func write(to path: String) throws(ModelFileError) {
         var extra: [Tensor] = []
         for (prefix, model) in zip(Self.prefixes, [snapshot.averages, snapshot.means, snapshot.squares]) {
-            for spec in model.hyperparameters.parameters {
+            for spec in model.description.parameters {
                 extra.append(Tensor(name: prefix + spec.name, shape: spec.shape, floats: model[spec.name].floats()))
             }
         }
@@ -55,7 +55,8 @@ struct Checkpoint {
             let tensors = contents.tensors.filter { $0.name.hasPrefix(prefix) }.map {
                 Tensor(name: String($0.name.dropFirst(prefix.count)), shape: $0.shape, floats: $0.floats())
             }
-            return try Model(hyperparameters: weights.hyperparameters, tensors: tensors)
+            return try Model(
+                hyperparameters: weights.hyperparameters, description: weights.description, tensors: tensors)
         }
         let checkpoint = Checkpoint(
             snapshot: TrainerSnapshot(
@@ -76,7 +77,7 @@ struct Checkpoint {
         guard epochLoss.isFinite, epochLoss >= 0 else {
             throw .impossibleCheckpoint(path, what: "training.epoch_loss is \(epochLoss); a loss is 0 or more")
         }
-        for spec in snapshot.squares.hyperparameters.parameters {
+        for spec in snapshot.squares.description.parameters {
             guard let index = snapshot.squares[spec.name].floats().firstIndex(where: { $0 < 0 }) else { continue }
             throw .impossibleCheckpoint(
                 path, what: "square.\(spec.name) has a negative value, at \(index); the mean of squares has none")
@@ -99,7 +100,7 @@ struct Checkpoint {
         for model in [snapshot.weights, snapshot.averages, snapshot.means, snapshot.squares] {
             for field in Hyperparameters.Field.allCases { update("\(field.rawValue) \(model.hyperparameters[field])") }
             for name in snapshot.weights.labelNames { update(name) }
-            for spec in model.hyperparameters.parameters {
+            for spec in model.description.parameters {
                 update(spec.name)
                 model[spec.name].floats().withUnsafeBytes { hash.update($0) }
             }

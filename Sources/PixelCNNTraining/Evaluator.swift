@@ -13,8 +13,8 @@ package final class Evaluator {
     /// Packs the model's weights for `threads` threads.
     package init(model: Model, threads: Int) {
         precondition(threads > 0)
-        let (sizes, kernels) = (NetworkSizes(model.hyperparameters), Kernels.fastest)
-        let layout = ParameterLayout(sizes)
+        let (sizes, kernels) = (NetworkSizes(model), Kernels.fastest)
+        let layout = ParameterLayout(model.description)
         let (arena, (flat, network)) = Arena.fitting { arena in
             (arena.floats(layout.count), PackedNetwork(arena, kernels: kernels, sizes: sizes, layout: layout))
         }

@@ -17,7 +17,6 @@ final class ImagePass {
     private let training: TrainingKernels
     private let layout: ParameterLayout
     private let network: PackedNetwork
-    private let normalizedValues: [Float]  // (d)
     /// The class of the image; 0 where the network is unconditional.
     private var label = 0
     /// Whether a block's inner activations are computed again in the backward pass.
@@ -37,7 +36,6 @@ final class ImagePass {
         self.flat = flat
         self.recomputes = recomputes
         training = TrainingKernels(kernels)
-        normalizedValues = sizes.normalizedValues
         (arena, buffers) = Arena.fitting { Activations($0, sizes, recomputes: recomputes) }
     }
 
@@ -67,11 +65,21 @@ final class ImagePass {
         }
     }
 
-    /// `in_conv`: the patches, one product for each colour group, and ReLU.
+    /// `in_conv`: the patches, one product for each colour group, and ReLU. Or the values' rows of a table.
     private func inputLayer(_ image: UnsafePointer<UInt16>) {
+        switch layout.input {
+        case .convolution(_, let bias): convolveInput(image, bias)
+        case .table(let rows):
+            forEachValue(image) { value, row, column in
+                buffers.horizontal[0].row(row)[column].update(from: flat + rows.row(value), count: sizes.filters)
+            }
+        }
+    }
+
+    private func convolveInput(_ image: UnsafePointer<UInt16>, _ bias: Slice) {
         gatherPatches(image)
         let sum = buffers.dH  // free during the forward pass
-        fill(sum, with: flat + layout.inputBias.offset, count: sizes.filters)
+        fill(sum, with: flat + bias.offset, count: sizes.filters)
         for c in 0..<sizes.channels {
             accumulate(network.input[c], buffers.patches, into: sum.shifted(channels: c * sizes.group))
         }
@@ -88,37 +96,54 @@ final class ImagePass {
         }
     }
 
+    /// What goes into the vertical gate: what the link sees, and the class's row where that is not in it.
+    private func verticalGateInput(_ block: Int) -> Grid {
+        let (u, slices) = (inner(block).u, layout.blocks[block])
+        guard !slices.linkSeesLabel, let column = slices.verticalLabel, let sum = buffers.labelled else { return u }
+        copy(u, to: sum, channels: 2 * sizes.filters)
+        add(flat + column.row(label), to: sum, count: 2 * sizes.filters)
+        return sum
+    }
+
     /// The inner activations of a block from its inputs.
     private func computeInner(_ block: Int) {
         let (inner, weights, slices) = (inner(block), network.blocks[block], layout.blocks[block])
         let (v, h) = (buffers.vertical[block], buffers.horizontal[block])
-        let (filters, group, padding, pair) = (sizes.filters, sizes.group, sizes.padding, sizes.pair)
+        let (filters, group, padding, pair) = (sizes.filters, sizes.group, slices.padding, sizes.pair)
 
-        if let column = slices.verticalLabel {
-            fill(inner.u, with: flat + column.row(label), count: 2 * filters)
-        } else {
-            clear(inner.u)
+        clear(inner.u)
+        if slices.linkSeesLabel, let column = slices.verticalLabel {
+            add(flat + column.row(label), to: inner.u, count: 2 * filters)
         }
-        for (row, matrix) in weights.vertical.enumerated() {
-            accumulate(matrix, v.shifted(rows: row - padding, columns: -padding), into: inner.u)
+        if let bias = slices.verticalBias { add(flat + bias.offset, to: inner.u, count: 2 * filters) }
+        for (row, matrix) in zip(slices.verticalRows, weights.vertical) {
+            accumulate(matrix, v.shifted(rows: row, columns: -padding), into: inner.u)
         }
-        gate(inner.u, inner.u.shifted(channels: filters), into: inner.vertical, channels: filters)
+        let gateInput = verticalGateInput(block)
+        gate(gateInput, gateInput.shifted(channels: filters), into: inner.vertical, channels: filters)
 
-        if slices.horizontalLabel.isEmpty { clear(inner.s) }
+        clear(inner.s)
         for (c, column) in slices.horizontalLabel.enumerated() {
-            fill(inner.s.shifted(channels: c * pair), with: flat + column.row(label), count: 2 * group, room: pair)
+            add(flat + column.row(label), to: inner.s.shifted(channels: c * pair), count: 2 * group)
         }
+        if let bias = slices.horizontalBias { add(flat + bias.offset, to: inner.s, count: 2 * filters) }
+        if case .full(_, let bias) = slices.link { add(flat + bias.offset, to: inner.s, count: 2 * filters) }
         for c in 0..<sizes.channels {
             let s = inner.s.shifted(channels: c * pair)
             accumulate(weights.horizontal[c], h.shifted(columns: -padding), into: s)
-            accumulate(weights.toTanh[c], inner.u, into: s)
-            accumulate(weights.toSigmoid[c], inner.u.shifted(channels: filters), into: s.shifted(channels: group))
+            switch weights.link {
+            case .halves(let tanh, let sigmoid, _, _):
+                accumulate(tanh[c], inner.u, into: s)
+                accumulate(sigmoid[c], inner.u.shifted(channels: filters), into: s.shifted(channels: group))
+            case .full(let matrix, _): accumulate(matrix, inner.u, into: s)
+            }
         }
         for c in 0..<sizes.channels {
             let s = inner.s.shifted(channels: c * pair)
             gate(s, s.shifted(channels: group), into: inner.gated.shifted(channels: c * group), channels: group)
         }
-        copy(h, to: inner.sum)
+        if slices.hasResidual { copy(h, to: inner.sum) } else { clear(inner.sum) }
+        if let bias = slices.projectionBias { add(flat + bias.offset, to: inner.sum, count: filters) }
         for c in 0..<sizes.channels {
             accumulate(weights.projection[c], inner.gated, into: inner.sum.shifted(channels: c * group))
         }
@@ -148,21 +173,19 @@ final class ImagePass {
         return channelLosses.reduce(0, +) / Double(sizes.channels * sizes.positions)
     }
 
-    /// For each position the three rows above and the three pixels left of it, then the pixel itself, channels
-    /// innermost, values brought to −1 … 1; zeros outside the image.
+    /// For each position what `in_conv` sees, channels innermost, values as the network reads them; zeros outside the
+    /// image.
     private func gatherPatches(_ image: UnsafePointer<UInt16>) {
         let (height, width, channels) = (sizes.height, sizes.width, sizes.channels)
-        let (kernel, reach) = (Hyperparameters.inputKernelSize, NetworkSizes.inputReach)
-        let taps = sizes.patchCount / channels
         for row in 0..<height {
             for column in 0..<width {
                 var next = buffers.patches.row(row)[column]
-                for tap in 0..<taps {
-                    let (r, c) = (row + tap / kernel - reach, column + tap % kernel - reach)
+                for tap in sizes.patch {
+                    let (r, c) = (row + tap.row, column + tap.column)
                     let inside = r >= 0 && c >= 0 && c < width
                     for channel in 0..<channels {
                         next[channel] =
-                            inside ? normalizedValues[Int(image[channel * sizes.positions + r * width + c])] : 0
+                            inside ? sizes.scaledValues[Int(image[channel * sizes.positions + r * width + c])] : 0
                     }
                     next += channels
                 }
@@ -175,11 +198,11 @@ final class ImagePass {
     // The derivative of each step of the forward pass, in reverse. Gradients of weights are added to a flat array laid
     // out as the parameters are, so images add up where they meet.
 
-    /// Adds the gradient of the last image's loss, as `forward` scaled it, to `gradient` (layout.count).
-    func backward(into gradient: UnsafeMutablePointer<Float>) {
+    /// Adds the gradient of the loss of `image`, the last one, as `forward` scaled it, to `gradient` (layout.count).
+    func backward(_ image: UnsafePointer<UInt16>, into gradient: UnsafeMutablePointer<Float>) {
         backwardOutputLayers(gradient)
         for block in (0..<sizes.blocks).reversed() { backward(block, gradient) }
-        backwardInputLayer(gradient)
+        backwardInputLayer(image, gradient)
     }
 
     /// From the gradient of the logits to that of the last block's output, in dH.
@@ -214,10 +237,11 @@ final class ImagePass {
 
     private func backwardHorizontalStack(_ block: Int, _ gradient: UnsafeMutablePointer<Float>) {
         let (inner, weights, slices) = (inner(block), network.blocks[block], layout.blocks[block])
-        let (group, padding, pair) = (sizes.group, sizes.padding, sizes.pair)
+        let (group, padding, pair) = (sizes.group, slices.padding, sizes.pair)
         let (dH, dSum, dGate, ds) = (buffers.dH, buffers.dSum, buffers.dGate, buffers.ds)
 
         normalizeGradient(of: inner.sum, slices.horizontalNorm, dH, into: dSum, gradient)
+        if let bias = slices.projectionBias { accumulateBias(bias, dSum, into: gradient) }
         clear(dGate)
         for c in 0..<sizes.channels {
             let sum = dSum.shifted(channels: c * group)
@@ -234,53 +258,78 @@ final class ImagePass {
         for (c, column) in slices.horizontalLabel.enumerated() {
             accumulateBias(column, input: label, ds.shifted(channels: c * pair), into: gradient)
         }
+        if let bias = slices.horizontalBias { accumulateBias(bias, ds, into: gradient) }
         let left = buffers.horizontal[block].shifted(columns: -padding)
-        copy(dSum, to: dH)  // the residual
+        if slices.hasResidual { copy(dSum, to: dH) } else { clear(dH) }
         accumulate(weights.leftTapsBack, ds.shifted(columns: 1), into: dH)
         for c in 0..<sizes.channels {
             accumulateGradient(slices.horizontal[c], left, ds.shifted(channels: c * pair), into: gradient)
-            let seeing = ds.shifted(channels: sizes.firstSeeing(c, block: block) * pair)
+            let seeing = ds.shifted(channels: slices.firstSeeing[c] * pair)
             accumulate(weights.centreBack[c], seeing, into: dH.shifted(channels: c * group))
         }
     }
 
     private func backwardVerticalStack(_ block: Int, _ gradient: UnsafeMutablePointer<Float>) {
         let (inner, weights, slices) = (inner(block), network.blocks[block], layout.blocks[block])
-        let (filters, padding) = (sizes.filters, sizes.padding)
+        let (filters, padding) = (sizes.filters, slices.padding)
         let (dV, dH, ds, du) = (buffers.dV, buffers.dH, buffers.ds, buffers.du)
         let (u1, u2) = (inner.u, inner.u.shifted(channels: filters))
         let (du1, du2) = (du, du.shifted(channels: filters))
 
         if block + 1 < sizes.blocks {
             normalizeGradient(of: inner.vertical, slices.verticalNorm, dV, into: buffers.dSum, gradient)
-            gateGradient(of: u1, u2, buffers.dSum, into: du1, du2, channels: filters)
+            let gateInput = verticalGateInput(block)
+            gateGradient(
+                of: gateInput, gateInput.shifted(channels: filters), buffers.dSum, into: du1, du2, channels: filters)
         } else {
             clear(du)
         }
-        for c in 0..<sizes.channels {
-            let tanhHalf = ds.shifted(channels: c * sizes.pair)
-            let sigmoidHalf = tanhHalf.shifted(channels: sizes.group)
-            accumulateGradient(slices.toTanh[c], u1, tanhHalf, into: gradient)
-            accumulateGradient(slices.toSigmoid[c], u2, sigmoidHalf, into: gradient)
-            accumulate(weights.toTanhBack[c], tanhHalf, into: du1)
-            accumulate(weights.toSigmoidBack[c], sigmoidHalf, into: du2)
+        if !slices.linkSeesLabel, let column = slices.verticalLabel {
+            accumulateBias(column, input: label, du, into: gradient)
         }
-        if let column = slices.verticalLabel { accumulateBias(column, input: label, du, into: gradient) }
+        switch (slices.link, weights.link) {
+        case (.halves(let tanh, let sigmoid), .halves(_, _, let tanhBack, let sigmoidBack)):
+            for c in 0..<sizes.channels {
+                let tanhHalf = ds.shifted(channels: c * sizes.pair)
+                let sigmoidHalf = tanhHalf.shifted(channels: sizes.group)
+                accumulateGradient(tanh[c], u1, tanhHalf, into: gradient)
+                accumulateGradient(sigmoid[c], u2, sigmoidHalf, into: gradient)
+                accumulate(tanhBack[c], tanhHalf, into: du1)
+                accumulate(sigmoidBack[c], sigmoidHalf, into: du2)
+            }
+        case (.full(let slice, let bias), .full(_, let back)):
+            accumulateGradient(slice, inner.u, ds, into: gradient)
+            accumulateBias(bias, ds, into: gradient)
+            accumulate(back, ds, into: du)
+        default: preconditionFailure("layout and matrices are of one network")
+        }
+        if slices.linkSeesLabel, let column = slices.verticalLabel {
+            accumulateBias(column, input: label, du, into: gradient)
+        }
+        if let bias = slices.verticalBias { accumulateBias(bias, du, into: gradient) }
         if block == 0 { copy(dH, to: dV) } else { clear(dV) }
-        for row in weights.verticalBack.indices {
-            let v = buffers.vertical[block].shifted(rows: row - padding, columns: -padding)
-            accumulateGradient(slices.vertical[row], v, du, into: gradient)
-            accumulate(weights.verticalBack[row], du.shifted(rows: padding - row, columns: -padding), into: dV)
+        for (i, row) in slices.verticalRows.enumerated() {
+            let v = buffers.vertical[block].shifted(rows: row, columns: -padding)
+            accumulateGradient(slices.vertical[i], v, du, into: gradient)
+            accumulate(weights.verticalBack[i], du.shifted(rows: -row, columns: -padding), into: dV)
         }
     }
 
-    private func backwardInputLayer(_ gradient: UnsafeMutablePointer<Float>) {
+    private func backwardInputLayer(_ image: UnsafePointer<UInt16>, _ gradient: UnsafeMutablePointer<Float>) {
         let dV = buffers.dV
-        rectifyGradient(of: buffers.vertical[0], dV, channels: sizes.filters)
-        accumulateBias(layout.inputBias, dV, into: gradient)
-        for c in 0..<sizes.channels {
-            accumulateGradient(
-                layout.input[c], buffers.patches, dV.shifted(channels: c * sizes.group), into: gradient)
+        switch layout.input {
+        case .convolution(let slices, let bias):
+            rectifyGradient(of: buffers.vertical[0], dV, channels: sizes.filters)
+            accumulateBias(bias, dV, into: gradient)
+            for c in 0..<sizes.channels {
+                accumulateGradient(slices[c], buffers.patches, dV.shifted(channels: c * sizes.group), into: gradient)
+            }
+        case .table(let rows):
+            forEachValue(image) { value, row, column in
+                training.accumulateColumns(
+                    Rows(base: dV.row(row)[column], stride: dV.stride), into: gradient + rows.row(value),
+                    channels: sizes.filters, count: 1)
+            }
         }
     }
 
@@ -289,9 +338,11 @@ final class ImagePass {
     // The last step back, from the features of `in_conv` to the image. Training has no use for it; a receptive field
     // has, once for one image, so these are plain loops over the weights as they lie in the flat parameters.
 
-    /// The gradient of one logit of the last image by the image's values, as they are before they are brought to −1 …
-    /// 1: (C, H, W). Spends what `forward` left.
-    func inputGradient(channel: Int, value: Int, row: Int, column: Int) -> [Float] {
+    /// The gradient of one logit of `image`, the last one, by its values, as they are before they are brought to −1 …
+    /// 1: (C, H, W). Spends what `forward` left. The network starts from a convolution of the values.
+    func inputGradient(
+        of image: UnsafePointer<UInt16>, channel: Int, value: Int, row: Int, column: Int
+    ) -> [Float] {
         for row in 0..<sizes.height {
             buffers.logits.row(row).base.update(repeating: 0, count: sizes.width * buffers.logits.stride)
         }
@@ -299,27 +350,29 @@ final class ImagePass {
         let weightGradient = UnsafeMutablePointer<Float>.allocate(capacity: layout.count)
         weightGradient.initialize(repeating: 0, count: layout.count)
         defer { weightGradient.deallocate() }
-        backward(into: weightGradient)  // leaves the gradient of in_conv's sums in dV
+        backward(image, into: weightGradient)  // leaves the gradient of in_conv's sums in dV
         return throughInputLayer()
     }
 
     /// Each patch's gradient, added up where the patches came from.
     private func throughInputLayer() -> [Float] {
         let (height, width, channels) = (sizes.height, sizes.width, sizes.channels)
-        let (kernel, reach) = (Hyperparameters.inputKernelSize, NetworkSizes.inputReach)
+        // Values 0 … d − 1 for 1 of what the network reads.
+        let scale = Float(sizes.colors - 1) / (sizes.scaledValues[sizes.colors - 1] - sizes.scaledValues[0])
         var gradient = [Float](repeating: 0, count: channels * sizes.positions)
+        guard case .convolution(let slices, _) = layout.input else { preconditionFailure("rows have no slope") }
         for row in 0..<height {
             for column in 0..<width {
                 let features = buffers.dV.row(row)[column]
-                for (c, slice) in layout.input.enumerated() {
+                for (c, slice) in slices.enumerated() {
                     for k in 0..<slice.inputs {
-                        let (tap, channel) = (k / channels, k % channels)
-                        let (r, x) = (row + tap / kernel - reach, column + tap % kernel - reach)
+                        let (tap, channel) = (sizes.patch[k / channels], k % channels)
+                        let (r, x) = (row + tap.row, column + tap.column)
                         guard r >= 0, x >= 0, x < width else { continue }
                         let weights = flat + slice.offset + k * slice.stride
                         var sum: Float = 0
                         for lane in 0..<slice.lanes { sum += weights[lane] * features[c * sizes.group + lane] }
-                        gradient[(channel * height + r) * width + x] += sum / sizes.centre
+                        gradient[(channel * height + r) * width + x] += sum / scale
                     }
                 }
             }
@@ -347,7 +400,9 @@ final class ImagePass {
         forEachRow { kernels.rectify(x.row($0), into: y.row($0), channels: channels, count: sizes.width) }
     }
 
-    private func normalize(_ x: Grid, _ norm: ParameterLayout.Norm, into y: Grid) {
+    /// y = x where there is no norm.
+    private func normalize(_ x: Grid, _ norm: ParameterLayout.Norm?, into y: Grid) {
+        guard let norm else { return copy(x, to: y) }
         for c in 0..<sizes.channels {
             let group = c * sizes.group
             forEachRow { row in
@@ -391,8 +446,9 @@ final class ImagePass {
     }
 
     private func normalizeGradient(
-        of x: Grid, _ norm: ParameterLayout.Norm, _ dy: Grid, into dx: Grid, _ gradient: UnsafeMutablePointer<Float>
+        of x: Grid, _ norm: ParameterLayout.Norm?, _ dy: Grid, into dx: Grid, _ gradient: UnsafeMutablePointer<Float>
     ) {
+        guard let norm else { return copy(dy, to: dx) }
         for c in 0..<sizes.channels {
             let group = c * sizes.group
             forEachRow { row in
@@ -404,14 +460,33 @@ final class ImagePass {
         }
     }
 
-    /// Every position becomes `source` (count), and the rest of `room`, or of its stride, zero.
-    private func fill(_ y: Grid, with source: UnsafePointer<Float>, count: Int, room: Int? = nil) {
+    /// Every position becomes `source` (count), and the rest of its stride zero.
+    private func fill(_ y: Grid, with source: UnsafePointer<Float>, count: Int) {
         forEachRow { row in
             for column in 0..<sizes.width {
                 let place = y.row(row)[column]
                 place.update(from: source, count: count)
-                (place + count).update(repeating: 0, count: (room ?? y.stride) - count)
+                (place + count).update(repeating: 0, count: y.stride - count)
             }
+        }
+    }
+
+    /// Adds `source` (count) at every position.
+    private func add(_ source: UnsafePointer<Float>, to y: Grid, count: Int) {
+        forEachRow { row in
+            for column in 0..<sizes.width {
+                let place = y.row(row)[column]
+                for i in 0..<count { place[i] += source[i] }
+            }
+        }
+    }
+
+    /// Calls `body` with each value of an image of one channel.
+    private func forEachValue(
+        _ image: UnsafePointer<UInt16>, _ body: (_ value: Int, _ row: Int, _ column: Int) -> Void
+    ) {
+        for row in 0..<sizes.height {
+            for column in 0..<sizes.width { body(Int(image[row * sizes.width + column]), row, column) }
         }
     }
 
@@ -419,10 +494,11 @@ final class ImagePass {
         forEachRow { y.row($0).base.update(repeating: 0, count: sizes.width * y.stride) }
     }
 
-    /// y = x, F channels.
-    private func copy(_ x: Grid, to y: Grid) {
+    /// y = x, F channels where nothing is said.
+    private func copy(_ x: Grid, to y: Grid, channels: Int? = nil) {
+        let count = channels ?? sizes.filters
         forEachRow { row in
-            for column in 0..<sizes.width { y.row(row)[column].update(from: x.row(row)[column], count: sizes.filters) }
+            for column in 0..<sizes.width { y.row(row)[column].update(from: x.row(row)[column], count: count) }
         }
     }
 

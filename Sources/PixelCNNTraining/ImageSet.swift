@@ -80,8 +80,10 @@ package struct ImageSet: Sendable, Equatable {
     ///
     /// - Parameter path: where the images come from, for errors.
     /// - Throws: ``DataError`` where there are values that are none of these.
-    package func quantised(to colors: Int, _ path: String) throws(DataError) -> ImageSet {
-        guard colors <= 256 else {
+    package func quantised(
+        to colors: Int, areCodes: Bool = false, _ path: String
+    ) throws(DataError) -> ImageSet {
+        guard colors <= 256, !areCodes else {
             if arePictures { throw DataError(path, .picturesForCodes(colors: colors)) }
             guard let largest = values.largest, largest >= colors else { return self }
             throw DataError(path, .valueBeyond(largest: Int(largest), colors: colors))

@@ -150,6 +150,11 @@ package struct LabelFiles: Sendable {
 }
 
 extension ImageSet {
+    /// Puts every image into the only class that there is.
+    package mutating func labelAsOneClass() throws(DataError) {
+        labels = try Labels(Array(repeating: 0, count: count), names: [], source: "the only class")
+    }
+
     /// Reads the classes of images that ``read(_:)`` has read from the same path.
     ///
     /// - Parameters:

@@ -107,18 +107,14 @@ private struct NetworkReach {
     /// Marks what a convolution reads for its outputs that are wanted: at its centre the groups that its mask shows,
     /// elsewhere all.
     private func mark(_ inputs: inout Wanted, seenBy layer: Convolution, of outputs: Wanted) {
-        let (inputGroups, outputGroups) = (inputs.count / area, outputs.count / area)
+        let (inputGroups, outputGroups, taps) = (inputs.count / area, outputs.count / area, layer.taps)
         for i in outputs.indices where outputs[i] {
             let (group, row, column) = (i / area, i % area / width, i % width)
-            for tap in layer.taps {
+            for tap in taps {
                 let (r, c) = (row + tap.row, column + tap.column)
                 guard (0..<height).contains(r), (0..<width).contains(c) else { continue }
-                let isMasked = tap.row == 0 && tap.column == 0 && inputGroups == outputGroups
-                for seen in 0..<inputGroups {
-                    if isMasked {
-                        if layer.mask?.type == .a, seen >= group { continue }
-                        if layer.mask?.type == .b, seen > group { continue }
-                    }
+                let mask = tap.row == 0 && tap.column == 0 && inputGroups == outputGroups ? layer.mask : nil
+                for seen in 0..<inputGroups where mask?.isVisible(outputGroup: group, inputGroup: seen) ?? true {
                     inputs[(seen * height + r) * width + c] = true
                 }
             }

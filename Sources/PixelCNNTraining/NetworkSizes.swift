@@ -1,4 +1,4 @@
-// The sizes of the original's network, derived once from the hyperparameters. Strides are exact where a
+// The sizes of a network that is trained, as its description has them. Strides are exact where a
 // product reads, so that the taps of a row lie side by side, and have room for whole vectors where a product writes.
 
 import PixelCNNKernels
@@ -6,75 +6,83 @@ import PixelCNNModel
 
 /// Sizes in floats, by the names of docs/MODEL.md.
 struct NetworkSizes: Sendable {
-    let channels: Int  // C
     let height, width: Int  // H, W of training; the engine's images may have others
+    let channels: Int  // C
     let colors: Int  // d
+    let labels: Int  // classes, 0 where the network is unconditional
     let blocks: Int  // L
     let filters: Int  // F
-    let kernelSize: Int  // k
-    let padding: Int  // p = k / 2
     let group: Int  // g = F / C
     let hidden: Int
     let hiddenGroup: Int  // hidden / C
-    let labels: Int  // classes, 0 where the network is unconditional
+    let padding: Int  // p of the largest kernel of the blocks: rows and columns around an image
 
-    /// A group's tanh half and sigmoid half, 2g, in whole vectors.
-    let pair: Int
-    /// Of a position's pairs: C · pair.
-    let pairs: Int
+    /// What the features take, in whole vectors: a group's pair, all groups' pairs, all features.
+    let pair, pairs, featureRoom: Int
     /// Of a position's vertical pre-activations: 2F in whole vectors.
     let preactivations: Int
-    /// Of features that products write group by group: F, and whole vectors from every colour group on.
-    let featureRoom: Int
-    /// Values of the three rows above and the three pixels left, which every colour group of `in_conv` sees.
-    let patchContext: Int
-    /// The context, and the pixel's own channels, of which group c sees the first c.
+    /// Of a position's hidden layer and logits: whole vectors from every colour group on.
+    let hiddenRoom, logitRoom: Int
+
+    /// What `in_conv` sees, the pixel itself last, of which group c sees the first c channels; empty where values are
+    /// rows of a table.
+    let patch: [Convolution.Tap]
+    /// Values that it sees, all of the pixel's own among them.
     let patchCount: Int
+    /// What the network reads for each value, (d), likewise.
+    let scaledValues: [Float]
 
-    /// The 7 × 7 input kernel reaches this far.
-    static let inputReach = Hyperparameters.inputKernelSize / 2
+    /// Whether what goes into every block's link has the class's row in it.
+    let linksSeeLabels: Bool
 
-    init(_ hyperparameters: Hyperparameters) {
-        channels = hyperparameters.channels
-        height = hyperparameters.height
-        width = hyperparameters.width
-        colors = hyperparameters.colors
-        blocks = hyperparameters.blocks
-        filters = hyperparameters.filters
-        kernelSize = hyperparameters.kernelSize
-        padding = hyperparameters.padding
-        group = hyperparameters.groupSize
-        hidden = hyperparameters.hidden
-        hiddenGroup = hyperparameters.hidden / hyperparameters.channels
-        labels = hyperparameters.labels
-        pair = (2 * group).roundedUpToLanes
-        pairs = channels * pair
+    /// H · W.
+    var positions: Int { height * width }
+
+    init(_ model: Model) {
+        let network = model.description
+        let first = network.firstLayer
+        height = model.hyperparameters.height
+        width = model.hyperparameters.width
+        channels = network.channels
+        colors = network.colors
+        labels = network.labels
+        blocks = network.blocks.count
+        let features = network.features
+        filters = features.channels
+        group = features.largest
+        let layers = network.head.layers.map { $0.outputs.groups(features.count) }
+        hidden = layers[0].channels
+        hiddenGroup = layers[0].largest
+        hiddenRoom = layers[0].room
+        logitRoom = layers[1].room
+        padding = network.blocks.map(\.vertical.columnReach).max() ?? 0
+        (pair, pairs, featureRoom) = (features.pair, features.pairs, features.room)
         preactivations = (2 * filters).roundedUpToLanes
-        featureRoom = Self.room(group, groups: channels)
-        patchContext = Self.inputReach * (Hyperparameters.inputKernelSize + 1) * channels
-        patchCount = patchContext + channels
+        patch = first?.taps ?? []
+        patchCount = first.map { $0.context + network.channels } ?? 0
+        scaledValues = network.scaledValues
+        linksSeeLabels = network.blocks.allSatisfy { $0.linkSource == .sum || $0.verticalLabel == nil }
     }
 
-    /// Room for `groups` groups of `group` floats, and for whole vectors of what is left from each group on.
-    static func room(_ group: Int, groups: Int) -> Int {
-        (0..<groups).map { $0 * group + ((groups - $0) * group).roundedUpToLanes }.max() ?? 0
+    /// That there are classes where the network is conditional, one for each image, and only there.
+    func check(_ labels: [Int], images count: Int) {
+        precondition(labels.count == (self.labels > 0 ? count : 0), "a class for each image of a conditional network")
+        precondition(labels.allSatisfy { (0..<self.labels).contains($0) }, "classes that the network has")
     }
+}
 
-    /// Kernel rows of a block's vertical convolution: the first block's, of type A, does not see the row itself.
-    func kernelRows(_ block: Int) -> Int { block == 0 ? padding : padding + 1 }
+extension Network {
+    /// Whether it can be trained here, and its gradients computed.
+    package var isTrained: Bool { self == .original || self == .vqvaePrior }
+}
 
-    /// Inputs of colour group `c` of a block's horizontal convolution: p columns to the left, and of the pixel itself
-    /// the groups < c in the first block (type A), ≤ c in all others (type B).
-    func horizontalInputs(_ block: Int, _ c: Int) -> Int {
-        padding * filters + (block == 0 ? c : c + 1) * group
+extension NetworkDescription {
+    /// The convolution that both stacks of the original's network start from; nil where they start from a table.
+    var firstLayer: Convolution? {
+        switch (stem, input) {
+        case (.shared(let layer, .relu, label: nil), _): layer
+        case (.none, .table): nil
+        default: preconditionFailure("a network that is trained here")
+        }
     }
-
-    /// The first colour group whose horizontal convolution sees group `j` at its own pixel.
-    func firstSeeing(_ j: Int, block: Int) -> Int { block == 0 ? j + 1 : j }
-
-    /// c = (d − 1) / 2; values v become (v − c) / c.
-    var centre: Float { Float(colors - 1) / 2 }
-
-    /// What the network reads for each value, (d).
-    var normalizedValues: [Float] { (0..<colors).map { (Float($0) - centre) / centre } }
 }

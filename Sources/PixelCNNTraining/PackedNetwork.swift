@@ -6,19 +6,27 @@ import PixelCNNKernels
 
 /// The matrices of the forward and the backward pass.
 struct PackedNetwork {
+    /// From the vertical pre-activations to the horizontal ones, and back.
+    enum Link {
+        /// [C], and [C] × (g, (c + 1)g) back.
+        case halves(tanh: [RepackedMatrix], sigmoid: [RepackedMatrix], tanhBack: [RepackedMatrix],
+            sigmoidBack: [RepackedMatrix])
+        case full(RepackedMatrix, back: RepackedMatrix)
+    }
+
     struct Block {
-        let vertical, horizontal, toTanh, toSigmoid, projection: [RepackedMatrix]
+        let vertical, horizontal, projection: [RepackedMatrix]
+        let link: Link
         /// [kernel row] × (k · preactivations, F): over a row of output gradients, right to left in the kernel.
         let verticalBack: [RepackedMatrix]
         /// (p · pairs, F): the p columns to the right.
         let leftTapsBack: RepackedMatrix
         /// [C] × (pairs of the groups that see j at their own pixel, g).
         let centreBack: [RepackedMatrix]
-        let toTanhBack, toSigmoidBack: [RepackedMatrix]  // [C] × (g, (c + 1)g)
         let projectionBack: [RepackedMatrix]  // [C] × ((C − j)g, g)
     }
 
-    let input: [RepackedMatrix]
+    let input: [RepackedMatrix]  // [] where values are rows of a table
     let blocks: [Block]
     let hidden, logits: [RepackedMatrix]
     let hiddenBack: [RepackedMatrix]  // [C] × ((C − j) hidden / C, g)
@@ -47,20 +55,31 @@ struct PackedNetwork {
                     (j..<channels).map { piece(slices[$0], input: j * inputs, depth: ($0 - j) * outputs) })
             }
         }
-        input = forward(layout.input)
+        func link(_ link: ParameterLayout.Link) -> Link {
+            func turned(_ slice: Slice) -> RepackedMatrix {
+                back(depth: slice.lanes, lanes: slice.inputs, [piece(slice, input: 0, depth: 0)])
+            }
+            return switch link {
+            case .halves(let tanh, let sigmoid):
+                .halves(
+                    tanh: forward(tanh), sigmoid: forward(sigmoid), tanhBack: tanh.map(turned),
+                    sigmoidBack: sigmoid.map(turned))
+            case .full(let slice, _): .full(forward([slice])[0], back: turned(slice))
+            }
+        }
+        input = if case .convolution(let slices, _) = layout.input { forward(slices) } else { [] }
         blocks = (0..<sizes.blocks).map { i in
             let block = layout.blocks[i]
-            let (filters, group, padding) = (sizes.filters, sizes.group, sizes.padding)
+            let (filters, group, padding) = (sizes.filters, sizes.group, block.padding)
+            let columns = 2 * padding + 1
             return Block(
                 vertical: forward(block.vertical), horizontal: forward(block.horizontal),
-                toTanh: forward(block.toTanh), toSigmoid: forward(block.toSigmoid),
-                projection: forward(block.projection),
+                projection: forward(block.projection), link: link(block.link),
                 verticalBack: block.vertical.map { slice in
                     back(
-                        depth: sizes.kernelSize * sizes.preactivations, lanes: filters,
-                        (0..<sizes.kernelSize).map { tap in
-                            piece(
-                                slice, input: tap * filters, depth: (sizes.kernelSize - 1 - tap) * sizes.preactivations)
+                        depth: columns * sizes.preactivations, lanes: filters,
+                        (0..<columns).map { tap in
+                            piece(slice, input: tap * filters, depth: (columns - 1 - tap) * sizes.preactivations)
                         })
                 },
                 leftTapsBack: back(
@@ -73,7 +92,7 @@ struct PackedNetwork {
                         }
                     }),
                 centreBack: (0..<channels).map { j in
-                    let first = sizes.firstSeeing(j, block: i)
+                    let first = block.firstSeeing[j]
                     return back(
                         depth: (channels - first) * sizes.pair, lanes: group,
                         (first..<channels).map {
@@ -81,10 +100,6 @@ struct PackedNetwork {
                                 block.horizontal[$0], input: padding * filters + j * group,
                                 depth: ($0 - first) * sizes.pair)
                         })
-                },
-                toTanhBack: block.toTanh.map { back(depth: group, lanes: $0.inputs, [piece($0, input: 0, depth: 0)]) },
-                toSigmoidBack: block.toSigmoid.map {
-                    back(depth: group, lanes: $0.inputs, [piece($0, input: 0, depth: 0)])
                 },
                 projectionBack: pointwiseBack(block.projection, inputs: group))
         }
@@ -99,11 +114,19 @@ struct PackedNetwork {
         input + hidden + logits + hiddenBack + logitsBack
             + blocks.flatMap { block in
                 [
-                    block.vertical, block.horizontal, block.toTanh, block.toSigmoid, block.projection,
-                    block.verticalBack, [block.leftTapsBack], block.centreBack, block.toTanhBack, block.toSigmoidBack,
-                    block.projectionBack,
+                    block.vertical, block.horizontal, block.projection, block.link.matrices, block.verticalBack,
+                    [block.leftTapsBack], block.centreBack, block.projectionBack,
                 ].flatMap { $0 }
             }
+    }
+}
+
+extension PackedNetwork.Link {
+    fileprivate var matrices: [RepackedMatrix] {
+        switch self {
+        case .halves(let tanh, let sigmoid, let tanhBack, let sigmoidBack): tanh + sigmoid + tanhBack + sigmoidBack
+        case .full(let matrix, let back): [matrix, back]
+        }
     }
 }
 

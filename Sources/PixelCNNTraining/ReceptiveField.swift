@@ -79,6 +79,6 @@ extension Evaluator {
         let pass = passes[0]
         let ones = [UInt16](repeating: 1, count: pass.sizes.channels * pass.sizes.positions)
         _ = pass.forward(ones, label: 0, scale: 1)
-        return pass.inputGradient(channel: channel, value: 0, row: row, column: column)
+        return pass.inputGradient(of: ones, channel: channel, value: 0, row: row, column: column)
     }
 }

@@ -61,8 +61,8 @@ package final class Trainer {
     init(model: Model, threads: Int, memory: Int, kernels: Kernels) throws(TrainingError) {
         precondition(threads > 0)
         hyperparameters = model.hyperparameters
-        let sizes = NetworkSizes(model.hyperparameters)
-        let layout = ParameterLayout(sizes)
+        let sizes = NetworkSizes(model)
+        let layout = ParameterLayout(model.description)
         (self.sizes, self.layout, origin) = (sizes, layout, model)
         training = TrainingKernels(kernels)
 
@@ -73,7 +73,7 @@ package final class Trainer {
             )
         }
         // The model as it came, and, while a checkpoint is written, its four and one of zeros.
-        let models = 6 * model.hyperparameters.parameterCount * MemoryLayout<Float>.size
+        let models = 6 * model.description.parameterCount * MemoryLayout<Float>.size
         let shared = Arena.measure { _ = carve($0) } + models
         (self.threads, recomputes, byteCount) = try Self.plan(sizes, threads: threads, shared: shared, memory: memory)
         (arena, (state, network)) = Arena.fitting(carve)
@@ -150,7 +150,7 @@ package final class Trainer {
                     for image in stride(from: part, to: count, by: Self.parts) {
                         losses[image] = passes[worker].forward(
                             images + image * size, label: labels.isEmpty ? 0 : labels[image], scale: scale)
-                        passes[worker].backward(into: gradient)
+                        passes[worker].backward(images + image * size, into: gradient)
                     }
                 }
             }
@@ -193,13 +193,13 @@ package final class Trainer {
 
     private func model(of flat: UnsafePointer<Float>, over other: Model) throws(ModelFileError) -> Model {
         try Model(
-            hyperparameters: hyperparameters, tensors: layout.tensors(flat, over: other),
-            labelNames: origin.labelNames)
+            hyperparameters: hyperparameters, description: origin.description,
+            tensors: layout.tensors(flat, over: other), labelNames: origin.labelNames)
     }
 
     /// All that further steps depend on.
     func snapshot() throws(ModelFileError) -> TrainerSnapshot {
-        let zero = Model.zero(hyperparameters)
+        let zero = Model.zero(like: origin)
         return TrainerSnapshot(
             steps: steps, weights: try model(averaged: false), averages: try model(averaged: true),
             means: try model(of: state.means, over: zero), squares: try model(of: state.squares, over: zero))
@@ -228,18 +228,19 @@ package final class Trainer {
 
     /// The gradient of the mean loss of a batch, tensor by tensor; zero under masks. The weights stay as they are.
     func gradientTensors(_ images: [UInt16], labels: [Int] = []) -> (result: StepResult, tensors: [Tensor]) {
-        (gradient(images, labels), layout.tensors(state.gradients[0], over: .zero(hyperparameters)))
+        (gradient(images, labels), layout.tensors(state.gradients[0], over: .zero(like: origin)))
     }
 }
 
 extension Model {
-    /// A network of zeros.
-    static func zero(_ hyperparameters: Hyperparameters) -> Model {
-        let zeros = hyperparameters.parameters.map {
+    /// The same network of zeros.
+    static func zero(like other: Model) -> Model {
+        let zeros = other.description.parameters.map {
             Tensor(name: $0.name, shape: $0.shape, floats: Array(repeating: 0, count: $0.count))
         }
         do {
-            return try Model(hyperparameters: hyperparameters, tensors: zeros)
+            return try Model(
+                hyperparameters: other.hyperparameters, description: other.description, tensors: zeros)
         } catch {
             preconditionFailure("zeros are a model: \(error)")
         }

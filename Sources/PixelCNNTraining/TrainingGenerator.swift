@@ -1,8 +1,8 @@
 // Random numbers of a training run. Each purpose and epoch has a stream of its own, made from the seed, so nothing of a
 // generator need be kept to go on with a run.
 //
-// First weights are drawn from them as PyTorch's convolutions and layer norms draw theirs: uniform within ±1 / √fan-in,
-// the masked inputs counted; norms start as the identity.
+// First weights are drawn from them as PyTorch's layers draw theirs: those of convolutions uniform within ±1 / √fan-in,
+// the masked inputs counted; norms start as the identity; rows of a table are near to normal.
 
 import PixelCNNModel
 import Support
@@ -22,19 +22,26 @@ struct TrainingGenerator: RandomNumberGenerator {
 
     /// Uniform in [−1, 1).
     mutating func symmetric() -> Float { Float(Int64(bitPattern: next()) >> 40) * 0x1p-23 }
+
+    /// The sum of twelve uniform numbers of variance 1 / 12: close to N(0, 1), and without a function of a library
+    /// whose last bit may differ between machines.
+    mutating func normal() -> Float { (0..<12).reduce(0) { sum, _ in sum + symmetric() } / 2 }
 }
 
 extension Model {
     /// A model that has learnt nothing. The same seed gives the same weights.
     /// - Throws: `ModelFileError` where `labelNames` are not names of its classes.
     package static func initial(
-        _ hyperparameters: Hyperparameters, seed: UInt64, labelNames: [String] = []
+        _ hyperparameters: Hyperparameters, _ description: NetworkDescription, seed: UInt64, labelNames: [String] = []
     ) throws(ModelFileError) -> Model {
         var generator = TrainingGenerator(seed: seed, .weights)
         var fanIn = 1
-        let tensors = hyperparameters.parameters.map { spec in
+        let tables = description.tables
+        let tensors = description.parameters.map { spec in
             let floats: [Float]
             switch spec.role {
+            case .weight where tables.contains(spec.name):
+                floats = (0..<spec.count).map { _ in generator.normal() }
             case .weight:
                 fanIn = spec.shape.dropFirst().reduce(1, *)
                 floats = uniform(spec.count, fanIn, &generator)
@@ -44,7 +51,8 @@ extension Model {
             }
             return Tensor(name: spec.name, shape: spec.shape, floats: floats)
         }
-        return try Model(hyperparameters: hyperparameters, tensors: tensors, labelNames: labelNames)
+        return try Model(
+            hyperparameters: hyperparameters, description: description, tensors: tensors, labelNames: labelNames)
     }
 
     private static func uniform(_ count: Int, _ fanIn: Int, _ generator: inout TrainingGenerator) -> [Float] {

@@ -57,7 +57,8 @@ package final class TrainingRun {
                 ("data", train.sha256()),
                 (
                     "network",
-                    "\(size.blocks) x \(size.filters) x \(size.kernelSize) x \(size.hidden), \(size.colors) colors"
+                    (size.network == .original ? "" : size.network.rawValue + " ")
+                        + "\(size.blocks) x \(size.filters) x \(size.kernelSize) x \(size.hidden), \(size.colors) colors"
                 ),
             ] + (train.labels.map { [("labels", $0.sha256())] } ?? [])
     }

@@ -52,15 +52,19 @@ struct Evaluate: ParsableCommand {
                     found: images.shape, expected: "images of \(size.channels) channels")
             }
             guard self.size == nil || size.colors <= 256 else { throw DataError(data, .codesNotResizable) }
-            if size.isConditional {
+            if size.labels == 1, labels.labels == nil {
+                try images.labelAsOneClass()
+            } else if size.isConditional {
                 try ImageSet.readLabels(of: data, labels.files, into: &sets)
                 images = train ? sets.train : sets.test ?? sets.train
                 try images.number(as: loaded)
             }
-            Console.warnOfValues(images, colors: size.colors, in: data)
+            let areCodes = size.network == .vqvaePrior
+            if !areCodes { Console.warnOfValues(images, colors: size.colors, in: data) }
             let evaluator = Evaluator(model: loaded, threads: threads.count)
             show(
-                try evaluator.evaluate(images.quantised(to: size.colors, data)), of: images, classes: loaded.labelNames)
+                try evaluator.evaluate(images.quantised(to: size.colors, areCodes: areCodes, data)), of: images,
+                classes: loaded.labelNames)
         }
     }
 

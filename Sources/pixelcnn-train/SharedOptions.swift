@@ -47,7 +47,7 @@ struct WeightsOptions: ParsableArguments {
 extension Model {
     /// Refuses networks that only the engine and the full forward pass know, for commands that compute gradients.
     func checkIsTrainedHere(_ advice: String) throws(Failure) {
-        guard hyperparameters.network != .original else { return }
+        guard !hyperparameters.network.isTrained else { return }
         throw Failure(
             .dataError,
             "\(source.path): this is \(hyperparameters.network.title), which is served but not trained here; \(advice)")

@@ -21,6 +21,7 @@ struct Train: ParsableCommand {
               pixelcnn-train --seed 0 --lr 3e-4 --epochs 50 --verbose
               pixelcnn-train --data images/ --filters 60 --blocks 8 --lr 1.2e-3 --warmup 200 --schedule cosine \\
                 --ema 0.998 --flip --output pixelcnn.safetensors
+              pixelcnn-train --network vqvae-prior --data codes.npy --colors 512 --conditional --output prior.pt
             """)
 
     @OptionGroup(title: "Learning") var learning: LearningOptions
@@ -94,11 +95,16 @@ struct Train: ParsableCommand {
             if data.conditional {
                 try images.train.number(as: model)
                 try images.test?.number(as: model)
+            } else if model.hyperparameters.isConditional {
+                try images.train.labelAsOneClass()
+                try images.test?.labelAsOneClass()
             }
             let colors = model.hyperparameters.colors
-            Console.warnOfValues(images.train, colors: colors, in: data.name)
-            let train = try images.train.quantised(to: colors, data.data ?? data.name)
-            let test = try images.test?.quantised(to: colors, data.testData ?? data.data ?? data.name)
+            let areCodes = model.hyperparameters.network == .vqvaePrior
+            if !areCodes { Console.warnOfValues(images.train, colors: colors, in: data.name) }
+            let train = try images.train.quantised(to: colors, areCodes: areCodes, data.data ?? data.name)
+            let test = try images.test?.quantised(
+                to: colors, areCodes: areCodes, data.testData ?? data.data ?? data.name)
             let trainer = try Trainer(
                 model: model, threads: threads.count,
                 memory: memory.map { $0 << 20 } ?? .max)

@@ -65,12 +65,30 @@ struct LearningOptions: ParsableArguments {
     }
 }
 
+/// The networks that can be learnt here.
+enum TrainedNetwork: String, CaseIterable, ExpressibleByArgument {
+    case pixelcnn
+    case vqvaePrior = "vqvae-prior"
+}
+
 /// What learns.
 struct NetworkOptions: ParsableArguments {
+    /// Of the published class of the VQ-VAE's prior: the first block's kernel, the others', and the head's width.
+    private static let prior = (firstKernel: 7, kernel: 3, hidden: 512)
+
+    @Option(
+        help: """
+            Which network: pixelcnn, the original's, or vqvae-prior, over the codes of a VQ-VAE, whose .pt loads into \
+            the GatedPixelCNN of ritheshkumar95/pytorch-vqvae.
+            """)
+    var network = TrainedNetwork.pixelcnn
+
     @Option(parsing: .unconditional, help: "Gated blocks (default: 15).")
     var blocks: Int?
 
-    @Option(parsing: .unconditional, help: "Feature channels, divisible by the image channels (default: 120).")
+    @Option(
+        parsing: .unconditional,
+        help: "Feature channels, divisible by the image channels (default: 120; 64 of a vqvae-prior).")
     var filters: Int?
 
     @Option(parsing: .unconditional, help: "Kernel size of the blocks, odd (default: 3).")
@@ -87,8 +105,12 @@ struct NetworkOptions: ParsableArguments {
         guard start != nil || weights.weights == nil else {
             throw ValidationError("--weights is for the model of --init")
         }
-        guard start == nil || (blocks, filters, kernelSize) == (nil, nil, nil) else {
-            throw ValidationError("--init brings its own network: leave out --blocks, --filters and --kernel-size")
+        guard start == nil || (blocks, filters, kernelSize) == (nil, nil, nil) && network == .pixelcnn else {
+            throw ValidationError(
+                "--init brings its own network: leave out --network, --blocks, --filters and --kernel-size")
+        }
+        guard network == .pixelcnn || kernelSize == nil else {
+            throw ValidationError("--kernel-size: a \(network.rawValue) has kernels of 7, then 3; leave it out")
         }
     }
 
@@ -101,7 +123,7 @@ struct NetworkOptions: ParsableArguments {
             guard colors == nil || colors == model.hyperparameters.colors else {
                 throw ValidationError("--colors is \(colors ?? 0); \(start) is for \(model.hyperparameters.colors)")
             }
-            guard model.hyperparameters.isConditional == isConditional else {
+            guard model.hyperparameters.isConditional == isConditional || model.hyperparameters.labels == 1 else {
                 throw ValidationError(
                     isConditional
                         ? "--conditional: \(start) is not conditional on classes"
@@ -109,12 +131,34 @@ struct NetworkOptions: ParsableArguments {
             }
             return model
         }
+        let names = isConditional ? images.labels?.names ?? [] : []
+        if network == .vqvaePrior { return try prior(for: images, seed: seed, size: colors, isConditional, names) }
         let hyperparameters = try Hyperparameters(
             channels: images.channels, height: images.height, width: images.width, colors: colors ?? 256,
             blocks: blocks ?? 15, filters: filters ?? 120, kernelSize: kernelSize ?? 3,
             labels: isConditional ? images.labels?.classes ?? 0 : 0)
-        return try .initial(
-            hyperparameters, seed: seed, labelNames: isConditional ? images.labels?.names ?? [] : [])
+        return try .initial(hyperparameters, hyperparameters.description, seed: seed, labelNames: names)
+    }
+
+    /// A prior with first weights. Its published class always has classes: one where the data has none.
+    private func prior(
+        for images: ImageSet, seed: UInt64, size colors: Int?, _ isConditional: Bool, _ names: [String]
+    ) throws -> Model {
+        guard images.channels == 1 else {
+            throw ValidationError(
+                "--network vqvae-prior learns codes, of one channel; the data has \(images.channels) channels")
+        }
+        let kernels = (0..<(blocks ?? 15)).map { $0 == 0 ? Self.prior.firstKernel : Self.prior.kernel }
+        let hyperparameters = try Hyperparameters(
+            [
+                .channels: 1, .height: images.height, .width: images.width, .colors: colors ?? 256,
+                .blocks: kernels.count, .filters: filters ?? 64, .kernelSize: kernels.last ?? Self.prior.kernel,
+                .hidden: Self.prior.hidden, .labels: isConditional ? images.labels?.classes ?? 1 : 1,
+            ], network: .vqvaePrior)
+        let description = NetworkDescription.vqvaePrior(
+            colors: hyperparameters.colors, filters: hyperparameters.filters, kernels: kernels,
+            hidden: hyperparameters.hidden, labels: hyperparameters.labels)
+        return try .initial(hyperparameters, description, seed: seed, labelNames: names)
     }
 }
 

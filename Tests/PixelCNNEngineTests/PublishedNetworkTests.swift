@@ -1,5 +1,7 @@
 // The other published networks, from the files of Tests/Fixtures/published: the same contracts as the original's. Their
 // logits are compared with PyTorch's in LogitTests.
+//
+// Sizes, classes and precisions each matter to another part of the engine, so not every one of them meets every other.
 
 import AllocationCount
 import Foundation
@@ -15,6 +17,11 @@ import Testing
 @Suite struct PublishedNetworkTests {
     private static let names = Fixture.published.keys.sorted()
     private static let sizes = [(6, 9), (1, 8), (8, 1), (7, 2), (12, 3)]
+
+    /// Every size in full precision; rounded weights meet the same rows and columns.
+    private static func sizes(_ precision: Precision) -> [(Int, Int)] {
+        precision == .f32 ? sizes : Array(sizes.prefix(1))
+    }
 
     private struct Network {
         let model: Model
@@ -34,23 +41,27 @@ import Testing
             }
         }
 
-        /// Tasks of every kind and class.
+        /// Each class in turn.
+        func label(_ index: Int) -> Int? { labels[index % labels.count] }
+
+        /// Tasks of every kind, and of every class.
         func tasks(_ height: Int, _ width: Int) -> [ImageTask] {
             let values = image(height, width, seed: 4)
             let mask = (0..<height * width).map { $0 % 3 != 0 && $0 < height * width - 2 }
             let parameters = SamplingParameters(
                 temperature: 0.9, topK: max(2, model.description.colors / 2), topP: 0.95)
-            return labels.flatMap { label in
-                [
-                    ImageTask.Source.sample(seed: 3, index: 8, parameters: SamplingParameters()),
-                    .sample(seed: 3, index: 9, parameters: parameters), .score(values: values),
-                    .sample(
-                        seed: 3, index: 10, parameters: parameters,
-                        given: .rows(height / 2, of: values, height: height, width: width)),
-                    .sample(
-                        seed: 3, index: 10, parameters: parameters,
-                        given: GivenPixels(height: height, width: width, values: values, kept: .mask(mask))),
-                ].map { ImageTask(height: height, width: width, label: label, source: $0) }
+            let sources = [
+                ImageTask.Source.sample(seed: 3, index: 8, parameters: SamplingParameters()),
+                .sample(seed: 3, index: 9, parameters: parameters), .score(values: values),
+                .sample(
+                    seed: 3, index: 10, parameters: parameters,
+                    given: .rows(height / 2, of: values, height: height, width: width)),
+                .sample(
+                    seed: 3, index: 10, parameters: parameters,
+                    given: GivenPixels(height: height, width: width, values: values, kept: .mask(mask))),
+            ]
+            return sources.enumerated().map { i, source in
+                ImageTask(height: height, width: width, label: label(i), source: source)
             }
         }
     }
@@ -60,8 +71,8 @@ import Testing
         let network = try Network(name)
         let engine = Engine(model: network.model, precision: precision)
         let comparison = try EngineComparison(model: network.model, engine: engine)
-        for (height, width) in Self.sizes {
-            for label in network.labels {
+        for (i, (height, width)) in Self.sizes(precision).enumerated() {
+            for label in i == 0 ? network.labels : [network.label(i)] {
                 let image = network.image(height, width, seed: UInt64(height))
                 let difference = comparison.difference(image, height: height, width: width, label: label)
                 #expect(difference.isWithinBound, "\(height) × \(width): \(difference)")
@@ -69,6 +80,7 @@ import Testing
         }
     }
 
+    /// Of the first pixel and the last, of pixels at each edge and of two in the middle, each colour.
     @Test(arguments: names)
     func changingAValueLeavesEarlierLogitsBitIdentical(_ name: String) throws {
         let network = try Network(name)
@@ -84,8 +96,9 @@ import Testing
             }
         }
         let before = inOrder(image)
+        let positions = image.indices.filter { [0, 3, 11, 12, 15, 20, 29].contains($0 / h.channels) }
         var seen = 0
-        for position in image.indices {
+        for position in positions {
             var changed = image
             let place = position % h.channels * area + position / h.channels
             changed[place] = (changed[place] + 1) % UInt16(h.colors)
@@ -95,14 +108,14 @@ import Testing
             #expect(after[...unchanged] == before[...unchanged], "value \(position)")
             if after != before { seen += 1 }
         }
-        #expect(seen > image.count / 2)
+        #expect(seen > positions.count / 2)
     }
 
     @Test(arguments: names, Precision.allCases)
     func everyInstructionSetBatchAndSecondThreadGivesTheSameBytes(_ name: String, _ precision: Precision) throws {
         let network = try Network(name)
         let engines = Kernels.available.map { Engine(model: network.model, kernels: $0, precision: precision) }
-        for (height, width) in Self.sizes {
+        for (height, width) in Self.sizes(precision) {
             let tasks = network.tasks(height, width)
             let alone = tasks.map { engines[0].run([$0])[0] }
             for engine in engines { #expect(engine.run(tasks) == alone, "\(engine.instructionSet), together") }
@@ -135,28 +148,26 @@ import Testing
     func theRestIsDrawnAsAfterDrawnRows(_ name: String) throws {
         let network = try Network(name)
         let engine = Engine(model: network.model)
-        for (height, width) in [(6, 9), (9, 2)] {
-            for label in network.labels {
-                func draw(given: GivenPixels?) -> ImageTask {
-                    ImageTask(
-                        height: height, width: width, label: label,
-                        source: .sample(seed: 2, index: 5, parameters: SamplingParameters(), given: given))
+        for (i, (height, width)) in [(6, 9), (9, 2)].enumerated() {
+            func draw(given: GivenPixels?) -> ImageTask {
+                ImageTask(
+                    height: height, width: width, label: network.label(i),
+                    source: .sample(seed: 2, index: 5, parameters: SamplingParameters(), given: given))
+            }
+            let whole = engine.run([draw(given: nil)])[0]
+            guard case .values(let values) = whole else { Issue.record("no values"); return }
+            for rowsBetween in [1, 2] {
+                let cache = PrefixCache()
+                let session = SamplingSession(
+                    engine: engine, capacity: 2, prefixCache: cache, rowsBetweenCheckpoints: rowsBetween)
+                for rows in Array(0...height) + Array(1..<height).reversed() {
+                    let given = GivenPixels.rows(rows, of: values, height: height, width: width)
+                    var result: ImageResult?
+                    session.add(draw(given: given), tag: 0)
+                    while session.count > 0 { session.step { result = $1 } }
+                    #expect(result == whole, "\(rows) rows of \(height) × \(width)")
                 }
-                let whole = engine.run([draw(given: nil)])[0]
-                guard case .values(let values) = whole else { Issue.record("no values"); return }
-                for rowsBetween in [1, 2] {
-                    let cache = PrefixCache()
-                    let session = SamplingSession(
-                        engine: engine, capacity: 2, prefixCache: cache, rowsBetweenCheckpoints: rowsBetween)
-                    for rows in Array(0...height) + Array(1..<height).reversed() {
-                        let given = GivenPixels.rows(rows, of: values, height: height, width: width)
-                        var result: ImageResult?
-                        session.add(draw(given: given), tag: 0)
-                        while session.count > 0 { session.step { result = $1 } }
-                        #expect(result == whole, "\(rows) rows of \(height) × \(width)")
-                    }
-                    #expect(cache.status.hits > 0)
-                }
+                #expect(cache.status.hits > 0)
             }
         }
     }

@@ -154,6 +154,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 10_000]) func refusesTensorsWithinTensors(count: Int) throws {
+        var builder = try ZIPBuilder(fixture: "state.pt")
+        let device = "ctorch._utils\n_rebuild_device_tensor_from_cpu_tensor\nq\u{3}0ctorch\nfloat32\nq\u{4}0"
+        let innermost = "ctorch._utils\n_rebuild_parameter\n)Rq\u{1}"
+        // Each of the one before; the innermost is then given the outermost.
+        let outer = (0..<count).map { _ in "q\u{5}0h\u{3}h\u{5}h\u{4}\u{86}R" }.joined()
+        let own = "q\u{2}0h\u{1}(h\u{2}NNNNtb0"
+        let items = "}(U\u{10}in_conv.0.weighth\u{2}U\u{11}out_conv.2.weighth\u{2}u."
+        builder["/data.pkl"].data = [0x80, 2] + (device + innermost + outer + own + items).latin1
+        #expect(try Fixture.problem(builder.bytes()) == .pyTorch(.malformedTensor("in_conv.0.weight")))
+    }
+
     @Test func refusesDeclarationsThatShapesContradict() throws {
         let pickle = try ZIPBuilder(fixture: "module.pt")["/data.pkl"].data
         let start = try #require(pickle.firstRange(of: Array("n_colors".utf8))).upperBound

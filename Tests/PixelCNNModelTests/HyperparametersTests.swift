@@ -101,7 +101,7 @@ import Testing
     @Test func derivedMasksEqualPyTorchs() throws {
         let stored = try Fixture.bytes("plain.masks")
         var derived: [UInt8] = []
-        for spec in try Fixture.hyperparameters().masks {
+        for spec in try Fixture.hyperparameters().description.masks {
             guard case .mask(let mask) = spec.role else { continue }
             #expect(mask.shape == spec.shape)
             derived += mask.values().map { $0 ? 1 : 0 }

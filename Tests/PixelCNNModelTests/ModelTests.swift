@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test func checksMasksThatAreGiven() throws {
-        let spec = try #require(try Fixture.hyperparameters().masks.last)
+        let spec = try #require(try Fixture.hyperparameters().description.masks.last)
         guard case .mask(let mask) = spec.role else {
             Issue.record("not a mask")
             return

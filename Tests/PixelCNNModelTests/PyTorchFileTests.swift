@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test func tensorsComeInTheOrderOfTheStateDictionary() throws {
-        let names = try Fixture.hyperparameters().stateDictionary.map(\.name)
+        let names = try Fixture.hyperparameters().description.tensors.map(\.name)
         for file in ["module.pt", "state.pt"] {
             #expect(try ModelContents.read(path: Fixture.path(file)).tensors.map(\.name) == names)
         }

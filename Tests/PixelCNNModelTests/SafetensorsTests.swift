@@ -37,7 +37,7 @@ import Testing
                 #expect(written[spec.name].floats() == model[spec.name].floats())
             }
             let contents = try ModelContents.read(path: path)
-            #expect(Set(contents.tensors.map(\.name)) == Set(model.hyperparameters.stateDictionary.map(\.name)))
+            #expect(Set(contents.tensors.map(\.name)) == Set(model.hyperparameters.description.tensors.map(\.name)))
             for tensor in contents.tensors where tensor.elementType == .f32 {
                 // Aligned, so that reading copies nothing.
                 let bytes = try #require(tensor.contiguousBytes)

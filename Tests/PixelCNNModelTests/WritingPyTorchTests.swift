@@ -18,7 +18,7 @@ import Testing
                 #expect(read[spec.name].floats() == model[spec.name].floats())
             }
             let names = try ModelContents.read(path: path).tensors.map(\.name)
-            #expect(names == model.hyperparameters.stateDictionary.map(\.name))
+            #expect(names == model.hyperparameters.description.tensors.map(\.name))
         }
     }
 

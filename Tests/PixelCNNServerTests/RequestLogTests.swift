@@ -73,6 +73,28 @@ import Testing
         }
     }
 
+    @Test func longPathsAreCutAndStayAsTheyWereSent() async throws {
+        try await TestServer.run { server in
+            let path = "/%1B%5B31m%0A" + String(repeating: "x", count: 5000)
+            try await RawConnection.open(server.socket) { session in
+                try await session.send("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
+                _ = try await session.responses(1)
+            }
+            #expect(try await record(server).message == "GET \(path.prefix(256))… 404")
+        }
+    }
+
+    /// A log is read on a terminal. The HTTP parser refuses such a path before there is a record, so none is sent here.
+    @Test func whatATerminalWouldObeyIsEscaped() {
+        let handler = InMemoryLogHandler()
+        var logger = Logger(label: "test", factory: { _ in handler })
+        logger.logLevel = .info
+        let path = "/\u{9B}31m\u{202E}\n" + String(repeating: "\u{1B}", count: 300)
+        RequestLog(logger).log(.get, path, RequestRecord(requestID: "mine", peer: nil), status: 404, since: .now)
+        let shown = "/\\u{9b}31m\\u{202e}\\u{a}" + String(repeating: "\\u{1b}", count: 300)
+        #expect(handler.entries.map { "\($0.message)" } == ["GET \(shown.prefix(256))… 404"])
+    }
+
     @Test func scoresAreRecorded() async throws {
         try await TestServer.run { server in
             let directory = try TemporaryDirectory()

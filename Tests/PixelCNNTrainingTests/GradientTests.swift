@@ -28,6 +28,19 @@ import Testing
         return .random(size, seed: 7, scale: 0.5)
     }
 
+    /// A prior over codes, of three classes and sizes that no kernel likes: a table, kernels of two sizes, biases, a
+    /// link that does not see the class.
+    private func prior() throws -> Model {
+        let size = try Hyperparameters(
+            [
+                .channels: 1, .height: 4, .width: 5, .colors: 11, .blocks: 3, .filters: 10, .kernelSize: 3, .hidden: 21,
+                .labels: 3,
+            ], network: .vqvaePrior)
+        let description = NetworkDescription.vqvaePrior(
+            colors: 11, filters: 10, kernels: [7, 3, 3], hidden: 21, labels: 3)
+        return .random(size, description, seed: 7, scale: 0.5)
+    }
+
     /// Classes for `count` images.
     private func labels(_ model: Model, _ count: Int) -> [Int] {
         model.hyperparameters.isConditional ? (0..<count).map { $0 * 2 % model.hyperparameters.labels } : []
@@ -63,10 +76,33 @@ import Testing
         try expectPyTorchs(TrainingFixture("training-tiny", in: folder.url))
     }
 
+    @Test(.enabled(if: PyTorch.isAvailable, "\(PyTorch.absence)"))
+    func gradientsOfAPriorArePyTorchs() throws {
+        let folder = try TemporaryFolder()
+        let model = try prior()
+        let (images, labels) = ((0..<5).flatMap { SmallModels.image(for: model, seed: $0) }, [0, 2, 1, 1, 0])
+        try model.writePyTorch(to: folder.path("prior.pt"))
+        try Data(images.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }).write(to: folder.url.appending(path: "codes"))
+        let run = try PyTorch.run(["prior_gradient.py", folder.url.path, "4", "5"] + labels.map(String.init))
+        try #require(run.status == 0, "\(run.output)")
+        let trainer = try Trainer(model: model, threads: 2)
+        let (result, gradient) = trainer.gradientTensors(images, labels: labels)
+        let expected = try ModelContents.read(path: folder.path("gradient.safetensors"))
+        let loss = try #require(expected.metadata["loss"].flatMap(Double.init))
+        #expect(abs(result.loss - loss) <= 1e-5)
+        #expect(gradient.count == expected.tensors.count)
+        for tensor in gradient {
+            let other = try #require(expected.tensors.first { $0.name == tensor.name }).floats()
+            let worst = zip(tensor.floats(), other).map { abs($0 - $1) - max(1e-6, 1e-3 * abs($1)) }.max()
+            #expect(worst ?? 0 <= 0, "\(tensor.name)")
+        }
+    }
+
     /// The loss as the reference network has it, which shares no code with the training pass.
     private func loss(_ tensors: [Tensor], _ model: Model, _ images: [[UInt16]]) throws -> Double {
         let size = model.hyperparameters
-        let network = ReferenceNetwork(model: try Model(hyperparameters: size, tensors: tensors))
+        let network = ReferenceNetwork(
+            model: try Model(hyperparameters: size, description: model.description, tensors: tensors))
         let labels = labels(model, images.count)
         return images.enumerated().reduce(0) {
             let label = labels.isEmpty ? nil : labels[$1.offset]
@@ -78,16 +114,16 @@ import Testing
     /// Along the gradient of one tensor the loss rises by step · |gradient|; steps are long enough to rise above
     /// Float's rounding, short enough that the fifth derivative, which the differences leave, stays below the
     /// tolerance. The rest of the tolerance is for ReLUs that turn within a step.
-    @Test(arguments: SmallModels.all.map(\.name) + ["conditional"])
+    @Test(arguments: SmallModels.all.map(\.name) + ["conditional", "prior"])
     func gradientsAreTheSlopesOfTheReferenceNetwork(_ name: String) throws {
         // A narrower spread than the other tests': the wide one bends within any step that Float can see.
-        let size = try (SmallModels.all.first { $0.name == name }?.model ?? conditional()).hyperparameters
-        let model = Model.random(size, seed: 7, scale: 0.5)
+        let origin = try SmallModels.all.first { $0.name == name }?.model ?? (name == "prior" ? prior() : conditional())
+        let model = Model.random(origin.hyperparameters, origin.description, seed: 7, scale: 0.5)
         let images = (0..<3).map { SmallModels.image(for: model, seed: $0) }
         let trainer = try Trainer(model: model, threads: 2)
         let (_, gradient) = trainer.gradientTensors(images.flatMap { $0 }, labels: labels(model, images.count))
-        let start = model.hyperparameters.parameters.map { model[$0.name] }
-        for (i, spec) in model.hyperparameters.parameters.enumerated() {
+        let start = model.description.parameters.map { model[$0.name] }
+        for (i, spec) in model.description.parameters.enumerated() {
             let slope = try #require(gradient.first { $0.name == spec.name }).floats()
             let norm = slope.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
             guard norm > 0 else { continue }
@@ -130,8 +166,8 @@ import Testing
     }
 
     /// Eleven images, so that the parts are unequal; two threads and one; all activations kept or computed again.
-    @Test(arguments: [false, true]) func threadsAndMemoryChangeNoBit(isConditional: Bool) throws {
-        let model = try isConditional ? conditional() : SmallModels.colour
+    @Test(arguments: ["colour", "conditional", "prior"]) func threadsAndMemoryChangeNoBit(_ name: String) throws {
+        let model = try name == "colour" ? SmallModels.colour : name == "prior" ? prior() : conditional()
         let labels = labels(model, 11)
         let batch = (0..<11).flatMap { SmallModels.image(for: model, seed: $0) }
         func learn(threads: Int, memory: Int = .max) throws -> (Trainer, [Float]) {
@@ -142,7 +178,7 @@ import Testing
             let models = [try trainer.model(averaged: false), try trainer.model(averaged: true)]
             return (
                 trainer,
-                models.flatMap { model in model.hyperparameters.parameters.flatMap { model[$0.name].floats() } }
+                models.flatMap { model in model.description.parameters.flatMap { model[$0.name].floats() } }
             )
         }
         let (one, expected) = try learn(threads: 1)

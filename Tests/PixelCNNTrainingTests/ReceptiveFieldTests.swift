@@ -118,7 +118,8 @@ import Testing
         }
     }
 
-    /// Against the full forward pass of images that differ in one value.
+    /// Against the full forward pass of images that differ in one value: of the first pixel and the last, of pixels at
+    /// each edge, and of two in the middle, of every colour. Who sees another pixel sees it as one of these.
     @Test(arguments: Fixture.published.keys.sorted())
     func connectionsOfPublishedNetworksAreThoseOfTheForwardPass(_ name: String) throws {
         let model = try Fixture(name).model
@@ -131,28 +132,26 @@ import Testing
         }
         let label = network.isConditional ? 1 : nil
         let before = reference.logits(image, height: height, width: width, label: label)
-        var seen = [[Bool]](repeating: [], count: image.count)  // by prediction, then input
-        for input in image.indices {
+        let fields = image.indices.map { place in
+            ReceptiveField(
+                connectionsOf: network, height: height, width: width, channel: place / area, row: place % area / width,
+                column: place % width)
+        }
+        var (connected, lost) = (0, 0)
+        for input in image.indices where [0, 3, 11, 12, 15, 20, 29].contains(input % area) {
             var changed = image
             changed[input] = (image[input] + UInt16(network.colors) / 2) % UInt16(network.colors)
             let after = reference.logits(changed, height: height, width: width, label: label)
             for place in image.indices {
-                let differs = (0..<network.colors).contains {
+                let isSeen = (0..<network.colors).contains {
                     after[$0 * image.count + place] != before[$0 * image.count + place]
                 }
-                seen[place].append(differs)
-            }
-        }
-        for place in image.indices {
-            let field = ReceptiveField(
-                connectionsOf: network, height: height, width: width, channel: place / area, row: place % area / width,
-                column: place % width)
-            for input in image.indices where field.seen[input] != seen[place][input] {
                 // A change may be lost in rounding on its way, but none appears from nowhere.
-                #expect(field.seen[input], "\(name): \(input) is seen by \(place)")
+                if isSeen { #expect(fields[place].seen[input], "\(name): \(input) is seen by \(place)") }
+                if fields[place].seen[input] { connected += 1; lost += isSeen ? 0 : 1 }
             }
-            let lost = zip(field.seen, seen[place]).count { $0 && !$1 }
-            #expect(lost * 10 <= image.count, "\(name): \(lost) of \(place) are not seen")
         }
+        print("\(name): \(lost) of \(connected)")
+        #expect(lost * 10 <= connected, "\(name): \(lost) of \(connected) are not seen")
     }
 }
