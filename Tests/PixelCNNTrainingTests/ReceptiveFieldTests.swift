@@ -148,10 +148,12 @@ import Testing
                 }
                 // A change may be lost in rounding on its way, but none appears from nowhere.
                 if isSeen { #expect(fields[place].seen[input], "\(name): \(input) is seen by \(place)") }
-                if fields[place].seen[input] { connected += 1; lost += isSeen ? 0 : 1 }
+                if fields[place].seen[input] {
+                    connected += 1
+                    lost += isSeen ? 0 : 1
+                }
             }
         }
-        print("\(name): \(lost) of \(connected)")
-        #expect(lost * 10 <= connected, "\(name): \(lost) of \(connected) are not seen")
+        #expect(lost * 100 <= connected, "\(name): \(lost) of \(connected) are not seen")
     }
 }
