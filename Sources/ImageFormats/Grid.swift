@@ -49,15 +49,14 @@ package enum Grid {
 
     /// Reads `picture` as one image: values 0 … `colors` − 1, in order (channels, height, width).
     ///
-    /// A level between those of two values becomes the nearer. An RGB picture without colour is accepted as gray.
+    /// A level between those of two values becomes the nearer. A gray picture is an RGB one whose channels are equal,
+    /// and an RGB picture without colour is accepted as gray.
     ///
-    /// - Throws: `GridError` where the picture's channels are not `channels`, or a PNG cannot show such images.
+    /// - Throws: `GridError` where gray is needed and the picture has colour, or a PNG cannot show such images.
     package static func values(of picture: Picture, channels: Int, colors: Int) throws(GridError) -> [UInt16] {
         guard channels == 1 || channels == 3 else { throw .channels(channels) }
         guard Levels.range.contains(colors) else { throw .colors(colors) }
-        guard picture.channels == channels || (picture.channels == 3 && channels == 1) else {
-            throw .channelMismatch(expected: channels, found: picture.channels)
-        }
+        guard picture.channels == 1 || picture.channels == 3 else { throw .pixelCount(picture) }
         let (stride, pixels) = (picture.channels, picture.pixels)
         guard let area = product(of: [picture.height, picture.width]), product(of: [area, stride]) == pixels.count
         else { throw .pixelCount(picture) }
@@ -72,7 +71,8 @@ package enum Grid {
         var values: [UInt16] = []
         values.reserveCapacity(area * channels)
         for channel in 0..<channels {
-            for pixel in 0..<area { values.append(levels.value(of: pixels[pixel * stride + channel])) }
+            let offset = min(channel, stride - 1)
+            for pixel in 0..<area { values.append(levels.value(of: pixels[pixel * stride + offset])) }
         }
         return values
     }
@@ -115,8 +115,6 @@ package enum GridError: Error, Sendable, Equatable {
     case valueOutOfRange(value: UInt16, index: [Int], colors: Int)
     /// The grid has more pixels than can be addressed.
     case tooLarge(columns: Int, rows: Int)
-    /// The picture's channels are not the requested ones.
-    case channelMismatch(expected: Int, found: Int)
     /// Gray was requested, and the picture has a coloured pixel; the first such.
     case colored(row: Int, column: Int)
     /// The picture's pixels are not as many as its size says.
@@ -141,21 +139,11 @@ extension GridError: CustomStringConvertible {
             "value \(value) at \(index) (image, channel, row, column); allowed 0 … \(colors - 1)"
         case .tooLarge(let columns, let rows):
             "a grid of \(columns) columns and \(rows) rows is too large to address"
-        case .channelMismatch(let expected, let found):
-            "the picture is \(Self.kind(of: found)); \(Self.kind(of: expected)) is needed"
         case .colored(let row, let column):
             "the picture has colour, at row \(row), column \(column); gray is needed"
         case .pixelCount(let picture):
             "\(picture.pixels.count) bytes for a picture of \(picture.width) × \(picture.height) pixels"
                 + " and \(picture.channels) channels"
-        }
-    }
-
-    private static func kind(of channels: Int) -> String {
-        switch channels {
-        case 1: "gray"
-        case 3: "RGB"
-        default: "\(channels)-channel"
         }
     }
 }

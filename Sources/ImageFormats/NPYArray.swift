@@ -8,6 +8,9 @@
 
 /// An n-dimensional array of numbers read from a NumPy `.npy` file.
 package struct NPYArray: Sendable {
+    /// Whether a file begins as an array does.
+    package static func isBeginning(of bytes: [UInt8]) -> Bool { bytes.starts(with: NPYHeader.magic) }
+
     /// The extent of each dimension, outermost first. Empty for a single number.
     package let shape: [Int]
 

@@ -45,18 +45,22 @@ extension Picture {
         PictureFile.format(bytes) == nil ? try PNG.size(of: bytes) : try PictureFile.size(of: bytes)
     }
 
-    /// Decodes a picture of at most `limit` pixels.
-    package static func imported(_ bytes: [UInt8], limit: Int = PNG.defaultLimit) throws -> Picture {
+    /// Decodes a picture of at most `limit` pixels, on `background` where it is not opaque.
+    package static func imported(
+        _ bytes: [UInt8], limit: Int = PNG.defaultLimit, background: Background? = nil
+    ) throws -> Picture {
         PictureFile.format(bytes) == nil
-            ? try PNG.decode(bytes, limit: limit) : try PictureFile.decode(bytes, limit: limit)
+            ? try PNG.decode(bytes, limit: limit, background: background)
+            : try PictureFile.decode(bytes, limit: limit, background: background)
     }
 }
 
 extension OpenFile {
-    /// Opens a file of images; of a `.npz` file, or of `FILE.npz/NAME`, the array's own bytes.
+    /// Opens a file of images, standard input where it is `-`; of a `.npz` file, or of `FILE.npz/NAME`, the array's own
+    /// bytes.
     package static func ofImages(_ path: String) throws -> OpenFile {
         let (file, name) = NPZFile.split(path)
-        let opened = try OpenFile(file)
+        let opened = try path == "-" ? OpenFile.standardInput() : OpenFile(file)
         guard try opened.bytes(0..<2) == NPZFile.magic else { return opened }
         do {
             let array = try NPZFile(opened.bytes(0..<opened.byteCount)).array(name)

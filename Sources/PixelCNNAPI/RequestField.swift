@@ -69,13 +69,19 @@ package struct RequestField<Request: RequestObject>: Sendable {
     }
 
     /// A field that may be left out; parameters are as above.
+    ///
+    /// - Parameter absence: an integer that stands for a field that is left out.
     init<Value: Equatable>(
         _ name: String, _ path: any WritableKeyPath<Request, Value?> & Sendable, _ form: FieldForm<Value>,
-        allowed: AllowedValues<Value>? = nil, recordedAs key: String? = nil, check: @escaping Check = { _, _, _ in }
+        absence: Int? = nil, allowed: AllowedValues<Value>? = nil, recordedAs key: String? = nil,
+        check: @escaping Check = { _, _, _ in }
     ) {
         self.init(
             name: name, defaultJSON: nil, bounds: allowed?.bounds ?? (nil, nil), key: key,
-            read: { json, name, request throws(RequestError) in request[keyPath: path] = try form.read(json, name) },
+            read: { json, name, request throws(RequestError) in
+                if let absence, json.unsignedText == "\(absence)" { return }
+                request[keyPath: path] = try form.read(json, name)
+            },
             write: { $0[keyPath: path].map(form.json) },
             value: { $0[keyPath: path].map(form.json) },
             checkValue: { request, context, name throws(RequestError) in
@@ -126,6 +132,7 @@ package struct RequestField<Request: RequestObject>: Sendable {
             guard let field = fields.first(where: { $0.name == member.name }) else {
                 throw .unknownField("\(prefix)\(JSONValue.shortened(member.name))", known: fields.map(\.name))
             }
+            if case .null = member.value { continue }  // as many writers have what is left out
             try field.read(member.value, prefix + field.name, &request)
         }
         return request
@@ -203,9 +210,9 @@ extension FieldForm<UInt64> {
     static var unsigned64: Self {
         Self(
             read: { json, field throws(RequestError) in
-                var text = json.integerText
-                if case .string(let string) = json, JSONValue.isInteger(string) { text = string }
-                guard let text else { throw json.wrongType(field, "an integer or a decimal string") }
+                guard let text = json.unsignedText else {
+                    throw json.wrongType(field, "an integer or a decimal string")
+                }
                 guard let value = UInt64(text) else {
                     throw .outOfRange(field: field, found: json.summary, allowed: "0…18446744073709551615")
                 }
@@ -294,6 +301,12 @@ extension JSONValue {
             throw .outOfRange(field: field, found: summary, allowed: "an integer below 2⁶³")
         }
         return value
+    }
+
+    /// The digits of an integer that is a number or a decimal string.
+    fileprivate var unsignedText: String? {
+        if case .string(let text) = self { return Self.isInteger(text) ? text : nil }
+        return integerText
     }
 
     /// The digits of an integer. 3.0 is one, too: some writers have no other numbers; past 2⁵³ theirs are not exact.

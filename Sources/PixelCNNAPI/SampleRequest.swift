@@ -49,7 +49,7 @@ package struct SampleRequest: RequestObject, Equatable {
         .init(
             "n", \.n, .integer, allowed: .from(1, toLimit: \.maximumImages), isAlwaysWritten: true,
             recordedAs: "images"),
-        .init("seed", \.seed, .unsigned64, recordedAs: "seed"),
+        .init("seed", \.seed, .unsigned64, absence: -1, recordedAs: "seed"),
         .init("first_index", \.firstIndex, .unsigned64, recordedAs: "first_index", check: checkLastIndex),
         .init("height", \.height, .integer, allowed: .from(1, toLimit: \.maximumSide), recordedAs: "height"),
         .init("width", \.width, .integer, allowed: .from(1, toLimit: \.maximumSide), recordedAs: "width"),

@@ -10,8 +10,13 @@ import PixelCNNAPI
 extension Request {
     /// The whole body.
     ///
-    /// - Throws: 413 past `limit` bytes; 429 where `memory` has no room.
+    /// - Throws: 415 for a compressed one, 413 past `limit` bytes; 429 where `memory` has no room.
     func wholeBody(limit: Int, memory: RequestMemory) async throws -> [UInt8] {
+        if let coding = headers[.contentEncoding], coding.lowercased() != "identity" {
+            throw ProblemResponse(
+                .unsupportedMediaType, "Content-Encoding is \(coding.prefix(100)); send the body as it is",
+                headers: [.acceptEncoding: "identity"])
+        }
         let limit = min(limit, memory.limit / MemoryNeed.body(1))
         // The rest of the body would have to be read to find the next request behind it.
         let rejection = ProblemResponse(

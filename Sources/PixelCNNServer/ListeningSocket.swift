@@ -81,6 +81,21 @@ package final class ListeningSocket: Sendable {
         return ListeningSocket(source: .path(path, file: file), address: path.path, descriptor: descriptor)
     }
 
+    /// Refuses a path that will not be bound, as far as that is known before: its folder is not there or takes no file,
+    /// or something other than a socket is in its place. Whether somebody serves it, ``bind(_:)`` finds out.
+    ///
+    /// - Throws: ``ListeningSocketError``.
+    package static func check(_ path: SocketPath) throws(ListeningSocketError) {
+        let folder = Self.folder(of: path)
+        var status = stat()
+        guard stat(folder, &status) == 0 else { throw .system("bind", path: path.path, code: errno) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw .system("bind", path: path.path, code: ENOTDIR) }
+        guard access(folder, W_OK | X_OK) == 0 else { throw .system("bind", path: path.path, code: errno) }
+        if let found = FileIdentity(path: path.path), !found.isSocket {
+            throw .notASocket(path: path.path, owner: found.owner)
+        }
+    }
+
     /// Hands over the listening descriptor, once; the receiver closes it.
     func takeDescriptor() -> CInt {
         self.state.withLock { state in
@@ -124,8 +139,12 @@ package final class ListeningSocket: Sendable {
 
     /// Binding and removing take a fraction of a millisecond.
     private static func lock(_ path: SocketPath) -> FolderLock {
-        let folder = path.path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path.path[...$0]) } ?? "./"
-        return FolderLock(folder, patience: .seconds(2))
+        FolderLock(folder(of: path), patience: .seconds(2))
+    }
+
+    /// With its slash.
+    private static func folder(of path: SocketPath) -> String {
+        path.path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path.path[...$0]) } ?? "./"
     }
 
     /// Removes a socket that nobody listens on.
@@ -155,7 +174,7 @@ package final class ListeningSocket: Sendable {
     private static func probe(_ path: SocketPath) throws(ListeningSocketError) -> CInt {
         let probe = try Self.makeSocket(for: path)
         defer { close(probe) }
-        let code = Self.withAddress(of: path) { connect(probe, $0, $1) == 0 ? 0 : errno }
+        let code = path.withAddress { connect(probe, $0, $1) == 0 ? 0 : errno }
         guard code != 0, code != EAGAIN else { throw .alreadyServed(path: path.path, by: peer(of: probe)) }
         return code
     }
@@ -165,7 +184,7 @@ package final class ListeningSocket: Sendable {
         let descriptor = try Self.makeSocket(for: path)
         // A mode set after the bind would leave a moment in which others could connect, or the group could not.
         let previous = umask(0o117)
-        let code = Self.withAddress(of: path) { Foundation.bind(descriptor, $0, $1) == 0 ? 0 : errno }
+        let code = path.withAddress { Foundation.bind(descriptor, $0, $1) == 0 ? 0 : errno }
         umask(previous)
         guard code == 0 else {
             close(descriptor)
@@ -185,20 +204,6 @@ package final class ListeningSocket: Sendable {
         let descriptor = socket(AF_UNIX, type, 0)
         guard descriptor >= 0 else { throw .system("make a socket for", path: path.path, code: errno) }
         return descriptor
-    }
-
-    /// Calls `body` with the path as a socket address; `SocketPath` has checked that it fits.
-    private static func withAddress(
-        of path: SocketPath, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
-    ) -> CInt {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.path.utf8) }
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
     }
 
     /// What a descriptor is bound to: a path, or an abstract name, which is shown with an @ as `ss` does.

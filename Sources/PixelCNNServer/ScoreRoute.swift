@@ -22,12 +22,13 @@ struct ScoreRoute {
         let label = try model.number(ofAny: scoreRequest.label)
         let type = try request.headers.negotiate([MediaTypeName.json, MediaTypeName.npy])
         let bodyType = request.headers.bodyType
-        guard let bodyType, [MediaTypeName.npy, MediaTypeName.png].contains(bodyType) else {
+        let allowed = [MediaTypeName.npy, MediaTypeName.png, MediaTypeName.bytes]
+        guard let bodyType, allowed.contains(bodyType) else {
             throw ProblemResponse(
                 .unsupportedMediaType,
-                "Content-Type is \(bodyType ?? "missing"); allowed are \(MediaTypeName.npy), \(MediaTypeName.png)")
+                "Content-Type is \(bodyType ?? "missing"); allowed are \(allowed.joined(separator: ", "))")
         }
-        var job = try await self.job(request, isPNG: bodyType == MediaTypeName.png)
+        var job = try await self.job(request, type: bodyType)
         job.label = label
         job.started = exchange.record.started
         let backend = exchange.served.backend
@@ -88,9 +89,16 @@ struct ScoreRoute {
     }
 
     /// What the body is a request for; the body itself is gone then.
-    private func job(_ request: Request, isPNG: Bool) async throws -> ScoringJob {
+    private func job(_ request: Request, type: String) async throws -> ScoringJob {
         let body = try await request.wholeBody(limit: limits.maximumBodyBytes, memory: exchange.memory)
-        return isPNG ? try job(png: body) : try job(npy: body)
+        switch type {
+        case MediaTypeName.png: return try job(png: body)
+        case MediaTypeName.npy: return try job(npy: body)
+        default:  // whatever it is, the first bytes say
+            if PNG.isBeginning(of: body) { return try job(png: body) }
+            if NPYArray.isBeginning(of: body) { return try job(npy: body) }
+            throw ProblemResponse(.badRequest, "the body is neither a PNG picture nor an NPY array")
+        }
     }
 
     /// Images as an array of one of the shapes of ``ImageArrayShape``.

@@ -46,7 +46,9 @@ package final class Interruption: Sendable {
     /// Runs `body` as a task that the first signal cancels.
     ///
     /// - Throws: what `body` throws; after a signal ``Interrupted``, once `body` has ended.
-    package static func cancelling(_ body: @Sendable @escaping () async throws -> Void) async throws {
+    package static func cancelling<Value: Sendable>(
+        _ body: @Sendable @escaping () async throws -> Value
+    ) async throws -> Value {
         let (requests, request) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption { request.finish() }
         let task = Task(operation: body)
@@ -58,6 +60,6 @@ package final class Interruption: Sendable {
         watch.cancel()
         let signal = interruption.first.load(ordering: .relaxed)
         if signal != 0 { throw Interrupted(signal: signal) }
-        try result.get()
+        return try result.get()
     }
 }

@@ -53,6 +53,12 @@ package struct MachineLimits: Sendable {
         addressSpace = isLimited ? Memory(bytes: Int(clamping: limit.rlim_cur), source: "ulimit -v") : nil
     }
 
+    /// What of memory there is for this process: the machine's, or as much of it as the limits allow.
+    package var memory: Int {
+        let machine = Int(sysconf(CInt(_SC_PHYS_PAGES))) * Int(sysconf(CInt(_SC_PAGESIZE)))
+        return [machine, groupMemory?.bytes, addressSpace?.bytes].compactMap(\.self).min() ?? machine
+    }
+
     /// Those of `Cpus_allowed_list: 0-3,8`, which takes in affinity and cpusets.
     private static func allowedProcessors(_ status: String) -> Int? {
         let name = "Cpus_allowed_list:"

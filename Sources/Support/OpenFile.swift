@@ -52,6 +52,18 @@ package final class OpenFile {
         }
     }
 
+    /// What standard input has, to its end; it can be read only once.
+    ///
+    /// - Throws: ``Failure``: it is a terminal (64), or cannot be read (65).
+    package static func standardInput() throws(Failure) -> OpenFile {
+        guard isatty(STDIN_FILENO) == 0 else {
+            throw Failure(.usage, "standard input is a terminal: redirect it, or name a file")
+        }
+        let name = "standard input"
+        let bytes = try bytes(name) { buffer, _ in read(STDIN_FILENO, buffer.baseAddress, buffer.count) }
+        return OpenFile(name, contents: bytes)
+    }
+
     /// A file whose bytes are in memory, such as one that lay in an archive.
     package init(_ path: String, contents: [UInt8]) {
         self.path = path

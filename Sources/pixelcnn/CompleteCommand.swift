@@ -13,22 +13,23 @@ struct CompleteCommand: AsyncParsableCommand {
         abstract: "Keeps a part of a picture and draws the rest.",
         discussion: """
             The picture is a PNG, JPEG, WebP, BMP or TIFF, or an array of integers of shape (channels, height, width) \
-            in .npy or .npz; the images have its size. Either its first rows are kept, or the pixels that are not 0 \
-            in a mask, which is a PNG or an NPY array of shape (height, width). A picture that the daemon has drawn \
-            is completed to the same picture if it gets its own seed and index.
+            in .npy or .npz, or - for one of these on standard input; the images have its size. Either its first rows \
+            are kept, or the pixels that are not 0 in a mask, which is a PNG or an NPY array of shape (height, width). \
+            A picture that the daemon has drawn is completed to the same picture if it gets its own seed and index.
 
             EXAMPLES
               pixelcnn complete --rows 16 photo.png -n 8 -o grid.png
               pixelcnn complete --mask mask.png photo.png -n 4 --seed 1 -o grid.png
               pixelcnn complete --rows 8 image.npy -n 1000 -o completed.npy
               pixelcnn complete --rows 16 flag.png --label flags --preview
+              curl https://example.org/icon.png | pixelcnn complete --rows 16 - --background white
             """
     )
 
     @Argument(help: "The picture, or an array of it.", completion: .file(extensions: ImageKind.endings))
     var file: String
 
-    @Option(help: ArgumentHelp("Keep this many rows, from the top.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Keep this many rows, from the top.", valueName: "n"))
     var rows: Int?
 
     @Option(
@@ -37,18 +38,24 @@ struct CompleteCommand: AsyncParsableCommand {
     var mask: String?
 
     @OptionGroup
+    var pictures: PictureOptions
+
+    @OptionGroup
     var sampling: SampleOptions
 
     func validate() throws {
+        try PictureOptions.checkStandardInput([file, mask].compactMap(\.self))
         guard (rows == nil) != (mask == nil) else {
             throw ValidationError("give one of --rows and --mask: it says which pixels are kept")
         }
+        if let rows, rows < 0 { throw ValidationError("--rows is \(rows); allowed is 0 … the picture's rows") }
     }
 
     func run() async throws {
-        let kept = rows.map { "--rows \($0)" } ?? "--mask \(SampleOptions.word(mask ?? ""))"
-        try await sampling.run(["complete", kept, SampleOptions.word(file)]) { () throws(Failure) in
-            try GivenPicture(picture: file, rows: rows, mask: mask)
+        var command = ["complete", rows.map { "--rows \($0)" } ?? "--mask \(SampleOptions.word(mask ?? ""))"]
+        if let background = pictures.background { command.append("--background \(background)") }
+        try await sampling.run(command + [SampleOptions.word(file)]) { () throws(Failure) in
+            try GivenPicture(picture: file, rows: rows, mask: mask, background: pictures.background)
         }
     }
 }
@@ -63,8 +70,8 @@ struct GivenPicture {
     /// Reads the files: a picture, and a mask or how many rows.
     ///
     /// - Throws: ``Failure`` where they cannot be read, or do not fit together.
-    init(picture: String, rows: Int?, mask: String?) throws(Failure) {
-        let image = try Self.imported(picture)
+    init(picture: String, rows: Int?, mask: String?, background: Background?) throws(Failure) {
+        let image = try Self.imported(picture, background)
         self.image = image
         self.picture = picture
         self.rows = rows ?? 0
@@ -85,26 +92,41 @@ struct GivenPicture {
     }
 
     /// A picture in any format, or an array, in a form that the daemon reads.
-    private static func imported(_ path: String) throws(Failure) -> ImageFile {
+    private static func imported(_ path: String, _ background: Background?) throws(Failure) -> ImageFile {
         do {
             let file = try OpenFile.ofImages(path)
             let bytes = try file.bytes(0..<file.byteCount)
             switch ImageKind(bytes) {
-            case .picture: return try ImageFile(PNG.encode(PictureFile.decode(bytes)))
+            case .picture: return try ImageFile(PNG.encode(PictureFile.decode(bytes, background: background)))
+            case .png where background != nil: return try ImageFile(opaque(bytes, background))
             case .npy, .npz, .png: return try ImageFile(bytes)
-            case nil: throw Failure(.dataError, "\(path): \(ImageKind.unknown)")
+            case nil: throw Failure(.dataError, "\(path == "-" ? file.path : path): \(ImageKind.unknown)")
             }
         } catch {
-            throw error as? Failure ?? Failure(.dataError, "\(path): \(error)")
+            throw Failure(path, error)
+        }
+    }
+
+    /// The PNG itself where it is opaque, else its picture on the background.
+    private static func opaque(_ png: [UInt8], _ background: Background?) throws(PNGError) -> [UInt8] {
+        do throws(PNGError) {
+            _ = try PNG.decode(png)
+            return png
+        } catch {
+            guard case .transparent = error else { throw error }
+            return try PNG.encode(PNG.decode(png, background: background))
         }
     }
 
     /// A mask says of each pixel whether it is 0, which JPEG does not keep.
     private static func mask(_ path: String) throws(Failure) -> ImageFile {
-        let file = try OpenFile(path)
+        let file = try path == "-" ? OpenFile.standardInput() : OpenFile(path)
         let bytes = try file.bytes(0..<file.byteCount)
         return try Self.naming(path) { () throws(ImageFileError) in try ImageFile(bytes) }
     }
+
+    /// The files that are read.
+    var files: [String] { [picture] + (mask.map { [$0.path] } ?? []) }
 
     /// Makes the request start from the picture, with its size.
     func give(to request: inout SampleRequest) {
@@ -136,7 +158,7 @@ struct GivenPicture {
         do {
             return try read()
         } catch {
-            throw Failure(.dataError, "\(path): \(error)")
+            throw Failure(path, error)
         }
     }
 }

@@ -25,16 +25,32 @@ struct ConnectionOptions: ParsableArguments {
     }
 
     /// A client that tries each place where the daemon may listen.
-    func client() throws(Failure) -> DaemonClient {
+    ///
+    /// - Parameter startWait: how long it waits for a daemon that is not there yet.
+    func client(startWait: Duration = .zero) throws(Failure) -> DaemonClient {
+        let environment = ProcessInfo.processInfo.environment
         do {
             return DaemonClient(
-                candidates: try SocketPath.candidates(
-                    option: socket, environment: ProcessInfo.processInfo.environment),
-                silence: timeout.map { .seconds($0) } ?? WaitLimits.defaultSilence)
+                candidates: try SocketPath.candidates(option: socket, environment: environment),
+                unusable: SocketPath.unusableCandidate(option: socket, environment: environment).map { "\($0)" },
+                silence: timeout.map { .seconds($0) } ?? WaitLimits.defaultSilence, startWait: startWait)
         } catch {
             throw Failure(.usage, "\(error)")
         }
     }
+}
+
+/// Options of subcommands that every daemon responds to at once, if there is one.
+struct StartOptions: ParsableArguments {
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "How long to wait for a daemon that is starting; not at all by default.", valueName: "seconds"))
+    var wait: Double?
+
+    func validate() throws { try RetryOptions.check(wait) }
+
+    var duration: Duration { .seconds(wait ?? 0) }
 }
 
 extension CompletionKind {

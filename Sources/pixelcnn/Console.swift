@@ -13,6 +13,8 @@ extension Failure {
             throw ExitCode(failure.status.rawValue)
         } catch let interrupted as Interruption.Interrupted {
             throw ExitCode(interrupted.exitStatus)
+        } catch is Output.ReaderLeft {
+            throw ExitCode(Output.ReaderLeft.exitStatus)
         }
     }
 }

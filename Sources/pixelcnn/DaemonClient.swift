@@ -11,8 +11,12 @@ import Support
 
 struct DaemonClient: Sendable {
     let candidates: [SocketPath]
+    /// What would be a candidate and cannot be one, in words.
+    var unusable: String?
     /// How long a daemon may say nothing.
     var silence = WaitLimits.defaultSilence
+    /// How long a daemon that is not there is waited for: it may be starting, and listens only when it is ready.
+    var startWait = Duration.zero
 
     /// How often a request is sent: a daemon that crashes or is restarted loses what it was computing, and every
     /// request may be repeated. Under systemd the next connection waits for the next daemon.
@@ -56,7 +60,7 @@ struct DaemonClient: Sendable {
         var retries = RetryPolicy.Retries(retries)
         while true {
             let body = try request.body()  // before a connection is made, which must not be dropped unused
-            let exchange = try await connect()
+            let exchange = try await connect(until: request.end, report)
             do {
                 let response = try await exchange.send(request, body: body, silence: silence, consume: makeConsumer?())
                 if response.isSuccess { return response }
@@ -101,25 +105,70 @@ struct DaemonClient: Sendable {
         try await Task.sleep(for: pause)
     }
 
-    private func connect() async throws -> HTTPExchange {
-        var reasons: [String] = []
+    /// Connects to the first daemon that accepts; waits for one where there is none.
+    private func connect(
+        until end: ContinuousClock.Instant?, _ report: (String) -> Void
+    ) async throws -> HTTPExchange {
+        let patience = ContinuousClock.now + startWait
+        let end = min(end ?? patience, patience)
+        var isTold = false
+        while true {
+            switch try await tryToConnect() {
+            case .connected(let exchange): return exchange
+            case .absent(let absence):
+                guard absence.mayBeStarting, .now < end else { throw absence.failure }
+                if !isTold {
+                    let seconds = startWait / .seconds(1)
+                    let words = Int(exactly: seconds).map { "\($0)" } ?? "\(seconds)"
+                    report("\(absence.places); waiting up to \(words) s, as it may be starting")
+                    isTold = true
+                }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    /// Why no daemon is reached.
+    private struct Absence {
+        let places: String
+        /// Whether there is nobody yet; else somebody is there, and does not let us in.
+        var mayBeStarting = false
         var isForbidden = false
+
+        var failure: Failure {
+            let advice =
+                isForbidden
+                ? "join the group that owns the socket, usually pixelcnn, and log in again"
+                : "start pixelcnnd, or name its socket with --socket"
+            return Failure(.unavailable, "\(places); \(advice)")
+        }
+    }
+
+    private enum Attempt {
+        case connected(HTTPExchange)
+        case absent(Absence)
+    }
+
+    private func tryToConnect() async throws -> Attempt {
+        var reasons: [String] = []
+        var codes: [CInt] = []
         for path in candidates {
             do {
-                return try await HTTPExchange(connectingTo: path)
+                return .connected(try await HTTPExchange(connectingTo: path))
             } catch let error as IOError {
-                isForbidden = isForbidden || error.errnoCode == EACCES
+                codes.append(error.errnoCode)
                 reasons.append("\(path) (\(String(cString: strerror(error.errnoCode))))")
             } catch {
                 try Task.checkCancellation()
                 reasons.append("\(path) (\(error))")
             }
         }
-        let advice =
-            isForbidden
-            ? "join the group that owns the socket, usually pixelcnn, and log in again"
-            : "start pixelcnnd, or name its socket with --socket"
-        throw Failure(.unavailable, "no daemon at \(reasons.joined(separator: " or ")); \(advice)")
+        if let unusable { reasons.append(unusable) }
+        return .absent(
+            Absence(
+                places: "no daemon at \(reasons.joined(separator: " or "))",
+                mayBeStarting: codes.contains { $0 == ENOENT || $0 == ECONNREFUSED },
+                isForbidden: codes.contains(EACCES)))
     }
 
     private static func failure(for response: HTTPResponse) -> Failure {
@@ -187,9 +236,19 @@ struct HTTPExchange: Sendable {
         }
     }
 
+    /// NIO itself takes no path of more than 103 bytes; the kernel, and the daemon, take 107.
     private static func connect(_ path: SocketPath) async throws -> Connection {
-        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(unixDomainSocketPath: path.path) { channel in
+        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_UNIX, type, 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        // A Unix socket connects at once, or not at all.
+        let code = path.withAddress { Foundation.connect(descriptor, $0, $1) == 0 ? 0 : errno }
+        guard code == 0 else {
+            close(descriptor)
+            throw IOError(errnoCode: code, reason: "connect")
+        }
+        return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .withConnectedSocket(descriptor) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
                     return try Connection(wrappingChannelSynchronously: channel)

@@ -31,15 +31,18 @@ struct ImageStack {
     }
 
     private var sources: [Source]
+    private let background: Background?
     /// Images, once the model's shape is known.
     var count: Int { sources.reduce(0) { $0 + $1.count } }
     /// The next image to be read: of which source, and which there.
     private var next = (source: 0, image: 0)
 
-    /// Looks into files; a folder stands for all pictures and arrays in it and below it, by name.
+    /// Looks into files; a folder stands for all pictures and arrays in it and below it, by name, and `-` for standard
+    /// input.
     ///
+    /// - Parameter background: what lies behind pictures that are not opaque.
     /// - Throws: ``Failure``: no such file (66), one that is no image (65).
-    init(_ paths: [String]) throws(Failure) {
+    init(_ paths: [String], background: Background? = nil) throws(Failure) {
         var sources: [Source] = []
         for path in paths {
             let files = try Self.files(path)
@@ -51,6 +54,7 @@ struct ImageStack {
             for file in files { sources.append(try Self.source(file)) }
         }
         self.sources = sources
+        self.background = background
     }
 
     // MARK: What there is
@@ -96,15 +100,11 @@ struct ImageStack {
                 guard layout.shape[0] > 0 else { throw Failure(.dataError, "\(path): there are no images in it") }
                 return Source(path: path, layout: layout, size: (0, 0), kept: kept)
             case nil:
-                throw Failure(.dataError, "\(path): \(ImageKind.unknown)")
+                throw Failure(.dataError, "\(path == "-" ? file.path : path): \(ImageKind.unknown)")
             }
         } catch {
-            throw Self.failure(path, error)
+            throw Failure(path, error)
         }
-    }
-
-    private static func failure(_ path: String, _ error: any Error) -> Failure {
-        error as? Failure ?? Failure(.dataError, "\(path): \(error)")
     }
 
     /// The shape of every image; from here on it is known how many there are.
@@ -142,10 +142,18 @@ struct ImageStack {
         do {
             try model.limits.check(count: 1, channels: shape.channels, height: shape.height, width: shape.width)
         } catch {
-            throw Self.failure(first.path, error)
+            throw Failure(first.path, error)
         }
         return shape
     }
+
+    /// The file of each image, and its index there.
+    var places: [(file: String, index: Int)] {
+        sources.flatMap { source in (0..<source.count).map { (source.path, $0) } }
+    }
+
+    /// The files, as they are named.
+    var paths: [String] { sources.map(\.path) }
 
     /// What people call each image: its index where there is one file, else its file, and its index there.
     var names: [String] {
@@ -167,9 +175,9 @@ struct ImageStack {
             let source = sources[next.source]
             let images = next.image..<min(next.image + count - values.count / shape.count, source.count)
             do {
-                values += try Self.values(of: source, images, shape)
+                values += try Self.values(of: source, images, shape, background)
             } catch {
-                throw Self.failure(source.path, error)
+                throw Failure(source.path, error)
             }
             next =
                 images.upperBound < source.count ? (next.source, images.upperBound) : (next.source + 1, 0)
@@ -178,11 +186,12 @@ struct ImageStack {
     }
 
     private static func values(
-        of source: Source, _ images: Range<Int>, _ shape: SampledImages.Shape
+        of source: Source, _ images: Range<Int>, _ shape: SampledImages.Shape, _ background: Background?
     ) throws -> [UInt16] {
         let file = try source.kept ?? OpenFile(source.path)
         guard let layout = source.layout else {
-            let picture = try Picture.imported(file.bytes(0..<file.byteCount), limit: shape.height * shape.width)
+            let picture = try Picture.imported(
+                file.bytes(0..<file.byteCount), limit: shape.height * shape.width, background: background)
             let values = try Grid.values(of: picture, channels: shape.channels, colors: shape.colors)
             guard values.count == shape.count else { throw Failure(.dataError, "\(source.path) has changed meanwhile") }
             return values

@@ -19,15 +19,18 @@ struct ModelCommand: AsyncParsableCommand {
     var json = false
 
     @OptionGroup
+    var start: StartOptions
+
+    @OptionGroup
     var connection: ConnectionOptions
 
     func run() async throws {
         try await Failure.reporting {
-            let client = try connection.client()
+            let client = try connection.client(startWait: start.duration)
             let response = try await client.send(.init(path: Endpoint.model, accept: MediaTypeName.json))
-            if json { return try Output.write(response.printableJSON(of: ModelDescription.self), to: "-") }
+            if json { return try Output.print(response.printableJSON(of: ModelDescription.self)) }
             let table = Self.table(try response.decoded(as: ModelDescription.self))
-            try Output.write(Array((table + "\n").utf8), to: "-")
+            try Output.print(Array((table + "\n").utf8))
         }
     }
 

@@ -1,60 +1,179 @@
-// Where output goes: a file, which appears whole or not at all, or standard output, unless that is a terminal.
+// Where output goes: a file, which appears whole or not at all, or standard output, unless that is a terminal. What is
+// read is never written over; and a name that nobody has chosen replaces nothing, it gets a number.
 
 import Foundation
+import ImageImport
 import Support
 
-/// An output that is written in pieces. Dropped before ``commit()``, a file leaves no trace.
-final class Output {
-    private var file: AtomicFile?
+/// Where an output is to go.
+enum OutputPlace: Equatable, Sendable {
+    case standardOutput
+    case file(String)
+    /// A name in the working folder that nobody has chosen: `samples.png`, else `samples-2.png` and so on.
+    case unnamed(base: String, ending: String)
 
-    /// Opens `path`, or standard output where it is `-`.
-    ///
-    /// - Throws: ``Failure`` (73) where it cannot be written.
-    init(_ path: String) throws(Failure) {
-        guard path != "-" else { return }
-        do {
-            self.file = try AtomicFile(path: path)
-        } catch {
-            throw Failure(.cannotCreate, "\(error)")
+    /// - Parameters:
+    ///   - option: what the command line says; `-` is standard output.
+    ///   - base: the name without one.
+    init(_ option: String?, else base: String = "", ending: String = "") {
+        switch option {
+        case "-": self = .standardOutput
+        case let path?: self = .file(path)
+        case nil: self = .unnamed(base: base, ending: ending)
         }
     }
 
-    func write(_ bytes: [UInt8]) throws(Failure) {
+    /// Refuses to fill a terminal with bytes; called before anything is computed.
+    func check() throws(Failure) {
+        guard self != .standardOutput || isatty(STDOUT_FILENO) == 0 else {
+            throw Failure(.usage, "standard output is a terminal; redirect it, or name a file with -o")
+        }
+    }
+
+    /// Refuses to write over what is read, under whatever name; called before anything is computed.
+    ///
+    /// - Parameter inputs: paths, `-` for standard input.
+    func check(reading inputs: [String]) throws(Failure) {
+        let (output, name): (stat?, String) =
+            switch self {
+            case .standardOutput: (Self.status(STDOUT_FILENO), "standard output")
+            case .file(let path): (Self.status(path), path)
+            case .unnamed: (nil, "")
+            }
+        // Devices and pipes are not replaced.
+        guard let output, output.st_mode & S_IFMT == S_IFREG else { return }
+        for input in inputs {
+            let file = NPZFile.split(input).file
+            guard let read = input == "-" ? Self.status(STDIN_FILENO) : Self.status(file) else { continue }
+            guard (read.st_dev, read.st_ino) != (output.st_dev, output.st_ino) else {
+                let words = input == "-" ? "standard input" : input
+                throw Failure(.usage, "the output \(name) is the file that is read (\(words)); name another with -o")
+            }
+        }
+    }
+
+    private static func status(_ path: String) -> stat? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status : nil
+    }
+
+    private static func status(_ descriptor: CInt) -> stat? {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 ? status : nil
+    }
+}
+
+/// An output that is written in pieces. Dropped before ``commit()``, a file leaves no trace.
+final class Output {
+    /// Whoever read standard output has gone, as `head` does when it has enough: nothing is wrong, and nobody to be
+    /// told.
+    struct ReaderLeft: Error {
+        /// As a shell reports SIGPIPE, which ends other programs then.
+        static let exitStatus = 128 + SIGPIPE
+    }
+
+    private let place: OutputPlace
+    private var file: AtomicFile?
+    /// Where the file of an unnamed place is until it has its name.
+    private let hidden: String
+    private var hash = SHA256()
+
+    /// Opens a place.
+    ///
+    /// - Throws: ``Failure`` (73) where it cannot be written.
+    init(_ place: OutputPlace) throws(Failure) {
+        self.place = place
+        hidden = ".samples-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        let path: String
+        switch place {
+        case .standardOutput: return
+        case .file(let name): path = name
+        case .unnamed: path = hidden
+        }
         do {
+            file = try AtomicFile(path: path)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    /// An error of the file, under the name that a person knows.
+    private func failure(_ error: AtomicFileError) -> Failure {
+        guard case .unnamed(let base, let ending) = place else { return Failure(.cannotCreate, "\(error)") }
+        let named = AtomicFileError(path: "\(base).\(ending)", step: error.step, errno: error.errno)
+        return Failure(.cannotCreate, "\(named)")
+    }
+
+    func write(_ bytes: [UInt8]) throws {
+        do {
+            bytes.withUnsafeBytes { hash.update($0) }
             if file != nil {
                 try file?.write(bytes)
             } else {
                 try FileHandle.standardOutput.write(contentsOf: Data(bytes))
             }
         } catch let error as AtomicFileError {
-            throw Failure(.cannotCreate, "\(error)")
+            throw failure(error)
         } catch {
             let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+            if cause?.code == Int(EPIPE) { throw ReaderLeft() }
             let reason = cause.map { String(cString: strerror(Int32($0.code))) } ?? "\(error)"
             throw Failure(.cannotCreate, "cannot write to standard output: \(reason)")
         }
     }
 
+    /// What has been written.
+    struct Written: Sendable {
+        /// As a person finds it.
+        let path: String
+        let sha256: String
+        /// The name that was taken, where it has another for that.
+        var taken: String?
+    }
+
     /// Gives the file its name.
-    func commit() throws(Failure) {
+    @discardableResult func commit() throws(Failure) -> Written {
         do {
             try file.take()?.commit()
         } catch {
-            throw Failure(.cannotCreate, "\(error)")
+            throw failure(error)
+        }
+        let sha256 = hash.hexadecimal()
+        hash = SHA256()
+        switch place {
+        case .standardOutput: return Written(path: "standard output", sha256: sha256)
+        case .file(let path): return Written(path: path, sha256: sha256)
+        case .unnamed(let base, let ending):
+            let first = "\(base).\(ending)"
+            let name = try giveName { $0 == 1 ? first : "\(base)-\($0).\(ending)" }
+            return Written(path: name, sha256: sha256, taken: name == first ? nil : first)
         }
     }
 
-    /// Refuses to fill a terminal with bytes; called before anything is computed.
-    static func check(_ path: String) throws(Failure) {
-        guard path != "-" || isatty(STDOUT_FILENO) == 0 else {
-            throw Failure(.usage, "standard output is a terminal; redirect it, or name a file with -o")
+    /// Gives the hidden file the first name that is free, also where others look for one at the same time.
+    private func giveName(_ name: (Int) -> String) throws(Failure) -> String {
+        var number = 1
+        while true {
+            let name = name(number)
+            if link(hidden, name) == 0 {
+                unlink(hidden)
+                return name
+            }
+            var status = stat()
+            // Not every file system has links.
+            if errno != EEXIST, lstat(name, &status) != 0 {
+                if rename(hidden, name) == 0 { return name }
+                let code = errno
+                unlink(hidden)
+                throw Failure(.cannotCreate, "\(AtomicFileError(path: name, step: .rename, errno: code))")
+            }
+            number += 1
         }
     }
 
-    /// Writes all of an output.
-    static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
-        let output = try Output(path)
+    /// Writes all of an output to standard output.
+    static func print(_ bytes: [UInt8]) throws {
+        let output = try Output(.standardOutput)
         try output.write(bytes)
-        try output.commit()
     }
 }

@@ -36,25 +36,36 @@ struct RetryPolicy: Sendable {
     }
 }
 
-/// Options of subcommands that wait for a busy daemon.
+/// Options of subcommands that wait for a busy daemon, and for one that is starting.
 struct RetryOptions: ParsableArguments {
     static let defaultWait = 300.0
+    static let defaultStartWait = 5.0
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "How long to wait for a busy daemon; \(Int(defaultWait)) by default.", valueName: "seconds"))
+            """
+            How long to wait for a busy daemon, \(Int(defaultWait)) by default, or for one that is starting, \
+            \(Int(defaultStartWait)) by default.
+            """, valueName: "seconds"))
     var wait: Double?
 
-    @Flag(help: "Do not wait for a busy daemon: exit with status 75.")
+    @Flag(help: "Do not wait for a busy daemon (exit with status 75), nor for one that is starting (69).")
     var noWait = false
 
     func validate() throws {
         if noWait, wait != nil { throw ValidationError("--wait and --no-wait exclude each other") }
+        try Self.check(wait)
+    }
+
+    static func check(_ wait: Double?) throws {
         if let wait, !(0...1e9 ~= wait) { throw ValidationError("--wait is \(wait); allowed is 0…1e9") }
     }
 
     func policy(until deadline: ContinuousClock.Instant? = nil) -> RetryPolicy {
         noWait ? .none : RetryPolicy(for: .seconds(wait ?? Self.defaultWait), until: deadline)
     }
+
+    /// How long a daemon that is not there is waited for.
+    var startWait: Duration { noWait ? .zero : .seconds(wait ?? Self.defaultStartWait) }
 }

@@ -63,10 +63,12 @@ struct SampleCommand: AsyncParsableCommand {
             request.height = height
             request.width = width
             let run = ShardedRun(
-                client: try sampling.connection.client(), request: request, labels: sampling.label, folder: folder,
-                shardSize: shards.shardSize ?? ShardOptions.defaultShardSize, format: sampling.format ?? .npy,
-                style: sampling.progress.style(), isQuiet: sampling.progress.quiet, retries: sampling.retries.policy())
-            try await Interruption.cancelling(run.run)
+                client: try sampling.connection.client(startWait: sampling.retries.startWait), request: request,
+                labels: sampling.label, folder: folder, shardSize: shards.shardSize ?? ShardOptions.defaultShardSize,
+                format: sampling.format ?? .npy, style: sampling.progress.style(), isQuiet: sampling.progress.quiet,
+                retries: sampling.retries.policy(), listsFiles: sampling.json)
+            let drawn = try await Interruption.cancelling(run.run)
+            if sampling.json { try drawn.print() }
         }
     }
 }

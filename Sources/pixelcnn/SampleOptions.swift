@@ -22,6 +22,7 @@ struct SampleOptions: ParsableArguments {
     var columns: Int?
 
     @Option(
+        parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             """
             The class, if the model has classes: its number, its name, or the beginning of its name. Given several \
@@ -46,9 +47,16 @@ struct SampleOptions: ParsableArguments {
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("Where to write, - for standard output; samples.png or .npy by default.", valueName: "file"),
+        help: ArgumentHelp(
+            """
+            Where to write, - for standard output; samples.png or .npy by default, or samples-2.png and so on if that \
+            exists.
+            """, valueName: "file"),
         completion: .file(extensions: ["png", "npy"]))
     var output: String?
+
+    @Flag(help: "Print JSON: the seed, the first index, the files and their SHA-256.")
+    var json = false
 
     @OptionGroup
     var progress: ProgressOptions
@@ -67,6 +75,9 @@ struct SampleOptions: ParsableArguments {
 
     func validate() throws {
         guard n >= 1 else { throw ValidationError("-n is \(n); allowed is 1 or more") }
+        if json, output == "-" {
+            throw ValidationError("--json and -o - exclude each other: both take standard output")
+        }
         if let deadline, !(0.001...86_400 ~= deadline) {
             throw ValidationError("--deadline is \(deadline); allowed is 0.001…86400")
         }
@@ -85,8 +96,8 @@ struct SampleOptions: ParsableArguments {
     ) async throws {
         try await Failure.reporting {
             let format = try Self.format(self.format, output: self.output)
-            let output = self.output ?? "samples.\(format.rawValue)"
-            try Output.check(output)
+            let output = OutputPlace(self.output, else: "samples", ending: format.rawValue)
+            try output.check()
             let seed = self.seed ?? SampleRequest.drawSeed()
             let deadline = self.deadline.map { ContinuousClock.now + .seconds($0) }
             let wantsPreview = mayPreview()
@@ -95,15 +106,18 @@ struct SampleOptions: ParsableArguments {
             request.width = width
             let picture = try given()
             picture?.give(to: &request)
+            try output.check(reading: picture?.files ?? [])
             let run = SampleRun(
-                client: try connection.client(), request: request, given: picture, labels: label, seed: seed,
-                format: format, output: output, style: progress.style(wantsPreview: wantsPreview),
-                wantsPreview: wantsPreview,
+                client: try connection.client(startWait: retries.startWait), request: request, given: picture,
+                labels: label, seed: seed, format: format, output: output,
+                style: progress.style(wantsPreview: wantsPreview), wantsPreview: wantsPreview,
                 isQuiet: progress.quiet, retries: retries.policy(until: deadline), deadline: deadline)
-            try await Interruption.cancelling(run.run)
+            let drawn = try await Interruption.cancelling(run.run)
+            if json { try drawn.print() }
             if progress.quiet { return }
             let each = label.count > 1 || label == [ModelDescription.allClasses] ? " per class" : ""
-            say("wrote \(Self.count(n))\(each) of seed \(seed) to \(output == "-" ? "standard output" : output)")
+            let (file, taken) = (drawn.files[0].path, drawn.taken.map { ", as \($0) exists" } ?? "")
+            say("wrote \(Self.count(n))\(each) of seed \(seed) to \(file)\(taken)")
             if self.seed == nil {
                 say("draw again with: \((["pixelcnn"] + command + words(seed: seed)).joined(separator: " "))")
             }

@@ -17,8 +17,7 @@ struct SampleRun: Sendable {
     let labels: [String]
     let seed: UInt64
     let format: SampleRequest.ImageFormat
-    /// A path, or `-`.
-    let output: String
+    let output: OutputPlace
     let style: ProgressDisplay.Style
     let wantsPreview: Bool
     let isQuiet: Bool
@@ -28,7 +27,7 @@ struct SampleRun: Sendable {
     /// Draws, and writes the output.
     ///
     /// - Throws: ``Failure``; `CancellationError`.
-    func run() async throws {
+    func run() async throws -> DrawnImages {
         let model = try await client.describeModel(retries: retries, until: end, report: report)
         let classes = try model.classes(labels)
         try given?.check(model)
@@ -40,7 +39,12 @@ struct SampleRun: Sendable {
         if given != nil, let note = model.sizeNote(height: shape.height, width: shape.width) {
             report("the picture is \(note): completed as it is")
         }
-        let parts = self.parts(model, shape, classes)
+        try checkRoom(images: request.n * classes.count, shape)
+        let most = model.limits.images(ofValues: shape.count)
+        if request.n > most {
+            let parts = ((request.n - 1) / most + 1) * classes.count
+            report("the daemon takes \(most) images of this size in one request; sending \(parts) parts")
+        }
         let file = try Output(output)
         let display = ProgressDisplay(
             style: style, isQuiet: isQuiet, images: request.n * classes.count, imageValues: shape.count,
@@ -48,9 +52,26 @@ struct SampleRun: Sendable {
         defer { display.clear() }
         let job = SplitJob(
             client: client, model: model, display: display, retries: retries, width: 1, outlastsRestarts: false)
-        try await sample(parts, shape, classes, to: file, in: job)
+        try await sample(self.parts(classes, most: most), shape, classes, to: file, in: job)
         display.end()
-        try file.commit()
+        let written = try file.commit()
+        return DrawnImages(
+            model, seed: seed, request, classes, files: [.init(path: written.path, sha256: written.sha256)],
+            taken: written.taken)
+    }
+
+    /// Refuses a picture that does not fit the memory, which holds all of its images at once, before any is drawn.
+    private func checkRoom(images: Int, _ shape: SampledImages.Shape) throws(Failure) {
+        guard format == .png else { return }
+        // Values, pixels, and the file.
+        let (bytes, overflow) = (images * shape.count).multipliedReportingOverflow(by: 4)
+        let memory = MachineLimits.current.memory
+        guard overflow || bytes > memory else { return }
+        let way = given == nil ? "--output-dir FOLDER writes any number, in parts, and a .npy" : "a .npy"
+        throw Failure(
+            .usage,
+            "one PNG of \(images) images of \(shape.height) × \(shape.width) takes more than the memory that there is "
+                + "(\(memory >> 20) MiB); \(way) is written while it is drawn")
     }
 
     /// When the daemon must have responded.
@@ -67,23 +88,19 @@ struct SampleRun: Sendable {
         let start: Int
     }
 
-    /// The requests that together are this one.
-    private func parts(_ model: ModelDescription, _ shape: SampledImages.Shape, _ classes: [Int?]) -> [Part] {
-        let most = model.limits.images(ofValues: shape.count)
-        let parts = classes.enumerated().flatMap { row, label in
-            SplitJob.parts(of: request.n, most: most).map { images in
+    /// The requests that together are this one, each made when its turn comes: they may be very many.
+    private func parts(_ classes: [Int?], most: Int) -> some Sequence<Part> {
+        classes.enumerated().lazy.flatMap { row, label in
+            SplitJob.parts(of: request.n, most: most).lazy.map { images in
                 Part(request: request.part(images, label: label), start: row * request.n + images.lowerBound)
             }
         }
-        if request.n > most {
-            report("the daemon takes \(most) images of this size in one request; sending \(parts.count) parts")
-        }
-        return parts
     }
 
     /// Samples part by part. An array is written as it comes; a picture needs all of its images.
     private func sample(
-        _ parts: [Part], _ shape: SampledImages.Shape, _ classes: [Int?], to output: Output, in job: SplitJob
+        _ parts: some Sequence<Part>, _ shape: SampledImages.Shape, _ classes: [Int?], to output: Output,
+        in job: SplitJob
     ) async throws {
         let model = job.model
         let showsPictures = self.showsPictures(model, shape)
@@ -182,6 +199,53 @@ struct SampleRun: Sendable {
     }
 }
 
+/// What a run has drawn, for `--json`.
+struct DrawnImages: Encodable, Sendable {
+    struct File: Encodable, Sendable {
+        let path: String
+        let sha256: String
+    }
+
+    let seed: UInt64
+    let firstIndex: UInt64
+    /// Images, of each class where there are several.
+    let images: Int
+    let labels: [Int]?
+    let height: Int
+    let width: Int
+    let model: String
+    let precision: String
+    let files: [File]
+    /// The default name, where it was taken.
+    let taken: String?
+
+    init(
+        _ model: ModelDescription, seed: UInt64, _ request: SampleRequest, _ classes: [Int?], files: [File],
+        taken: String? = nil
+    ) {
+        self.seed = seed
+        firstIndex = request.firstIndex
+        images = request.n
+        labels = classes == [nil] ? nil : classes.compactMap(\.self)
+        height = request.height ?? model.height
+        width = request.width ?? model.width
+        self.model = model.sha256
+        precision = model.precision
+        self.files = files
+        self.taken = taken
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case seed, images, labels, height, width, model, precision, files
+        case firstIndex = "first_index"
+    }
+
+    func print() throws {
+        let json = String(decoding: try JSONCoding.encode(self), as: UTF8.self)
+        try Output.print(Array(json.printableJSON.utf8))
+    }
+}
+
 extension SampleRequest {
     /// Refuses in the daemon's words what no daemon would draw of this model, in parts or not: sizes are computed with.
     ///
@@ -200,9 +264,9 @@ extension SampleRequest {
             limits.maximumValues = model.limits.maximumValues
             try limits.check(
                 count: 1, channels: model.channels, height: height ?? model.height, width: width ?? model.width)
-            limits.maximumValues = .max
+            limits.maximumValues = overflow ? 0 : .max
             try limits.check(
-                count: overflow ? .max : count, channels: model.channels, height: height ?? model.height,
+                count: count, channels: model.channels, height: height ?? model.height,
                 width: width ?? model.width)
         } catch {
             let hint = "name one with --label, or --label \(ModelDescription.allClasses)"

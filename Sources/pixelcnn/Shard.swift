@@ -28,6 +28,14 @@ struct Shard: Equatable {
         text.wholeMatch(of: /(label-[0-9]+\/)?samples-[0-9]{12,20}(\.npy)?/) != nil
     }
 
+    /// The index that a name in the folder of a class says; nil where it is no shard's.
+    static func index(ofName name: String, format: SampleRequest.ImageFormat) -> UInt64? {
+        let pattern = format == .npy ? /samples-([0-9]{12,20})\.npy/ : /samples-([0-9]{12,20})/
+        guard let digits = name.wholeMatch(of: pattern)?.1, let index = UInt64(digits), digits == Self.name(index)
+        else { return nil }
+        return index
+    }
+
     /// A shard of any job in a folder; nil where there is none.
     static func any(in folder: String) -> String? {
         func names(_ folder: String) -> [String] {

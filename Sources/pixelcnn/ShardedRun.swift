@@ -20,13 +20,16 @@ struct ShardedRun: Sendable {
     let style: ProgressDisplay.Style
     let isQuiet: Bool
     let retries: RetryPolicy
+    /// Whether the files are to be listed at the end.
+    let listsFiles: Bool
 
     /// Draws what is missing.
     ///
     /// - Throws: ``Failure``; `CancellationError`.
-    func run() async throws {
+    func run() async throws -> DrawnImages {
         let model = try await client.describeModel(retries: retries, report: report)
-        let classes = try model.classes(labels)
+        var classes: [Int?] = []
+        for label in try model.classes(labels) where !classes.contains(label) { classes.append(label) }
         try request.check(model, classes)
         if let note = model.assumedSizeNote(request) { report(note) }
         guard format == .npy || model.isShownAsPNG else {
@@ -37,42 +40,48 @@ struct ShardedRun: Sendable {
             channels: model.channels, height: request.height ?? model.height,
             width: request.width ?? model.width, colors: model.colors)
         for label in classes { try Self.makeFolder(Shard.folder(folder, label: label)) }
-        let all = self.shards(classes)
-        for shard in all { try shard.checkKind() }
+        let count = ((request.n - 1) / shardSize + 1) * classes.count
+        let found = classes.flatMap(self.found)
+        for shard in found { try shard.checkKind() }
         let manifest = try claimFolder(model, shape)
         var digests = NewDigests(of: folder)
-        let missing = try self.missing(of: all, manifest, shape, &digests)
-        if missing.count < all.count {
-            report("\(all.count - missing.count) of \(all.count) shards are there already")
-        }
+        let kept = try self.kept(of: found, manifest, shape, &digests)
+        if !kept.isEmpty { report("\(kept.count) of \(count) shards are there already") }
         let seed = manifest.seed
+        let images = request.n * classes.count - kept.reduce(0) { $0 + $1.count }
+        let names = Set(kept.map(\.name))
+        let missing = shards(classes).lazy.filter { !names.contains($0.name) }
         do {
-            try await sample(missing, seed: seed, model, shape, &digests)
+            try await sample(missing, images: images, seed: seed, model, shape, &digests)
             try digests.write()
         } catch {
             try? digests.write()  // what is not written is added when the job goes on
-            let there = all.count { $0.isThere(shape) }
-            report("stopped: \(there) of \(all.count) shards are in \(folder); the same command goes on")
+            let there = classes.flatMap(self.found).count { $0.isThere(shape) }
+            report("stopped: \(there) of \(count) shards are in \(folder); the same command goes on")
             throw error
         }
         let what = "\(SampleOptions.count(request.n))\(classes.count > 1 ? " per class" : "") of seed \(seed)"
-        report("\(what): \(all.count == 1 ? "1 shard" : "\(all.count) shards") in \(folder)")
+        report("\(what): \(count == 1 ? "1 shard" : "\(count) shards") in \(folder)")
+        return DrawnImages(model, seed: seed, request, classes, files: listsFiles ? try files(classes) : [])
+    }
+
+    /// The shards and their digests, which the manifest has now.
+    private func files(_ classes: [Int?]) throws(Failure) -> [DrawnImages.File] {
+        let digests = try Manifest.read(folder)?.shards ?? [:]
+        return shards(classes).map { .init(path: $0.path, sha256: digests[$0.name] ?? "") }
     }
 
     private func report(_ line: String) { if !isQuiet { say(line) } }
 
-    /// The shards that are to be drawn: those that are not there, or not as they were drawn.
-    private func missing(
-        of all: [Shard], _ manifest: Manifest, _ shape: SampledImages.Shape, _ digests: inout NewDigests
+    /// The shards that need not be drawn: those that are there, as they were drawn.
+    private func kept(
+        of found: [Shard], _ manifest: Manifest, _ shape: SampledImages.Shape, _ digests: inout NewDigests
     ) throws -> [Shard] {
-        var missing: [Shard] = []
+        var kept: [Shard] = []
         var unknown = 0
-        for shard in all {
+        for shard in found {
             try Task.checkCancellation()
-            guard shard.isThere(shape), let digest = try? Shard.digest(of: shard.name, in: folder) else {
-                missing.append(shard)
-                continue
-            }
+            guard shard.isThere(shape), let digest = try? Shard.digest(of: shard.name, in: folder) else { continue }
             switch manifest.shards?[shard.name] {
             case digest: break
             case nil:
@@ -80,14 +89,15 @@ struct ShardedRun: Sendable {
                 try digests.add(digest, of: shard)
             default:
                 say("\(shard.path) has changed since it was drawn: drawing it again")
-                missing.append(shard)
+                continue
             }
+            kept.append(shard)
         }
         if unknown > 0 {
             report(
                 "the manifest had no digests of \(unknown) shards: they are taken as they are, and have digests now")
         }
-        return missing
+        return kept
     }
 
     /// Makes a folder, and those it lies in, where there is none.
@@ -116,43 +126,61 @@ struct ShardedRun: Sendable {
         return try manifest.claim(folder, seed: request.seed != nil)
     }
 
-    private func shards(_ classes: [Int?]) -> [Shard] {
-        classes.flatMap { label in
-            SplitJob.parts(of: request.n, most: shardSize).map { images in
-                Shard(
-                    folder: folder, format: format, label: label,
-                    firstIndex: request.firstIndex + UInt64(images.lowerBound), count: images.count)
-            }
+    /// All shards of the job, each made when its turn comes: they may be very many.
+    private func shards(_ classes: [Int?]) -> some Sequence<Shard> {
+        classes.lazy.flatMap { label in
+            SplitJob.parts(of: request.n, most: shardSize).lazy.map { images in self.shard(images, label) }
         }
+    }
+
+    private func shard(_ images: Range<Int>, _ label: Int?) -> Shard {
+        Shard(
+            folder: folder, format: format, label: label,
+            firstIndex: request.firstIndex + UInt64(images.lowerBound), count: images.count)
+    }
+
+    /// The shards of the job, and of a class, of whose names there is something in the folder. What is there is asked
+    /// for, not each name that there could be.
+    private func found(_ label: Int?) -> [Shard] {
+        let path = Shard.folder(folder, label: label)
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        let starts = names.compactMap { name -> Int? in
+            guard let index = Shard.index(ofName: name, format: format), index >= request.firstIndex,
+                index - request.firstIndex < UInt64(request.n)
+            else { return nil }
+            let start = Int(index - request.firstIndex)
+            return start.isMultiple(of: shardSize) ? start : nil
+        }
+        return starts.sorted().map { shard($0..<min($0 + shardSize, request.n), label) }
     }
 
     // MARK: Sampling
 
     /// The images of one request: a part of a shard.
     private struct Part: Sendable {
-        let shard: Int
+        let shard: Shard
         let request: SampleRequest
     }
 
     private func sample(
-        _ shards: [Shard], seed: UInt64, _ model: ModelDescription, _ shape: SampledImages.Shape,
-        _ digests: inout NewDigests
+        _ shards: some Sequence<Shard>, images: Int, seed: UInt64, _ model: ModelDescription,
+        _ shape: SampledImages.Shape, _ digests: inout NewDigests
     ) async throws {
         let display = ProgressDisplay(
-            style: style, isQuiet: isQuiet, images: shards.reduce(0) { $0 + $1.count }, imageValues: shape.count)
+            style: style, isQuiet: isQuiet, images: images, imageValues: shape.count)
         defer { display.clear() }
         display.add(images: 0)
         let job = SplitJob(client: client, model: model, display: display, retries: retries)
         let most = job.imagesPerRequest(shape)
-        var rest = shards.enumerated().lazy.flatMap { number, shard in
+        var rest = shards.lazy.flatMap { shard in
             var request = self.request
             request.seed = seed
             request.firstIndex = shard.firstIndex
             return SplitJob.parts(of: shard.count, most: most).map { images in
-                Part(shard: number, request: request.part(images, label: shard.label))
+                Part(shard: shard, request: request.part(images, label: shard.label))
             }
         }.makeIterator()
-        var writer: (shard: Int, ShardWriter)?
+        var writer: (shard: Shard, ShardWriter)?
         try await job.inOrder {
             rest.next()
         } send: { part in
@@ -161,15 +189,14 @@ struct ShardedRun: Sendable {
                 body: { part.request.json }, maximumBytes: HTTPExchange.maximumResponseBytes,
                 check: { head throws(Failure) in try head.checkSeed(seed) })
             return (part.shard, try await job.send(request).values(of: part.request.n, shape))
-        } receive: { number, values in
-            if writer?.shard != number {
-                let shard = shards[number]
+        } receive: { shard, values in
+            if writer?.shard != shard {
                 let origin = SampledImages.Origin(
                     seed: seed, firstIndex: shard.firstIndex, labels: [shard.label].compactMap { $0 },
                     model: model.sha256, precision: model.precision, version: model.version)
-                writer = (number, try ShardWriter(shard, shape, origin))
+                writer = (shard, try ShardWriter(shard, shape, origin))
             }
-            if let digest = try writer?.1.write(values) { try digests.add(digest, of: shards[number]) }
+            if let digest = try writer?.1.write(values) { try digests.add(digest, of: shard) }
             display.add(images: values.count / shape.count)
         }
     }

@@ -47,6 +47,8 @@ struct SplitJob: Sendable {
             if 200..<300 ~= head.status.code { try check(head) }
         }
         var attempts = RetryPolicy.Retries(retries)
+        var client = client
+        if outlastsRestarts { client.startWait = .zero }
         while true {
             do {
                 return try await client.send(

@@ -24,11 +24,14 @@ struct StatusCommand: AsyncParsableCommand {
     var watch = false
 
     @OptionGroup
+    var start: StartOptions
+
+    @OptionGroup
     var connection: ConnectionOptions
 
     func run() async throws {
         try await Failure.reporting {
-            let client = try connection.client()
+            let client = try connection.client(startWait: start.duration)
             guard self.watch else { return try await Self.show(client, json: self.json) }
             let json = self.json
             try await Interruption.cancelling { try await Self.watch(client, json: json) }
@@ -41,9 +44,9 @@ struct StatusCommand: AsyncParsableCommand {
 
     private static func show(_ client: DaemonClient, json: Bool, isRepeated: Bool = false) async throws {
         let response = try await request(from: client)
-        if json { return try Output.write(response.printableJSON(of: StatusDescription.self), to: "-") }
+        if json { return try Output.print(response.printableJSON(of: StatusDescription.self)) }
         let table = Self.table(try response.decoded(as: StatusDescription.self))
-        try Output.write(Array("\(table)\n\(isRepeated ? "\n" : "")".utf8), to: "-")
+        try Output.print(Array("\(table)\n\(isRepeated ? "\n" : "")".utf8))
     }
 
     /// On a terminal the table is redrawn in place; elsewhere, and as JSON, one follows the other.

@@ -13,12 +13,13 @@ enum Program {
     @MainActor static func main() async {
         Heap.prepare()
         do {
+            try RawArguments.check(variables: SettingTable.textVariables)
             try PlainThread.check(Daemon.threads(processors: MachineLimits.current.processors))
         } catch {
             StandardError.write("pixelcnnd: \(error.message)\n")
             exit(error.status.rawValue)
         }
-        signal(SIGHUP, SIG_IGN)  // until there is a thread for it: nothing is read yet that a reload would read again
+        SignalThread.prepare()
         await DaemonCommand.main()
     }
 }
@@ -35,11 +36,13 @@ struct DaemonCommand: AsyncParsableCommand {
             SIGNALS
               SIGHUP           reads the file of settings again, loads the model, and serves it to requests that begin \
             from then on; if anything is wrong, says so and continues as before
-              SIGTERM, SIGINT  ends: no more connections, and --drain-timeout for running requests
+              SIGTERM, SIGINT  ends: no more connections, and --drain-timeout for running requests; so does a \
+            terminal that closes, unless nohup started the daemon
 
             EXAMPLES
               pixelcnnd
-              pixelcnnd --model pixelcnn.pt --socket ./pixelcnn.sock
+              pixelcnnd pixelcnn.pt --socket ./pixelcnn.sock
+              pixelcnnd --model pixelcnn.pt --cache-size 2G
               pixelcnnd --config pixelcnnd.yaml --check
 
             EXIT STATUS

@@ -39,6 +39,8 @@ struct Setting<Value: Sendable>: Sendable {
     /// A sentence without its full stop.
     let help: String
     let completion: Completion
+    /// Whether a negative number is a value, too, if not an allowed one.
+    var isNumber = false
     /// The value of a text; nil where it is not allowed.
     let read: @Sendable (String) -> Value?
 
@@ -83,7 +85,8 @@ struct SettingTable: Sendable {
     let socket = Setting<String?>.text(
         "socket", .restart, "path",
         """
-        Where to listen, unless systemd passes a socket; $XDG_RUNTIME_DIR/pixelcnn.sock by default, else \
+        Where to listen, unless systemd passes a socket: a path, or unix:// and a path; by default \
+        $XDG_RUNTIME_DIR/pixelcnn.sock (/run/user/UID/pixelcnn.sock if the variable is not set), else \
         /run/pixelcnn/pixelcnn.sock
         """, completion: .file(extensions: []))
     let threads = Setting<Int>.integer(
@@ -112,19 +115,19 @@ struct SettingTable: Sendable {
     let maxValues = Setting<Int>.integer(
         "max_values", .reload, "values", in: 1...1 << 40, default: RequestLimits().maximumValues,
         "The largest number of values (images × channels × rows × columns) of one request")
-    let maxBody = Setting<Int>.integer(
-        "max_body", .reload, "bytes", in: 1024...1 << 40, default: RequestLimits().maximumBodyBytes,
+    let maxBody = Setting<Int>.bytes(
+        "max_body", .reload, in: 1024...1 << 40, default: RequestLimits().maximumBodyBytes,
         "The largest body of a request, in bytes")
-    let maxRequestMemory = Setting<Int>.integer(
-        "max_request_memory", .restart, "bytes", in: 1 << 20...1 << 50,
+    let maxRequestMemory = Setting<Int>.bytes(
+        "max_request_memory", .restart, in: 1 << 20...1 << 50,
         default: ServerState.defaultMaximumRequestBytes, isShare: true,
         "The most memory that the bodies, values and responses of all requests may take together")
-    let maxRowCaches = Setting<Int>.integer(
-        "max_row_caches", .reload, "bytes", in: 1 << 20...1 << 50, default: Scheduler.defaultMaximumCacheBytes,
+    let maxRowCaches = Setting<Int>.bytes(
+        "max_row_caches", .reload, in: 1 << 20...1 << 50, default: Scheduler.defaultMaximumCacheBytes,
         isShare: true,
         "The most memory that row caches may take: those of images in flight, and those kept for the next images")
-    let cacheSize = Setting<Int>.integer(
-        "cache_size", .reload, "bytes", in: 0...1 << 50, default: PrefixCache.defaultByteLimit,
+    let cacheSize = Setting<Int>.bytes(
+        "cache_size", .reload, in: 0...1 << 50, default: PrefixCache.defaultByteLimit,
         isShare: true,
         """
         The most memory that the cache of first rows may take (0 for no cache); with it, completions of a picture, \
@@ -145,11 +148,18 @@ struct SettingTable: Sendable {
 
     /// Every setting, in the order above.
     static let all: [any AnySetting] = Mirror(reflecting: shared).children.compactMap { $0.value as? any AnySetting }
+
+    /// Variables of the environment whose values are names of files.
+    static let textVariables = [shared.model.variable, shared.socket.variable, "PIXELCNND_CONFIG"]
 }
 
 /// The command line as it is typed. Nothing has a default here: what is not given may still come from the environment,
 /// or from a file.
 struct DaemonOptions: ParsableArguments {
+    @Argument(
+        help: "The model file, as --model names it.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
+    var file: String?
+
     @Option(\.model) var model: String?
     @Option(\.weights) var weights: String?
     @Option(\.socket) var socket: String?
@@ -161,10 +171,10 @@ struct DaemonOptions: ParsableArguments {
     @Option(\.height) var height: Int?
     @Option(\.width) var width: Int?
     @Option(\.maxValues) var maxValues: Int?
-    @Option(\.maxBody) var maxBody: Int?
-    @Option(\.maxRequestMemory) var maxRequestMemory: Int?
-    @Option(\.maxRowCaches) var maxRowCaches: Int?
-    @Option(\.cacheSize) var cacheSize: Int?
+    @Option(\.maxBody) var maxBody: String?
+    @Option(\.maxRequestMemory) var maxRequestMemory: String?
+    @Option(\.maxRowCaches) var maxRowCaches: String?
+    @Option(\.cacheSize) var cacheSize: String?
     @Option(\.clientTimeout) var clientTimeout: Int?
     @Option(\.drainTimeout) var drainTimeout: Int?
     @Option(\.exitWhenIdle) var exitWhenIdle: Int?
@@ -176,9 +186,16 @@ struct DaemonOptions: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml", "json"]))
     var config: String?
 
+    func validate() throws {
+        if let file, let model {
+            throw ValidationError("the model is named twice: \(file), and --model \(model)")
+        }
+    }
+
     /// What is given, by the settings' names.
     var texts: [String: String] {
         var texts: [String: String] = [:]
+        if let file { texts[SettingTable.shared.model.name] = file }
         for (label, value) in Mirror(reflecting: self).children {
             let text =
                 switch value {
@@ -217,8 +234,37 @@ extension Setting where Value == Int {
         Setting(
             name: name, valueName: valueName, allowed: "\(range.lowerBound)…\(range.upperBound)", fallback: fallback,
             fallbackText: shown ?? "\(fallback)" + (isShare ? " (less where memory is limited)" : ""), change: change,
-            help: help, completion: .none,
+            help: help, completion: .none, isNumber: true,
             read: { Int($0).flatMap { range.contains($0) ? $0 : nil } })
+    }
+
+    /// A size, which may be written as `256M`.
+    fileprivate static func bytes(
+        _ name: String, _ change: Change, in range: ClosedRange<Int>, default fallback: Int, isShare: Bool = false,
+        _ help: String
+    ) -> Setting {
+        Setting(
+            name: name, valueName: "bytes",
+            allowed: "\(range.lowerBound)…\(range.upperBound), or with K, M, G or T, as 256M",
+            fallback: fallback, fallbackText: "\(fallback)" + (isShare ? " (less where memory is limited)" : ""),
+            change: change, help: help, completion: .none, isNumber: true,
+            read: { ByteCount.read($0).flatMap { range.contains($0) ? $0 : nil } })
+    }
+}
+
+/// Bytes as people write them.
+enum ByteCount {
+    /// `268435456`, `256M`, `256MiB`: powers of 1024; nil for what is no such number.
+    static func read(_ text: String) -> Int? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let unit = text.dropFirst(digits.count).lowercased()
+        guard !unit.isEmpty else { return Int(text) }
+        let units = ["k", "m", "g", "t"]
+        guard let number = Int(digits),
+            let power = units.firstIndex(where: { [$0, "\($0)b", "\($0)ib"].contains(unit) })
+        else { return nil }
+        let (bytes, overflow) = number.multipliedReportingOverflow(by: 1 << (10 * (power + 1)))
+        return overflow ? nil : bytes
     }
 }
 
@@ -228,7 +274,7 @@ extension Setting where Value == Int? {
     ) -> Setting {
         Setting(
             name: name, valueName: valueName, allowed: "\(range.lowerBound)…\(range.upperBound)", fallback: nil,
-            fallbackText: nil, change: change, help: help, completion: .none,
+            fallbackText: nil, change: change, help: help, completion: .none, isNumber: true,
             read: { text -> Int?? in Int(text).flatMap { range.contains($0) ? .some($0) : nil } })
     }
 }
@@ -257,7 +303,7 @@ extension Option {
             }
         self.init(
             name: .customLong(String(setting.option.dropFirst(2))),
-            parsing: Given.self == Int.self ? .unconditional : .next,  // a negative number is a value, too
+            parsing: setting.isNumber ? .unconditional : .next,
             help: ArgumentHelp(setting.helpText, valueName: setting.valueName), completion: completion)
     }
 }

@@ -1,6 +1,7 @@
 // Signals, taken by a thread of its own: it needs neither Swift's pool nor an event loop, so it acts whatever hangs
 // there. The first SIGTERM or SIGINT begins the end and sets its bound; if the process is still there then, this thread
-// ends it. A handler passes the signals on through a pipe: to block them, as signalfd(2) and sigwait(3) need it, is not
+// ends it. So does SIGHUP where the kernel sends it, whose terminal has closed; from anybody else it wants a reload. A
+// handler passes the signals on through a pipe: to block them, as signalfd(2) and sigwait(3) need it, is not
 // possible, because Dispatch leaves the main thread waiting with all of them unblocked.
 
 import Foundation
@@ -24,6 +25,20 @@ final class SignalThread: Sendable {
     private let descriptor: CInt
     /// Where the handler writes a signal's number; set before there is a handler.
     nonisolated(unsafe) private static var handlersDescriptor: CInt = -1
+    /// Beside a signal's number: the kernel itself has sent it.
+    private static var fromKernel: CInt { 0x80 }
+    /// Whether whoever started us wants SIGHUP ignored, as nohup(1) does: then we outlive the terminal.
+    nonisolated(unsafe) private static var outlivesTerminal = false
+
+    /// Ignores SIGHUP until there is a thread for it: nothing is read yet that a reload would read again. To be called
+    /// before there is a second thread.
+    static func prepare() {
+        var before = sigaction()
+        sigaction(SIGHUP, nil, &before)
+        let handler = withUnsafeBytes(of: before.__sigaction_handler) { $0.load(as: UInt.self) }
+        outlivesTerminal = handler == 1  // SIG_IGN
+        signal(SIGHUP, SIG_IGN)
+    }
 
     /// Takes the signals from now on; once per process.
     ///
@@ -43,10 +58,11 @@ final class SignalThread: Sendable {
 
     private static func handle(_ signal: CInt) {
         var action = sigaction()
-        action.sa_flags = SA_RESTART
-        action.__sigaction_handler.sa_handler = { signal in
+        action.sa_flags = SA_RESTART | SA_SIGINFO
+        action.__sigaction_handler.sa_sigaction = { signal, info, _ in
             let error = errno
-            var byte = UInt8(truncatingIfNeeded: signal)
+            let isFromKernel = info?.pointee.si_code == 0x80  // SI_KERNEL
+            var byte = UInt8(truncatingIfNeeded: isFromKernel ? signal | SignalThread.fromKernel : signal)
             // Where the pipe is full, enough signals wait in it.
             _ = write(SignalThread.handlersDescriptor, &byte, 1)
             errno = error
@@ -65,7 +81,14 @@ final class SignalThread: Sendable {
     private func run() {
         var ending: (end: End, deadline: ContinuousClock.Instant)?
         while true {
-            let signal = wait(until: ending?.deadline)
+            var signal = wait(until: ending?.deadline)
+            if signal & Self.fromKernel != 0 {
+                signal &= ~Self.fromKernel
+                if signal == SIGHUP {
+                    if Self.outlivesTerminal { continue }
+                    signal = SIGTERM
+                }
+            }
             if let ending, ContinuousClock.now >= ending.deadline { ending.end.overdue() }
             let actions = actions.withLock { $0 }
             switch signal {

@@ -24,11 +24,14 @@ enum SocketSource {
             }
             return .inherited(socket)
         }
+        let path: SocketPath
         do {
-            return .path(try SocketPath.forServer(option: settings.socket, environment: environment))
+            path = try SocketPath.forServer(option: settings.socket, environment: environment)
         } catch {
             throw Failure(.usage, "\(error)")
         }
+        do { try ListeningSocket.check(path) } catch { throw Failure(.osError, "\(error)") }
+        return .path(path)
     }
 
     /// The listening socket.

@@ -105,9 +105,9 @@ import Testing
                 Endpoint.score, socket: daemon.socket,
                 ["-H", "Content-Type: application/x-npy", "--data-binary", "@\(images)"])
             let json = try await daemon.client(["score", images, "--json"])
-            #expect(json.output == curl.body)
+            #expect(try scores(json.output) == scores(curl.body))
             let written = try await daemon.client(["score", images, "--json", "-o", logProbabilities])
-            #expect(written.output == curl.body)
+            #expect(written.output == json.output)
             let shape = try NPYArray(parsing: bytes(ofFile: logProbabilities)).shape
             #expect(shape.first == 2 && Array(shape.suffix(2)) == [6, 5])
             let table = try await daemon.client(["score", images])
@@ -125,7 +125,7 @@ import Testing
             let array = try await daemon.client(["score", "--json", daemon.directory.file("i.npy")])
             let picture = try await daemon.client(["score", "--json", daemon.directory.file("i.png")])
             #expect(array.status == 0 && picture.status == 0, "\(picture.errors)")
-            #expect(array.output == picture.output)
+            #expect(try scores(array.output) == scores(picture.output))
         }
     }
 

@@ -275,7 +275,6 @@ import Testing
                 ([picture, "--rows", "-1"], usage, ["--rows"]),
                 (["/no/such.png", "--rows", "1"], SystemExit.noInput.rawValue, ["/no/such.png", "No such file"]),
                 ([text, "--rows", "1"], data, [text, "not an image that is read"]),
-                ([gray, "--rows", "1"], data, [gray, "is needed"]),
                 ([wide, "--rows", "1"], data, [wide, "1 × 17", "16"]),
                 ([levels, "--rows", "1"], data, [levels, "256"]),
                 ([picture, "--mask", small], data, [small, "1 × 2", "8 × 8"]),

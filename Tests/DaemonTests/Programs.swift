@@ -90,3 +90,6 @@ struct RunningDaemon {
             ModelDescription.self, from: await Curl.send(Endpoint.model, socket: socket).body)
     }
 }
+
+/// What is said of images, in the JSON of the daemon or of the client, which adds their files.
+func scores(_ json: [UInt8]) throws -> ScoreResponse { try JSONCoding.decode(ScoreResponse.self, from: json) }

@@ -38,10 +38,11 @@ import Testing
             let array = try await curl(whole, file, MediaTypeName.npy)
             let table = try await whole.client(["score", file])
             try await RunningDaemon.run(limits) { daemon in
-                #expect(try await daemon.client(["score", file, "--json"]).output == json)
+                #expect(try await scores(daemon.client(["score", file, "--json"]).output) == scores(json))
                 let output = daemon.directory.file("lp.npy")
                 let written = try await daemon.client(["score", file, "--json", "-o", output, "--progress"])
-                #expect(written.output == json && written.errors.contains("0/11 images  waiting"), "\(written.errors)")
+                #expect(try scores(written.output) == scores(json))
+                #expect(written.errors.contains("0/11 images  waiting"), "\(written.errors)")
                 #expect(try bytes(ofFile: output) == array)
                 #expect(try await daemon.client(["score", file, "-o", "-", "-q"]).output == array)
                 #expect(try await daemon.client(["score", file]).output == table.output)
@@ -72,7 +73,7 @@ import Testing
             for bytes in [file(">i4", fortran: false, big), file("|u1", fortran: true, fortran)] {
                 try write(bytes, daemon.directory.file("x.npy"))
                 let result = try await daemon.client(["score", "--json", daemon.directory.file("x.npy")])
-                #expect(result.status == 0 && result.output == expected.output, "\(result.errors)")
+                #expect(try scores(result.output) == scores(expected.output), "\(result.errors)")
             }
         }
     }
@@ -96,7 +97,7 @@ import Testing
             let stack = [daemon.directory.file("some.npy"), folder]
             let one = try await daemon.client(["score", "--json", daemon.directory.file("all.npy")])
             let many = try await daemon.client(["score", "--json"] + stack)
-            #expect(many.status == 0 && many.output == one.output, "\(many.errors)")
+            #expect(try scores(many.output) == scores(one.output), "\(many.errors)")
             let lines = try await daemon.client(["score"] + stack).text.split(separator: "\n")
             let names = lines.map { $0.split(separator: " ")[0] }
             let expected = (0..<3).map { "\(stack[0])[\($0)]" } + ["\(folder)/a.png", "\(folder)/b/c.PNG", "mean"]

@@ -73,11 +73,14 @@ import Testing
         }
     }
 
-    @Test func refusesGrayWhereColorIsNeeded() {
-        let picture = Picture(width: 1, height: 1, channels: 1, pixels: [7])
-        let error = GridError.channelMismatch(expected: 3, found: 1)
-        #expect(throws: error) { try Grid.values(of: picture, channels: 3, colors: 256) }
-        #expect(error.description == "the picture is gray; RGB is needed")
+    @Test func takesGrayAsRGBWithEqualChannels() throws {
+        let gray = Picture(width: 2, height: 1, channels: 1, pixels: [7, 200])
+        let color = Picture(width: 2, height: 1, channels: 3, pixels: [7, 7, 7, 200, 200, 200])
+        #expect(try Grid.values(of: gray, channels: 3, colors: 256) == [7, 200, 7, 200, 7, 200])
+        for colors in [2, 17, 256] {
+            let values = try Grid.values(of: gray, channels: 3, colors: colors)
+            #expect(try values == Grid.values(of: color, channels: 3, colors: colors))
+        }
     }
 
     @Test func refusesPicturesWithTheWrongNumberOfPixels() {

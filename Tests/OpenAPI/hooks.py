@@ -50,6 +50,7 @@ schemathesis.openapi.format("image-base64", text(pictures() | array((CHANNELS, 5
 schemathesis.openapi.format("mask-base64", text(array((5, 4))))
 schemathesis.openapi.media_type("application/x-npy", arrays())
 schemathesis.openapi.media_type("image/png", pictures())
+schemathesis.openapi.media_type("application/octet-stream", arrays() | pictures())
 
 
 @schemathesis.hook
@@ -65,7 +66,7 @@ def before_call(context, case, kwargs):
         for media_type in response.get("content", {})
         if media_type != "application/problem+json"
     ]
-    if isinstance(body, dict) and ("format" in body or body.get("stream_rows") is True):
+    if isinstance(body, dict) and (body.get("format") is not None or body.get("stream_rows") is True):
         types = ["text/event-stream"]  # these two fields are only for event streams
     if types and "Accept" not in (case.headers or {}):
         # The response's type depends only on the request, so that a failure can be reproduced.
@@ -85,14 +86,15 @@ def shrink(body):
     Schemathesis takes it for a failure."""
 
     def number(name, default, most):
-        value = body.get(name, default)
+        value = body.get(name)
+        value = default if value is None else value
         is_integer = isinstance(value, int) and not isinstance(value, bool)
         return value if is_integer and 1 <= value <= most else None
 
     n, height, width = number("n", 1, 4096), number("height", 8, 1024), number("width", 8, 1024)
     if n and height and width and n * height * width > PIXELS:
         for name, most in (("n", 4), ("height", 32), ("width", 32)):
-            if name in body:
+            if body.get(name) is not None:
                 body[name] = min(body[name], most)
     if number("deadline_ms", 0, 86_400_000):
         body["deadline_ms"] = max(body["deadline_ms"], 60_000)

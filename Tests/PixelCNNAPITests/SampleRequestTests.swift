@@ -84,10 +84,23 @@ extension SampleRequest {
         #expect(try read("{\"n\": 3.0, \"seed\": 2e1}") == SampleRequest(n: 3, seed: 20))
     }
 
+    @Test func nullIsAFieldLeftOut() throws {
+        for field in SampleRequest.fields {
+            #expect(try read("{\"\(field.name)\": null}") == SampleRequest(), "\(field.name)")
+        }
+        #expect(try read("{\"seed\": 3, \"n\": null}") == SampleRequest(seed: 3))
+        let given = try read("{\"given\": {\"image\": \"\", \"rows\": 2, \"mask\": null}}").given
+        #expect(given == GivenImage(image: [], kept: .rows(2)))
+    }
+
+    @Test func aSeedOfMinusOneIsNone() throws {
+        for seed in ["-1", "-1.0", "\"-1\""] { #expect(try read("{\"seed\": \(seed)}").seed == nil) }
+    }
+
     @Test(arguments: [
         ("{\"n\": \"1\"}", "n", "an integer"), ("{\"n\": 1.5}", "n", "an integer"),
         ("{\"n\": 1e99}", "n", "an integer"),
-        ("{\"n\": null}", "n", "an integer"), ("{\"n\": true}", "n", "an integer"),
+        ("{\"n\": true}", "n", "an integer"),
         ("{\"seed\": 1.5}", "seed", "an integer or a decimal string"),
         ("{\"seed\": \"0x10\"}", "seed", "an integer or a decimal string"),
         ("{\"seed\": \"\"}", "seed", "an integer or a decimal string"),
@@ -123,7 +136,8 @@ extension SampleRequest {
     }
 
     @Test(arguments: [
-        ("1", "given", "must be an object"), ("null", "given", "found null"),
+        ("1", "given", "must be an object"), ("{\"image\": null, \"rows\": 1}", "given.image", "found nothing"),
+        ("{\"image\": \"\", \"rows\": null, \"mask\": null}", "given", "found neither"),
         ("{\"rows\": 1}", "given.image", "found nothing"), ("{\"image\": \"\"}", "given", "one of rows and mask"),
         ("{\"image\": \"\", \"rows\": 1, \"mask\": \"\"}", "given", "found both"),
         ("{\"image\": 7, \"rows\": 1}", "given.image", "base64"),
@@ -148,7 +162,8 @@ extension SampleRequest {
     }
 
     @Test(arguments: [
-        ("{\"seed\": -1}", "seed"), ("{\"seed\": 18446744073709551616}", "seed"), ("{\"seed\": \"-1\"}", "seed"),
+        ("{\"seed\": -2}", "seed"), ("{\"seed\": 18446744073709551616}", "seed"), ("{\"seed\": \"-2\"}", "seed"),
+        ("{\"first_index\": -1}", "first_index"),
         ("{\"first_index\": 1\(String(repeating: "0", count: 500))}", "first_index"),
         ("{\"n\": 99999999999999999999}", "n"), ("{\"top_k\": -99999999999999999999}", "top_k"),
     ])

@@ -11,7 +11,9 @@ import Testing
         #expect(try SocketPath.forServer(option: "/a", environment: Self.xdg).path == "/a")
         #expect(
             try SocketPath.forServer(option: nil, environment: Self.xdg).path == "/run/user/7/pixelcnn.sock")
-        #expect(try SocketPath.forServer(option: nil, environment: [:]).path == "/run/pixelcnn/pixelcnn.sock")
+        #expect(
+            try SocketPath.forServer(option: nil, environment: [:], userFolder: nil).path
+                == "/run/pixelcnn/pixelcnn.sock")
     }
 
     @Test func clientTriesEveryDefaultInOrder() throws {
@@ -27,9 +29,35 @@ import Testing
 
     @Test func emptyAndRelativeVariablesCountAsUnset() throws {
         let environment = ["PIXELCNN_SOCKET": "", "XDG_RUNTIME_DIR": "run"]
-        let found = try SocketPath.candidates(option: nil, environment: environment).map(\.path)
+        let found = try SocketPath.candidates(option: nil, environment: environment, userFolder: nil).map(\.path)
         #expect(found == [SocketPath.system])
-        #expect(try SocketPath.forServer(option: nil, environment: ["XDG_RUNTIME_DIR": ""]).path == SocketPath.system)
+        let server = try SocketPath.forServer(option: nil, environment: ["XDG_RUNTIME_DIR": ""], userFolder: nil)
+        #expect(server.path == SocketPath.system)
+    }
+
+    @Test func theFolderThatThereIsStandsForAVariableThatIsNotSet() throws {
+        for environment in [[:], ["XDG_RUNTIME_DIR": ""], ["XDG_RUNTIME_DIR": "run"]] {
+            let found = try SocketPath.candidates(option: nil, environment: environment, userFolder: "/run/user/9")
+            #expect(found.map(\.path) == ["/run/user/9/pixelcnn.sock", SocketPath.system])
+            let server = try SocketPath.forServer(option: nil, environment: environment, userFolder: "/run/user/9")
+            #expect(server.path == "/run/user/9/pixelcnn.sock")
+        }
+        let named = try SocketPath.candidates(option: nil, environment: Self.xdg, userFolder: "/run/user/9")
+        #expect(named.map(\.path) == ["/run/user/7/pixelcnn.sock", SocketPath.system])
+    }
+
+    @Test(arguments: [
+        ("unix:///a/b", "/a/b"), ("unix://d.sock", "d.sock"), ("unix:/a", "/a"), ("./unix:a", "./unix:a"),
+        ("unix:a", "unix:a"),
+    ])
+    func aURLIsItsPath(text: String, path: String) throws {
+        #expect(try SocketPath(text).path == path)
+    }
+
+    @Test func refusesAbstractNames() {
+        #expect(throws: SocketPathError.abstract("@a")) { try SocketPath("@a") }
+        #expect(throws: SocketPathError.abstract("@a")) { try SocketPath("unix://@a") }
+        #expect(throws: SocketPathError.empty) { try SocketPath("unix://") }
     }
 
     @Test func aFinalSlashIsNotDoubled() throws {
@@ -46,9 +74,13 @@ import Testing
         #expect(error.description.contains("108") && error.description.contains("107"))
     }
 
-    @Test func aDirectoryThatMakesThePathTooLongIsAnError() {
+    @Test func aDirectoryThatMakesThePathTooLongIsTheServersErrorAndNoCandidate() throws {
         let environment = ["XDG_RUNTIME_DIR": "/" + String(repeating: "d", count: 100)]
         #expect(throws: SocketPathError.self) { try SocketPath.forServer(option: nil, environment: environment) }
+        let found = try SocketPath.candidates(option: nil, environment: environment)
+        #expect(found.map(\.path) == [SocketPath.system])
+        #expect(SocketPath.unusableCandidate(option: nil, environment: environment) != nil)
+        #expect(SocketPath.unusableCandidate(option: "/a", environment: environment) == nil)
     }
 
     @Test func refusesEmptyPathsAndZeroBytes() {

@@ -103,9 +103,7 @@ import Testing
             }
             func mask(_ shape: [Int]) -> String { "\"mask\":\"\(base64(array(shape)))\"" }
             let sound = array([3, 4, 5])
-            let gray = try PNG.encode(Picture(width: 5, height: 4, channels: 1, pixels: self.mask))
             try await refuse(server, json(npy, rows), 422, "given.image", "allowed 0 … 199")
-            try await refuse(server, json(gray, rows), 422, "given.image", "is needed")
             try await refuse(server, json(array([1, 4, 5]), rows), 422, "given.image", "(3, height, width)")
             try await refuse(server, json(array([2, 3, 4, 5]), rows), 422, "given.image", "[2, 3, 4, 5]")
             try await refuse(server, json(array([60]), rows), 422, "given.image", "[60]")
