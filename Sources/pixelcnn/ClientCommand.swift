@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import PixelCNNAPI
+import Support
 
 @main
 struct ClientCommand: AsyncParsableCommand {
@@ -28,11 +29,17 @@ struct ClientCommand: AsyncParsableCommand {
               73  the output cannot be written
               75  the daemon is busy, or the deadline has passed: try later
               76  the response is not from a pixelcnnd that this version knows
-              130 ended by Ctrl-C
+              129, 130, 143  ended by a lost terminal, by Ctrl-C, by SIGTERM
+              141 whoever reads standard output has gone
             """,
         version: "pixelcnn \(Version.current)",
         subcommands: [
             SampleCommand.self, CompleteCommand.self, ScoreCommand.self, ModelCommand.self, StatusCommand.self,
         ]
     )
+
+    static func main() async {
+        StandardStreams.prepare()
+        await main(nil)
+    }
 }

@@ -30,6 +30,7 @@ final class Output {
             throw Failure(.cannotCreate, "\(error)")
         } catch {
             let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+            if cause?.code == Int(EPIPE) { throw Failure(.closedPipe, "") }
             let reason = cause.map { String(cString: strerror(Int32($0.code))) } ?? "\(error)"
             throw Failure(.cannotCreate, "cannot write to standard output: \(reason)")
         }
