@@ -97,6 +97,7 @@ private struct ScoreRun: Sendable {
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
         var stack = try ImageStack(files)
+        for note in stack.notes { report("warning: \(note)") }
         let model = try await client.describeModel(retries: retries, report: report)
         let shape = try stack.shape(for: model)
         if let note = model.sizeNote(height: shape.height, width: shape.width) {
