@@ -13,6 +13,9 @@ package enum PNG {
     /// Most pixels along one side that the format can express.
     static let sideLimit = 0x7FFF_FFFF
 
+    /// Whether a file begins as a PNG does.
+    package static func isBeginning(of bytes: [UInt8]) -> Bool { bytes.starts(with: PNGChunks.signature) }
+
     /// Encodes `picture` as gray or RGB of 8 bits.
     ///
     /// - Parameter text: becomes tEXt chunks, in this order, ahead of the image. Keys are 1 to 79 printable Latin-1
@@ -82,9 +85,14 @@ package enum PNG {
     /// Palettes are expanded to RGB, and gray of 1, 2 and 4 bits to 8. Interlaced files are read. Alpha is dropped
     /// where every pixel is opaque.
     ///
-    /// - Parameter limit: the most pixels, width × height, that are accepted. Checked before anything is allocated.
-    /// - Throws: `PNGError` for files that are damaged, larger than `limit`, of 16 bits, or not fully opaque.
-    package static func decode(_ bytes: [UInt8], limit: Int = defaultLimit) throws(PNGError) -> Picture {
+    /// - Parameters:
+    ///   - limit: the most pixels, width × height, that are accepted. Checked before anything is allocated.
+    ///   - background: what lies behind pixels that are not opaque.
+    /// - Throws: `PNGError` for files that are damaged, larger than `limit`, of 16 bits, or without a background not
+    ///   fully opaque.
+    package static func decode(
+        _ bytes: [UInt8], limit: Int = defaultLimit, background: Background? = nil
+    ) throws(PNGError) -> Picture {
         let chunks = try PNGChunks(parsing: bytes)
         let header = chunks.header
         try check(header, limit: limit, compressedBytes: chunks.compressedBytes)
@@ -103,6 +111,11 @@ package enum PNG {
         var pixels = [UInt8](repeating: 0, count: size)
         let status = cpng_decode(bytes, bytes.count, &pixels, UInt32(header.height), rowBytes, &message)
         guard status == 0 else { throw .undecodable(string(message)) }
+        if let background, hasAlpha || chunks.transparency != nil {
+            if let palette { pixels = try palette.colors(of: pixels, width: header.width, withAlpha: true) }
+            return background.behind(
+                pixels, width: header.width, height: header.height, channels: palette == nil ? channels : 3)
+        }
         if let palette {
             pixels = try palette.colors(of: pixels, width: header.width)
         } else if hasAlpha {
@@ -198,20 +211,22 @@ private struct PNGPalette {
         alphas = chunks.transparency.map { Array(file[$0]) } ?? []
     }
 
-    /// The colours of a picture of palette indices, (height, width): (height, width, 3).
-    func colors(of indices: [UInt8], width: Int) throws(PNGError) -> [UInt8] {
+    /// The colours of a picture of palette indices, (height, width): (height, width, 3), or with alpha 4.
+    func colors(of indices: [UInt8], width: Int, withAlpha: Bool = false) throws(PNGError) -> [UInt8] {
         let entries = colors.count / 3
         var result: [UInt8] = []
-        result.reserveCapacity(3 * indices.count)
+        result.reserveCapacity((withAlpha ? 4 : 3) * indices.count)
         for (pixel, index) in indices.enumerated() {
             let entry = Int(index)
             guard entry < entries else {
                 throw .paletteIndex(index, row: pixel / width, column: pixel % width, entries: entries)
             }
-            guard entry >= alphas.count || alphas[entry] == 255 else {
-                throw .transparent(row: pixel / width, column: pixel % width, alpha: alphas[entry])
+            let alpha = entry < alphas.count ? alphas[entry] : 255
+            guard withAlpha || alpha == 255 else {
+                throw .transparent(row: pixel / width, column: pixel % width, alpha: alpha)
             }
             result.append(contentsOf: colors[3 * entry..<3 * entry + 3])
+            if withAlpha { result.append(alpha) }
         }
         return result
     }

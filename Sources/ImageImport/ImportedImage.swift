@@ -45,10 +45,13 @@ extension Picture {
         PictureFile.format(bytes) == nil ? try PNG.size(of: bytes) : try PictureFile.size(of: bytes)
     }
 
-    /// Decodes a picture of at most `limit` pixels.
-    package static func imported(_ bytes: [UInt8], limit: Int = PNG.defaultLimit) throws -> Picture {
+    /// Decodes a picture of at most `limit` pixels, on `background` where it is not opaque.
+    package static func imported(
+        _ bytes: [UInt8], limit: Int = PNG.defaultLimit, background: Background? = nil
+    ) throws -> Picture {
         PictureFile.format(bytes) == nil
-            ? try PNG.decode(bytes, limit: limit) : try PictureFile.decode(bytes, limit: limit)
+            ? try PNG.decode(bytes, limit: limit, background: background)
+            : try PictureFile.decode(bytes, limit: limit, background: background)
     }
 }
 

@@ -51,9 +51,13 @@ package enum PictureFile {
 
     /// Decodes a picture; gray where it has no colour in its palette, or no palette and one sample per pixel.
     ///
-    /// - Parameter limit: the most pixels that are accepted; checked before the picture is decoded.
+    /// - Parameters:
+    ///   - limit: the most pixels that are accepted; checked before the picture is decoded.
+    ///   - background: what lies behind pixels that are not opaque.
     /// - Throws: ``PictureError``.
-    package static func decode(_ bytes: [UInt8], limit: Int = PNG.defaultLimit) throws(PictureError) -> Picture {
+    package static func decode(
+        _ bytes: [UInt8], limit: Int = PNG.defaultLimit, background: Background? = nil
+    ) throws(PictureError) -> Picture {
         guard let format = format(bytes) else { throw .damaged(.jpeg) }
         let (width, height) = try size(of: bytes)
         guard width <= limit / height else { throw .tooLarge(format, width: width, height: height, limit: limit) }
@@ -86,11 +90,15 @@ package enum PictureFile {
                     continue
                 }
                 let pixel = line[column]
-                guard !hasAlpha || pixel & 0xff == 0xff else {
-                    throw .unsupported(format, "transparency, at row \(row), column \(column)")
+                guard !hasAlpha || background != nil || pixel & 0xff == 0xff else {
+                    throw .transparent(format, row: row, column: column)
                 }
                 for shift: UInt32 in [24, 16, 8] { pixels.append(UInt8(truncatingIfNeeded: pixel >> shift)) }
+                if hasAlpha, background != nil { pixels.append(UInt8(truncatingIfNeeded: pixel)) }
             }
+        }
+        if hasAlpha, let background {
+            return background.behind(pixels, width: width, height: height, channels: channels)
         }
         return Picture(width: width, height: height, channels: channels, pixels: pixels)
     }
@@ -102,6 +110,8 @@ package enum PictureError: Error, Sendable, Equatable, CustomStringConvertible {
     case damaged(PictureFile.Format)
     /// It has more pixels than are accepted.
     case tooLarge(PictureFile.Format, width: Int, height: Int, limit: Int)
+    /// A pixel is not fully opaque; the first such.
+    case transparent(PictureFile.Format, row: Int, column: Int)
     /// It has what cannot be said in 8 bits of gray or colour.
     case unsupported(PictureFile.Format, String)
 
@@ -111,6 +121,8 @@ package enum PictureError: Error, Sendable, Equatable, CustomStringConvertible {
         case .damaged(let format): "a \(format.rawValue) that cannot be decoded: it is damaged, or animated"
         case .tooLarge(let format, let width, let height, let limit):
             "a \(format.rawValue) of \(width) × \(height) pixels; at most \(limit) are read"
+        case .transparent(let format, let row, let column):
+            Self.unsupported(format, "transparency, at row \(row), column \(column)").description
         case .unsupported(let format, let found):
             "a \(format.rawValue) with \(found); 8-bit gray and RGB are read: convert it to PNG, in Python "
                 + "Image.open(path).convert(\"RGB\").save(\"picture.png\") of PIL"
