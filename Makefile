@@ -46,7 +46,8 @@ SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client s
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load chaos scale-test \
+.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load chaos \
+	interrupt-test scale-test \
 	neon sanitize fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
@@ -165,6 +166,10 @@ chaos: dependencies test-dependencies  ## let all around a daemon fail for CHAOS
 	swift build $(TESTING) --product pixelcnnd
 	swift build $(TESTING) --product pixelcnn
 	Tests/Chaos/chaos.py --minutes $(CHAOS_MINUTES)
+
+interrupt-test: dependencies test-dependencies  ## stop training of the published network in every way that there is
+	swift build -c release --product pixelcnn-train
+	Tests/Interrupt/interrupt.py --published $(BUILD)
 
 # PIXELCNN_PYTHON must have NumPy and kubernetes-validate.
 scale-test: dependencies  ## several daemons behind nginx, GNU parallel, Slurm, Kubernetes' files: docs/SCALE.md

@@ -1,6 +1,5 @@
 // NumPy's container of several arrays, .npz: a ZIP archive of .npy files, stored (savez) or deflated
-// (savez_compressed). An array is decompressed whole by zlib, once its header has said as many bytes as the directory
-// does: a small file can claim no more than 1032 times its size, deflate's largest ratio.
+// (savez_compressed). An array is decompressed whole, once its header has said as many bytes as the directory does.
 
 import CZlib
 import ImageFormats
@@ -73,7 +72,7 @@ package struct NPZFile {
     private func name(_ entry: ZIPDirectory.Entry) -> String { String(entry.name.dropLast(Self.ending.count)) }
 
     private func contents(_ entry: ZIPDirectory.Entry) throws(NPZError) -> [UInt8] {
-        guard let count = Int(exactly: entry.byteCount), entry.method == 0 || count / 1032 <= entry.data.count else {
+        guard let count = Int(exactly: entry.byteCount), entry.method == 0 || count / Inflation.largestRatio <= entry.data.count else {
             throw .damaged(name(entry))
         }
         let layout = try header(entry)
@@ -93,32 +92,7 @@ package struct NPZFile {
         case 8: break
         default: throw .unsupportedMethod(name(entry), entry.method)
         }
-        guard most > 0 else { return [] }
-        var stream = z_stream()
-        guard inflateInit2_(&stream, -MAX_WBITS, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-            throw .damaged(name(entry))
-        }
-        defer { inflateEnd(&stream) }
-        var output = [UInt8](repeating: 0, count: most)
-        var (read, written) = (entry.data.lowerBound, 0)
-        var status = Z_OK
-        bytes.withUnsafeBufferPointer { input in
-            output.withUnsafeMutableBufferPointer { output in
-                // zlib counts in 32 bits.
-                while status == Z_OK, written < most {
-                    let (given, room) = (min(entry.data.upperBound - read, 1 << 30), min(most - written, 1 << 30))
-                    stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress).map { $0 + read }
-                    stream.avail_in = UInt32(given)
-                    stream.next_out = output.baseAddress.map { $0 + written }
-                    stream.avail_out = UInt32(room)
-                    status = inflate(&stream, Z_NO_FLUSH)
-                    read += given - Int(stream.avail_in)
-                    written += room - Int(stream.avail_out)
-                }
-            }
-        }
-        guard status == Z_OK || status == Z_STREAM_END else { throw .damaged(name(entry)) }
-        output.removeLast(most - written)
+        guard let output = Inflation.bytes(bytes[entry.data], .plain, most: most) else { throw .damaged(name(entry)) }
         return output
     }
 }

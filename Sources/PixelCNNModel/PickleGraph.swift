@@ -112,6 +112,7 @@ struct PickleGraph {
             case .call(let global, _): global.isTensor ? "a tensor" : "a \(quoted(global.path))"
             case .object(let global, _): "a \(quoted(global.path))"
             case .persistent: "a storage"
+            case .bytes: "bytes"
             case .unknown: "a value of an unknown class"
             }
         }
@@ -152,6 +153,8 @@ enum PickleNode {
     case object(PickleGlobal, state: PickleValue)
     /// A reference to something outside the pickle: for PyTorch, a storage.
     case persistent(PickleValue)
+    /// Where bytes lie in the pickle, for those who want them.
+    case bytes(Range<Int>)
     /// What a call gives of something that has no name.
     case unknown
 
@@ -160,7 +163,7 @@ enum PickleNode {
         switch self {
         case .call(let global, _): !global.isTensor
         case .object, .unknown: true
-        case .tuple, .list, .dictionary, .set, .global, .persistent: false
+        case .tuple, .list, .dictionary, .set, .global, .persistent, .bytes: false
         }
     }
 }

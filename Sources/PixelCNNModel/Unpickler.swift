@@ -38,12 +38,20 @@ struct Unpickler {
     /// Bytes of lists, dictionaries, texts and names; never reduced, as nodes stay.
     private var held = 0
     private let memoryLimit: Int
+    /// Whether bytes, and all of a long list of numbers, are kept.
+    private var keepsBytes = false
 
     /// The graph a pickle describes; bytes after its last instruction are not looked at.
     ///
-    /// - Parameter fileBytes: size of the file the pickle is in, which memory may grow with.
-    static func read(_ bytes: UnsafeRawBufferPointer, fileBytes: Int) throws(PickleError) -> PickleGraph {
-        try readFirst(bytes, fileBytes: fileBytes).graph
+    /// - Parameters:
+    ///   - fileBytes: size of the file the pickle is in, which memory may grow with.
+    ///   - keepsBytes: whether bytes, and all of a long list of numbers, are kept, which no network needs.
+    static func read(
+        _ bytes: UnsafeRawBufferPointer, fileBytes: Int, keepsBytes: Bool = false
+    ) throws(PickleError) -> PickleGraph {
+        var unpickler = Unpickler(bytes: bytes, memoryLimit: memoryAllowance + fileBytes)
+        unpickler.keepsBytes = keepsBytes
+        return try unpickler.run()
     }
 
     /// The graph of the pickle that `bytes` begin with, and how many of them it takes.
@@ -237,14 +245,17 @@ struct Unpickler {
     }
 
     private mutating func ignoreBytes<T: FixedWidthInteger>(_ length: T.Type) throws(PickleError) {
-        _ = try counted(length)
-        stack.append(.ignored)
+        pushBytes(try counted(length))
+    }
+
+    private mutating func pushBytes(_ range: Range<Int>) {
+        if keepsBytes { push(.bytes(range)) } else { stack.append(.ignored) }
     }
 
     private mutating func pushText(_ range: Range<Int>) {
         // PyTorch takes any bytes for text; Python 2 wrote bytes so.
         guard range.count <= Self.textLimit, let text = String(validating: bytes[range], as: UTF8.self) else {
-            return stack.append(.ignored)
+            return pushBytes(range)
         }
         if range.count > 15 { held += Self.allocationCost + range.count }  // shorter texts lie in the value itself
         stack.append(.string(text))
@@ -296,7 +307,7 @@ struct Unpickler {
         default: throw .wrongOperand(at: start)
         }
         nodes[number] = .set
-        let kept = items.count < Self.numberLimit ? values : values.filter { !$0.isNumber }
+        let kept = items.count < Self.numberLimit || keepsBytes ? values : values.filter { !$0.isNumber }
         if !kept.isEmpty { charge(items: kept.count) }
         items += kept
         nodes[number] = .list(items)

@@ -1,8 +1,10 @@
-// CIFAR-10 in its binary form: six files of 10,000 records, each a label and 3 × 32 × 32 levels, and the labels' names.
+// CIFAR-10 in its binary form: six files of 10,000 records, each a label and 3 × 32 × 32 levels, and the labels' names;
+// and in Python's, where each file is a pickle of the same.
 // It is fetched once: curl downloads, and goes on where it was cut off; nothing is believed before the digest is
 // checked; tar unpacks the seven files, and the folder appears whole or not at all.
 
 import Foundation
+import PixelCNNModel
 import Support
 
 /// The data set that the original trains on.
@@ -14,19 +16,40 @@ package enum CIFAR10 {
 
     /// The folder in the archive.
     static let folder = "cifar-10-batches-bin"
-    static let trainingFiles = (1...5).map { "data_batch_\($0).bin" }
-    static let testFile = "test_batch.bin"
-    static let namesFile = "batches.meta.txt"
+
+    /// What its files are, five to train on and one to test with.
+    enum Form {
+        /// Records of a label and the levels.
+        case binary
+        /// Pickles of Python.
+        case python
+
+        var trainingFiles: [String] { (1...5).map { self == .binary ? "data_batch_\($0).bin" : "data_batch_\($0)" } }
+        var testFile: String { self == .binary ? "test_batch.bin" : "test_batch" }
+        /// With the classes' names.
+        var namesFile: String { self == .binary ? "batches.meta.txt" : "batches.meta" }
+    }
+
+    /// Which form of the data set a folder has; nil for another folder.
+    static func form(of folder: String) -> Form? {
+        [Form.binary, .python].first { form in
+            [form.trainingFiles[0], form.testFile].contains { FileKind(path: "\(folder)/\($0)") == .file }
+        }
+    }
 
     private static let (channels, side, labels) = (3, 32, 10)
+    private static let record = 1 + channels * side * side
 
     /// The images of some of the files, which must all be there.
-    static func read(_ files: [String], in folder: String) throws(DataError) -> ImageSet {
-        let record = 1 + channels * side * side
+    static func read(_ files: [String], _ form: Form, in folder: String) throws(DataError) -> ImageSet {
         var values: [UInt8] = []
         for file in files {
             let path = folder + "/" + file
             let bytes = try ImageSet.bytes(path)
+            if form == .python {
+                values += bytes[try batch(bytes, path).data]
+                continue
+            }
             guard !bytes.isEmpty, bytes.count % record == 0 else {
                 throw DataError(path, .wrongLength(found: bytes.count, expected: "records of \(record)"))
             }
@@ -42,21 +65,40 @@ package enum CIFAR10 {
         return ImageSet(channels: channels, height: side, width: side, levels: values)
     }
 
-    /// The classes of the images that ``read(_:in:)`` reads of these files.
-    static func labels(_ files: [String], in folder: String, names: [String]) throws(DataError) -> Labels {
-        let record = 1 + channels * side * side
+    /// The classes of the images that ``read(_:_:in:)`` reads of these files.
+    static func labels(_ files: [String], _ form: Form, in folder: String, names: [String]) throws(DataError) -> Labels {
         var values: [Int] = []
         for file in files {
             let bytes = try ImageSet.bytes(folder + "/" + file)
-            values += stride(from: 0, to: bytes.count, by: record).map { Int(bytes[$0]) }
+            values +=
+                form == .python
+                ? try batch(bytes, folder + "/" + file).labels
+                : stride(from: 0, to: bytes.count, by: record).map { Int(bytes[$0]) }
         }
         return try Labels(values, names: names, source: folder)
     }
 
     /// What the classes are called; nothing where a folder was unpacked without the file of names.
-    static func names(in folder: String) throws(DataError) -> [String] {
-        let path = folder + "/" + namesFile
-        return FileManager.default.fileExists(atPath: path) ? try Labels.readNames(path) : []
+    static func names(_ form: Form, in folder: String) throws(DataError) -> [String] {
+        let path = folder + "/" + form.namesFile
+        guard FileKind(path: path) != nil else { return [] }
+        guard form == .python else { return try Labels.readNames(path) }
+        let file = try ImageSet.bytes(path)
+        do throws(PickleError) {
+            return try PythonBatch.names(file) ?? []
+        } catch {
+            throw DataError(path, .pickle("\(error)"))
+        }
+    }
+
+    /// A batch of images of this size in Python's form.
+    private static func batch(_ bytes: [UInt8], _ path: String) throws(DataError) -> PythonBatch {
+        let batch: PythonBatch?
+        do throws(PickleError) { batch = try PythonBatch(bytes) } catch { throw DataError(path, .pickle("\(error)")) }
+        guard let batch, !batch.labels.isEmpty, batch.data.count == batch.labels.count * (record - 1) else {
+            throw DataError(path, .pickle("is no batch of CIFAR-10: a dictionary of data (n, 3072) and labels (n)"))
+        }
+        return batch
     }
 
     // MARK: - Download
@@ -69,23 +111,35 @@ package enum CIFAR10 {
     ///   - md5: its digest, hexadecimal.
     ///   - showsProgress: whether curl may draw its bar.
     /// - Throws: ``DataError``; nothing half-written stays but the part of the archive that a further call goes on
-    ///   from.
+    ///   from. An archive that is there already is believed no more than one that is downloaded, and stays.
     package static func fetch(
         into folder: String, url: String = url, md5: String = md5, showsProgress: Bool = false
     ) throws(DataError) -> String {
         let (files, unpacked) = (FileManager.default, folder + "/" + Self.folder)
-        if files.fileExists(atPath: unpacked) { return unpacked }
+        if isWhole(unpacked) { return unpacked }
         do {
             try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch {
             throw DataError(folder, .system(reason: "cannot be made"))
         }
         let archive = folder + "/cifar-10-binary.tar.gz"
-        if !files.fileExists(atPath: archive) {
+        if let found = MD5.hexadecimal(ofFileAt: archive) {
+            guard found == md5.lowercased() else {
+                throw DataError(archive, .wrongDigest(found: found, expected: md5))
+            }
+        } else {
             try download(url, to: archive, md5: md5, showsProgress: showsProgress)
         }
         try unpack(archive, into: folder)
         return unpacked
+    }
+
+    /// Whether a folder has all that is read: a copy that was cut short lacks files, or ends inside a record.
+    private static func isWhole(_ folder: String) -> Bool {
+        (Form.binary.trainingFiles + [Form.binary.testFile]).allSatisfy { name in
+            guard let file = try? OpenFile(regular: folder + "/" + name) else { return false }
+            return file.byteCount > 0 && file.byteCount % record == 0
+        }
     }
 
     private static func download(
@@ -122,12 +176,18 @@ package enum CIFAR10 {
         } catch {
             throw DataError(folder, .system(reason: "cannot be written"))
         }
-        let members = (trainingFiles + [testFile, namesFile]).map { Self.folder + "/" + $0 }
+        let form = Form.binary
+        let members = (form.trainingFiles + [form.testFile, form.namesFile]).map { Self.folder + "/" + $0 }
         let outcome = try run(
             "tar", ["--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", temporary] + members,
             showsErrors: false, for: archive)
         guard outcome.status == 0 else { throw DataError(archive, .archive(reason: outcome.errors)) }
-        try move(temporary + "/" + Self.folder, to: folder + "/" + Self.folder)
+        let unpacked = folder + "/" + Self.folder
+        guard FileManager.default.fileExists(atPath: unpacked) else {
+            return try move(temporary + "/" + Self.folder, to: unpacked)
+        }
+        // What lacked something gets all of it; what else lies there stays.
+        for member in members { try move(temporary + "/" + member, to: folder + "/" + member) }
     }
 
     private static func move(_ source: String, to destination: String) throws(DataError) {

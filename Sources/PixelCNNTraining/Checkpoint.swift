@@ -17,6 +17,10 @@ struct Checkpoint {
     private static let prefixes = ["average.", "mean.", "square."]
     private static let conditionPrefix = "training.condition."
     private static let digestKey = "training.sha256"
+    private static let epochs = "epochs"
+
+    /// The epochs of the run that wrote it.
+    var epochs: Int? { conditions.first { $0.name == Self.epochs }.flatMap { Int($0.value) } }
 
     /// Writes the file whole or not at all.
     func write(to path: String) throws(ModelFileError) {
@@ -36,6 +40,8 @@ struct Checkpoint {
 
     /// Reads a checkpoint of a run under the same conditions.
     ///
+    /// The number of epochs may be less than it is now: a run that has become longer.
+    ///
     /// - Returns: the checkpoint, and whether the file has a digest: earlier ones have none.
     /// - Throws: `ModelFileError` where the file is no model; ``TrainingError`` where it is no checkpoint, a damaged
     ///   one, or one of a run under other conditions.
@@ -47,9 +53,11 @@ struct Checkpoint {
         guard let steps = contents.metadata["training.steps"].flatMap({ Int($0) }),
             let loss = contents.metadata["training.epoch_loss"].flatMap({ UInt64($0) })
         else { throw TrainingError.notACheckpoint(path) }
-        for (name, value) in conditions {
-            let found = contents.metadata[conditionPrefix + name] ?? "not said"
-            guard found == value else { throw TrainingError.otherRun(path, what: name, found: found, expected: value) }
+        // Those that it was written under, which its digest is of.
+        let found = conditions.map { ($0.name, contents.metadata[conditionPrefix + $0.name] ?? "not said") }
+        for ((name, found), (_, value)) in zip(found, conditions) where found != value {
+            if name == epochs, let before = Int(found), let now = Int(value), before < now { continue }
+            throw TrainingError.otherRun(path, what: name, found: found, expected: value)
         }
         let parts = try prefixes.map { prefix in
             let tensors = contents.tensors.filter { $0.name.hasPrefix(prefix) }.map {
@@ -61,7 +69,7 @@ struct Checkpoint {
         let checkpoint = Checkpoint(
             snapshot: TrainerSnapshot(
                 steps: steps, weights: weights, averages: parts[0], means: parts[1], squares: parts[2]),
-            epochLoss: Double(bitPattern: loss), conditions: conditions)
+            epochLoss: Double(bitPattern: loss), conditions: found)
         let digest = contents.metadata[digestKey]
         guard digest == nil || digest == checkpoint.sha256() else { throw TrainingError.damagedCheckpoint(path) }
         try checkpoint.checkNumbers(path)

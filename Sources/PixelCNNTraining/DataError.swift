@@ -34,8 +34,10 @@ package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         case unknownClass(String, known: [String])
         /// Not an IDX file of images.
         case notIDX(magic: UInt32)
-        /// The file is compressed.
-        case compressed
+        /// A file packed by gzip that does not become what it says.
+        case damagedGzip
+        /// A pickle that is not read, and why; or that is no batch of images.
+        case pickle(String)
         /// The array has another shape than images have.
         case notImages(shape: [Int])
         /// Not a NumPy array.
@@ -52,14 +54,14 @@ package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         case codesNotResizable
         /// A picture of another size than the first.
         case mixedSizes(found: String, first: String)
-        /// A picture with another number of channels than the first.
-        case mixedChannels(found: Int, first: Int)
         /// Images to test with that are not like those to train on.
         case otherImages(found: String, expected: String)
         /// Too large to be resized.
         case notResizable(shape: String)
         /// There are no images.
         case noImages
+        /// A folder without pictures, and what it has.
+        case noPictures(String?)
         /// The download failed.
         case download(url: String, reason: String)
         /// What was downloaded is not what was announced.
@@ -91,9 +93,8 @@ extension DataError.Problem: CustomStringConvertible {
         switch self {
         case .missing: "no such file or folder"
         case .system(let reason): reason
-        case .unknownForm:
-            "not known as data: a .npy, .npz or IDX file is, or a folder of CIFAR-10 batches, IDX files or pictures "
-                + "(PNG, JPEG, WebP, BMP, TIFF)"
+        case .noPictures(let note?): "\(Self.unknown); \(note)"
+        case .unknownForm, .noPictures(nil): Self.unknown
         case .wrongLength(let found, let expected): "\(found) bytes; expected \(expected)"
         case .labelOutOfRange(let record, let label, let limit):
             "record \(record) has label \(label); labels are 0 to \(limit)"
@@ -108,11 +109,12 @@ extension DataError.Problem: CustomStringConvertible {
             "“\(name)” is none of the classes \(known.joined(separator: ", "))"
         case .notIDX(let magic):
             "starts with 0x\(String(magic, radix: 16)); IDX images start with 0x803"
-        case .compressed: "is compressed; unpack it first, with gunzip"
+        case .damagedGzip: "is damaged: gzip's data ends early or is wrong; copy or download it again"
+        case .pickle(let reason): reason
         case .notImages(let found): "has shape \(found); images are \(ImageArrayShape.advice(found, channels: nil))"
         case .npy(let error): "\(error)"
         case .npz(let error): "\(error)"
-        case .picture(let error): error
+        case .picture(let error): error.contains("transparen") ? "\(error), or name a --background" : error
         case .valueBeyond(let largest, let colors) where colors <= 256:
             "holds values up to \(largest); levels are 0 to 255. Train on codes, such as a VQ-VAE's, with --colors and "
                 + "how many there are, \(largest + 1) or more"
@@ -123,18 +125,21 @@ extension DataError.Problem: CustomStringConvertible {
         case .codesNotResizable: "holds codes above 255, of which there is no mean: leave out --size"
         case .mixedSizes(let found, let first):
             "is \(found), and the first picture \(first); --size brings all to one size"
-        case .mixedChannels(let found, let first):
-            "has channels: \(found), and the first picture: \(first); all must be gray, or all in colour"
         case .otherImages(let found, let expected):
             "holds images of \(found), and the training images are \(expected); --size brings all to one size"
         case .notResizable(let shape): "is \(shape), too large to be resized; sides may be 32767"
         case .noImages: "holds no images"
         case .download(let url, let reason):
             "cannot be downloaded from \(url): \(reason); put the file there yourself, or name other images with --data"
-        case .wrongDigest(let found, let expected): "has MD5 \(found); expected \(expected)"
+        case .wrongDigest(let found, let expected):
+            "has MD5 \(found); expected \(expected): it is cut short, damaged or another file; remove it and download it "
+                + "again"
         case .archive(let reason): "cannot be unpacked: \(reason)"
         }
     }
 
+    private static let unknown =
+        "not known as data: a .npy, .npz or IDX file or a picture is, or a folder of CIFAR-10 batches, IDX files or "
+        + "pictures (PNG, JPEG, WebP, BMP, TIFF)"
     private static let labelsOption = "name a file of them with --labels, or --test-labels for --test-data"
 }

@@ -49,6 +49,8 @@ package struct ImageSet: Sendable, Equatable {
     package private(set) var values: Values
     /// The classes of the images, where they were requested.
     package var labels: Labels?
+    /// Where the images come from a folder of pictures: an image each, in this order.
+    package private(set) var folder: ImageFolder?
 
     /// C · H · W.
     package var imageSize: Int { channels * height * width }
@@ -142,19 +144,34 @@ package struct ImageSet: Sendable, Equatable {
         labels = try labels?.numbered(as: model.labelNames, classes: model.hyperparameters.labels)
     }
 
+    /// Gray pictures as pictures in colour, which show the same.
+    package func inColor() -> ImageSet {
+        guard channels == 1, arePictures, case .bytes(let bytes) = values else { return self }
+        let area = height * width
+        var levels: [UInt8] = []
+        levels.reserveCapacity(3 * bytes.count)
+        for start in stride(from: 0, to: bytes.count, by: area) {
+            for _ in 0..<3 { levels += bytes[start..<start + area] }
+        }
+        var set = ImageSet(channels: 3, height: height, width: width, levels: levels)
+        (set.labels, set.folder) = (labels, folder)
+        return set
+    }
+
     // MARK: - Reading
 
     /// Images to train on and, where the data set has them, images to test with.
     ///
     /// - Parameters:
-    ///   - path: an array in `.npy` or `.npz` (`FILE.npz/NAME` of several), or an IDX file, or a folder with CIFAR-10's
-    ///     batches, with MNIST's IDX files, or with pictures, in subfolders or not.
+    ///   - path: an array in `.npy` or `.npz` (`FILE.npz/NAME` of several), an IDX file, a picture, or a folder with
+    ///     CIFAR-10's batches, with MNIST's IDX files, or with pictures, in subfolders or not.
     ///   - size: what images of other sizes are brought to: their middles, each pixel the mean of what it covers.
+    ///   - background: what shows through transparent pictures; without it they are refused.
     /// - Throws: ``DataError``.
     package static func read(
-        _ path: String, size: ImageSize? = nil
+        _ path: String, size: ImageSize? = nil, background: Background? = nil
     ) throws(DataError) -> (train: ImageSet, test: ImageSet?) {
-        let (train, test) = try readAsTheyAre(path, size: size)
+        let (train, test) = try readAsTheyAre(path, size: size, background)
         guard let size else { return (train, test) }
         return (
             try resized(train, to: size, path),
@@ -165,9 +182,10 @@ package struct ImageSet: Sendable, Equatable {
     /// Images to test a network with that learns from `images`, which are of the same size then.
     /// - Throws: ``DataError``.
     package static func readTest(
-        _ path: String, like images: ImageSet, size: ImageSize? = nil
+        _ path: String, like images: ImageSet, size: ImageSize? = nil, background: Background? = nil
     ) throws(DataError) -> ImageSet {
-        let test = try read(path, size: size).train
+        var test = try read(path, size: size, background: background).train
+        if images.channels == 3 { test = test.inColor() }
         guard test.shape == images.shape else {
             throw DataError(path, .otherImages(found: test.shape, expected: images.shape))
         }
@@ -182,25 +200,32 @@ package struct ImageSet: Sendable, Equatable {
 
     /// Pictures of a folder are resized one by one, since they may differ.
     private static func readAsTheyAre(
-        _ path: String, size: ImageSize?
+        _ path: String, size: ImageSize?, _ background: Background?
     ) throws(DataError) -> (train: ImageSet, test: ImageSet?) {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: NPZFile.split(path).file, isDirectory: &isFolder) else {
-            throw DataError(path, .missing)
+        guard let kind = FileKind(path: NPZFile.split(path).file) else { throw DataError(path, .missing) }
+        if kind != .folder {
+            if isArray(path) { return (try readArray(path), nil) }
+            switch ImageKind(Array(try bytes(path).prefix(ImageKind.bytesNeeded))) {
+            case .png, .picture: return (try readPictures([path], size: size, background), nil)
+            case .npy, .npz, nil: return (try readIDX(path), nil)
+            }
         }
-        if !isFolder.boolValue {
-            return (isArray(path) ? try readArray(path) : try readIDX(path), nil)
+        if let form = CIFAR10.form(of: path) {
+            return (
+                try CIFAR10.read(form.trainingFiles, form, in: path), try CIFAR10.read([form.testFile], form, in: path)
+            )
         }
-        func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
-        if exists(CIFAR10.trainingFiles[0]) || exists(CIFAR10.testFile) {
-            return (try CIFAR10.read(CIFAR10.trainingFiles, in: path), try CIFAR10.read([CIFAR10.testFile], in: path))
+        if let train = digits("train-images", "idx3", in: path) {
+            return (try readIDX(train), try digits("t10k-images", "idx3", in: path).map(readIDX))
         }
-        let (train, test) = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte")
-        if exists(train) {
-            return (try readIDX(path + "/" + train), exists(test) ? try readIDX(path + "/" + test) : nil)
-        }
-        if exists(train + ".gz") { throw DataError(path + "/" + train + ".gz", .compressed) }
-        return (try readPictures(path, size: size), nil)
+        return (try readFolder(path, size: size, background), nil)
+    }
+
+    /// One of MNIST's files in a folder, under any of the names that it goes by: `train-images-idx3-ubyte`,
+    /// `train-images.idx3-ubyte`, each perhaps with `.gz`; nil where there is none.
+    static func digits(_ stem: String, _ kind: String, in folder: String) -> String? {
+        ["-", "."].flatMap { dot in ["", ".gz"].map { "\(folder)/\(stem)\(dot)\(kind)-ubyte\($0)" } }
+            .first { FileKind(path: $0) != nil }
     }
 
     /// A whole file.
@@ -254,11 +279,33 @@ package struct ImageSet: Sendable, Equatable {
         return ImageSet(channels: shape.channels, height: shape.height, width: shape.width, values: values)
     }
 
+    /// The bytes of an IDX file, unpacked where gzip has packed it: the file itself says how many there are.
+    static func idxBytes(_ path: String) throws(DataError) -> [UInt8] {
+        let file = try bytes(path)
+        guard file.starts(with: Inflation.gzipMagic) else { return file }
+        guard let head = Inflation.bytes(file[...], .gzip, most: 16) else { throw DataError(path, .damagedGzip) }
+        guard head.starts(with: [0, 0, 8]), head.count >= 8, case let start = 4 + 4 * Int(head[3]), start <= head.count
+        else { return head }  // refused as what it is
+        var size = 1
+        for i in stride(from: 4, to: start, by: 4) {
+            let (product, overflow) = size.multipliedReportingOverflow(
+                by: head[i..<i + 4].reduce(0) { $0 << 8 | Int($1) })
+            guard !overflow, product / Inflation.largestRatio <= file.count else {
+                throw DataError(path, .damagedGzip)
+            }
+            size = product
+        }
+        // One more byte shows the end, where zlib compares the checksum.
+        guard let whole = Inflation.bytes(file[...], .gzip, most: start + size + 1) else {
+            throw DataError(path, .damagedGzip)
+        }
+        return whole
+    }
+
     /// An IDX file of unsigned bytes in three dimensions, as MNIST's images are.
     private static func readIDX(_ path: String) throws(DataError) -> ImageSet {
-        let file = try bytes(path)
+        let file = try idxBytes(path)
         func word(_ index: Int) -> Int { file[4 * index..<4 * index + 4].reduce(0) { $0 << 8 | Int($1) } }
-        if file.starts(with: [0x1f, 0x8b]) { throw DataError(path, .compressed) }
         guard file.count >= 4 else { throw DataError(path, .unknownForm) }
         guard word(0) == 0x803 else {
             throw DataError(path, word(0) >> 16 == 0 ? .notIDX(magic: UInt32(word(0))) : .unknownForm)
@@ -276,38 +323,56 @@ package struct ImageSet: Sendable, Equatable {
         return ImageSet(channels: 1, height: height, width: width, levels: Array(file[16...]))
     }
 
-    /// The pictures below `folder`, in the order that they are read in.
-    static func pictures(in folder: String) -> [String] {
-        let endings = ["png"] + PictureFile.endings
-        return (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? [])
-            .filter { name in endings.contains { name.lowercased().hasSuffix("." + $0) } }.sorted()
+    /// Every picture in a folder and its subfolders, in order of their paths.
+    private static func readFolder(
+        _ path: String, size: ImageSize?, _ background: Background?
+    ) throws(DataError) -> ImageSet {
+        var folder: ImageFolder
+        do throws(Failure) { folder = try ImageFolder(path) } catch {
+            throw DataError(path, .system(reason: error.message))
+        }
+        folder.leaveOutArrays()
+        guard !folder.names.isEmpty else { throw DataError(path, .noPictures(folder.note)) }
+        var set = try readPictures(folder.names.map { folder.path + $0 }, size: size, background)
+        set.folder = folder
+        return set
     }
 
-    /// Every picture in a folder and its subfolders, in order of their paths.
-    private static func readPictures(_ folder: String, size: ImageSize?) throws(DataError) -> ImageSet {
-        let names = pictures(in: folder)
-        guard !names.isEmpty else { throw DataError(folder, .unknownForm) }
-        var first: ImageSet?
-        var levels: [UInt8] = []
-        for name in names {
-            let path = folder + "/" + name
+    /// Pictures in files, at least one. If some are in colour, all are: the gray ones show the same then.
+    private static func readPictures(
+        _ paths: [String], size: ImageSize?, _ background: Background?
+    ) throws(DataError) -> ImageSet {
+        var all: ImageSet?
+        for path in paths {
             let file = try bytes(path)
             let picture: Picture
-            do { picture = try Picture.imported(file) } catch { throw DataError(path, .picture("\(error)")) }
+            do { picture = try Picture.imported(file, background: background) } catch {
+                throw DataError(path, .picture("\(error)"))
+            }
             var image = ImageSet(picture)
             if let size { image = try resized(image, to: size, path) }
-            let same = first ?? image
-            first = same
-            guard image.channels == same.channels else {
-                throw DataError(path, .mixedChannels(found: image.channels, first: same.channels))
+            guard var set = all.take() else {
+                all = image
+                continue
             }
-            guard image.shape == same.shape else {
-                throw DataError(path, .mixedSizes(found: image.shape, first: same.shape))
+            if image.channels > set.channels { set = set.inColor() }
+            if image.channels < set.channels { image = image.inColor() }
+            guard image.shape == set.shape else {
+                throw DataError(path, .mixedSizes(found: image.shape, first: set.shape))
             }
-            if case .bytes(let bytes) = image.values { levels += bytes }
+            set.append(image)
+            all = set
         }
-        guard let first else { throw DataError(folder, .noImages) }
-        return ImageSet(channels: first.channels, height: first.height, width: first.width, levels: levels)
+        guard let all else { preconditionFailure("at least one picture") }
+        return all
+    }
+
+    /// Adds pictures of the same size.
+    private mutating func append(_ other: ImageSet) {
+        guard case .bytes(var bytes) = values, case .bytes(let more) = other.values else { return }
+        values = .bytes([])  // a second reference would make this a copy
+        bytes += more
+        values = .bytes(bytes)
     }
 
     /// A picture as a set of one.

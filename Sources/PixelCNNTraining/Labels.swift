@@ -64,12 +64,30 @@ package struct Labels: Sendable, Equatable {
         return Array(text.utf8).withUnsafeBytes { SHA256.hexadecimal(of: $0) }
     }
 
+    /// How many images there are of each class: `cats 12, dogs 30`.
+    package var counts: String {
+        var counts = [Int](repeating: 0, count: classes)
+        for value in values { counts[value] += 1 }
+        let most = 50
+        let parts = counts.prefix(most).enumerated().map { label, count in
+            "\(names.isEmpty ? "\(label)" : names[label]) \(count)"
+        }
+        return parts.joined(separator: ", ") + (counts.count > most ? " and \(counts.count - most) more" : "")
+    }
+
     // MARK: - Reading
 
     /// Where the classes of a file's images are looked for; nil where its name says nothing.
     fileprivate static func file(beside path: String) -> String? {
         if path.hasSuffix(".npy") { return path.dropLast(4) + "-labels.npy" }
-        return path.contains("images-idx3") ? path.replacing("images-idx3", with: "labels-idx1") : nil
+        for (images, labels) in [("images-idx3", "labels-idx1"), ("images.idx3", "labels.idx1")]
+        where path.contains(images) {
+            let file = path.replacing(images, with: labels)
+            // One may be unpacked and the other not.
+            let other = file.hasSuffix(".gz") ? String(file.dropLast(3)) : file + ".gz"
+            return FileKind(path: file) == nil && FileKind(path: other) != nil ? other : file
+        }
+        return nil
     }
 
     /// A file of names beside a `.npy` file: `NAME-label-names.json`, which NAME-train and NAME-test may share.
@@ -85,7 +103,7 @@ package struct Labels: Sendable, Equatable {
         guard FileManager.default.fileExists(atPath: NPZFile.split(path).file) else {
             throw DataError(images, .noLabels(expected: path))
         }
-        guard ImageSet.isArray(path) else { return try readIDX(ImageSet.bytes(path), path, names: names) }
+        guard ImageSet.isArray(path) else { return try readIDX(ImageSet.idxBytes(path), path, names: names) }
         let array = try ImageSet.array(path)
         var values: [Int]?
         do throws(NPYError) {
@@ -98,7 +116,6 @@ package struct Labels: Sendable, Equatable {
     }
 
     private static func readIDX(_ file: [UInt8], _ path: String, names: [String]) throws(DataError) -> Labels {
-        if file.starts(with: [0x1f, 0x8b]) { throw DataError(path, .compressed) }
         guard file.count >= 8, file.starts(with: [0, 0, 8, 1]) else { throw DataError(path, .notLabels) }
         let count = file[4..<8].reduce(0) { $0 << 8 | Int($1) }
         guard file.count == 8 + count else {
@@ -108,8 +125,9 @@ package struct Labels: Sendable, Equatable {
     }
 
     /// The class of a picture is the subfolder of `folder` that it lies in, however deep.
-    fileprivate static func subfolders(of folder: String, names: [String]?) throws(DataError) -> Labels {
-        let pictures = ImageSet.pictures(in: folder)
+    fileprivate static func subfolders(
+        of folder: String, pictures: [String], names: [String]?
+    ) throws(DataError) -> Labels {
         let classes = pictures.map { $0.split(separator: "/").dropLast().first.map(String.init) }
         if let bare = classes.firstIndex(of: nil) {
             throw DataError(folder + "/" + pictures[bare], .inNoSubfolder)
@@ -171,26 +189,27 @@ extension ImageSet {
         if isFolder.boolValue, files.labels != nil { throw DataError(path, .ownLabels) }
         var names: [String]?
         if let file = files.names { names = try Labels.readNames(file) }
-        func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
         if !isFolder.boolValue {
             if names == nil, let file = Labels.namesFile(beside: path) { names = try Labels.readNames(file) }
             guard let file = files.labels ?? Labels.file(beside: path) else {
                 throw DataError(path, .noLabels(expected: nil))
             }
             sets.train.labels = try Labels.read(file, of: path, names: names ?? [])
-        } else if exists(CIFAR10.trainingFiles[0]) || exists(CIFAR10.testFile) {
-            if names == nil { names = try CIFAR10.names(in: path) }
+        } else if let form = CIFAR10.form(of: path) {
+            if names == nil { names = try CIFAR10.names(form, in: path) }
             let names = names ?? []
-            sets.train.labels = try CIFAR10.labels(CIFAR10.trainingFiles, in: path, names: names)
-            sets.test?.labels = try CIFAR10.labels([CIFAR10.testFile], in: path, names: names)
-        } else if exists("train-images-idx3-ubyte") {
-            let names = names ?? []
-            sets.train.labels = try Labels.read(path + "/train-labels-idx1-ubyte", of: path, names: names)
-            if sets.test != nil {
-                sets.test?.labels = try Labels.read(path + "/t10k-labels-idx1-ubyte", of: path, names: names)
+            sets.train.labels = try CIFAR10.labels(form.trainingFiles, form, in: path, names: names)
+            sets.test?.labels = try CIFAR10.labels([form.testFile], form, in: path, names: names)
+        } else if ImageSet.digits("train-images", "idx3", in: path) != nil {
+            func labels(_ stem: String) throws(DataError) -> Labels {
+                let file = ImageSet.digits(stem, "idx1", in: path) ?? "\(path)/\(stem)-idx1-ubyte"
+                return try Labels.read(file, of: path, names: names ?? [])
             }
+            sets.train.labels = try labels("train-labels")
+            if sets.test != nil { sets.test?.labels = try labels("t10k-labels") }
         } else {
-            sets.train.labels = try Labels.subfolders(of: path, names: names)
+            sets.train.labels = try Labels.subfolders(
+                of: path, pictures: sets.train.folder?.names ?? [], names: names)
         }
         for set in [sets.train, sets.test].compactMap(\.self) {
             if let labels = set.labels, labels.values.count != set.count {

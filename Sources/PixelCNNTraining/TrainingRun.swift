@@ -166,11 +166,19 @@ package final class TrainingRun {
         hasCheckpoint = true
     }
 
-    /// Goes on where the checkpoint stands.
-    ///
-    /// - Returns: whether the file has a digest, by which damage is seen; those of earlier versions have none.
+    /// What is known of a checkpoint that a run goes on from.
+    package struct Resumption {
+        /// Whether the file has a digest, by which damage is seen; those of earlier versions have none.
+        package let hasDigest: Bool
+        /// Where the run is longer now: the epochs that it was to have, and the learning rates of the last step taken
+        /// and of the next.
+        package let lengthened: (epochs: Int, lastRate: Double, nextRate: Double)?
+    }
+
+    /// Goes on where the checkpoint stands, perhaps for more epochs than the run was begun with: what is left is as if
+    /// it had been as long from the start.
     /// - Throws: `ModelFileError` or ``TrainingError`` where the file is not this run's checkpoint, or is damaged.
-    package func resume() throws -> Bool {
+    package func resume() throws -> Resumption {
         let (checkpoint, hasDigest) = try Checkpoint.read(checkpointPath, conditions: conditions)
         guard checkpoint.snapshot.steps <= totalSteps else {
             throw TrainingError.impossibleCheckpoint(
@@ -179,7 +187,12 @@ package final class TrainingRun {
         trainer.restore(checkpoint.snapshot)
         epochLoss = checkpoint.epochLoss
         hasCheckpoint = true
-        return hasDigest
+        guard let before = checkpoint.epochs, before < settings.epochs, trainer.steps > 0 else {
+            return Resumption(hasDigest: hasDigest, lengthened: nil)
+        }
+        let last = settings.optimizer(step: trainer.steps - 1, total: before * stepsPerEpoch).rate
+        let next = settings.optimizer(step: trainer.steps, total: totalSteps).rate
+        return Resumption(hasDigest: hasDigest, lengthened: (before, last, next))
     }
 
     /// What has been learnt: the average of the weights where there is one.

@@ -1,5 +1,6 @@
-// Ctrl-C and the system's request to end, as a cancelled task or as a flag that a loop polls: whatever holds a
-// temporary file or has changed the terminal puts it right on its way out. A second signal ends the program at once.
+// Ctrl-C, the system's request to end, and a terminal that goes, as a cancelled task or as a flag that a loop polls:
+// whatever holds a temporary file or has changed the terminal puts it right on its way out. A second Ctrl-C or request
+// ends the program at once; a second SIGHUP does not, since both the kernel and a shell send one as a terminal goes.
 
 import Dispatch
 import Synchronization
@@ -10,7 +11,7 @@ import Synchronization
     import Musl
 #endif
 
-/// Takes SIGINT and SIGTERM for as long as the program runs.
+/// Takes SIGINT, SIGTERM and, unless it is ignored as under nohup(1), SIGHUP for as long as the program runs.
 package final class Interruption: Sendable {
     /// What an interrupted body ends with, once it has put everything right.
     package struct Interrupted: Error {
@@ -24,19 +25,24 @@ package final class Interruption: Sendable {
     private let first = Atomic<Int32>(0)
 
     /// Whether the program is to end.
-    package var isRequested: Bool { first.load(ordering: .relaxed) != 0 }
+    package var isRequested: Bool { requested != nil }
 
-    /// - Parameters:
-    ///   - exitStatus: what a second signal ends the program with; by default 128 and the first signal's number.
-    ///   - request: called at the first signal, on a thread of its own.
-    package init(exitStatus: Int32? = nil, _ request: @escaping @Sendable () -> Void) {
-        for number in [SIGINT, SIGTERM] {
-            signal(number, SIG_IGN)
+    /// What the program is to end with; nil before the first signal.
+    package var requested: Interrupted? {
+        let signal = first.load(ordering: .relaxed)
+        return signal == 0 ? nil : Interrupted(signal: signal)
+    }
+
+    /// - Parameter request: called at the first signal, on a thread of its own.
+    package init(_ request: @escaping @Sendable () -> Void) {
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            let before = signal(number, SIG_IGN)
+            let wasIgnored = before.map { unsafeBitCast($0, to: Int.self) == 1 } ?? false
+            if number == SIGHUP, wasIgnored { continue }
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
             source.setEventHandler { [self] in
                 let earlier = first.compareExchange(expected: 0, desired: number, ordering: .relaxed).original
-                if earlier != 0 { _exit(exitStatus ?? 128 + earlier) }
-                request()
+                if earlier == 0 { request() } else if number != SIGHUP { _exit(128 + earlier) }
                 withExtendedLifetime(source) {}
             }
             source.activate()
@@ -58,8 +64,7 @@ package final class Interruption: Sendable {
         }
         let result = await task.result
         watch.cancel()
-        let signal = interruption.first.load(ordering: .relaxed)
-        if signal != 0 { throw Interrupted(signal: signal) }
+        if let interrupted = interruption.requested { throw interrupted }
         return try result.get()
     }
 }

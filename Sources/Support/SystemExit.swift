@@ -1,4 +1,4 @@
-// The exit codes of sysexits(3) that the programs use.
+// The exit codes that the programs use: those of sysexits(3), and of a pipe without a reader.
 
 package enum SystemExit: Int32, Error, Sendable {
     /// All went well.
@@ -23,6 +23,8 @@ package enum SystemExit: Int32, Error, Sendable {
     case protocolError = 76
     /// EX_CONFIG: the file of settings is not what it must be.
     case configuration = 78
+    /// Whoever read standard output has gone: as where SIGPIPE ends a program. Nothing is said.
+    case closedPipe = 141
 
     /// What an HTTP status means to a program's caller.
     package init(httpStatus: Int) {

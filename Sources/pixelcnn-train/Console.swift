@@ -19,19 +19,30 @@ enum Console {
                 + "writes? pixelcnn score takes those; here a value v is the level 255 v / \(colors - 1)")
     }
 
+    /// Warns of what a folder of pictures has beside them.
+    static func warnOfLeftOut(_ sets: ImageSet?...) {
+        for note in sets.compactMap({ $0?.folder?.note }) { warn(note) }
+    }
+
     /// Prints a line for a person to standard error.
     static func say(_ text: String) { StandardError.write("\(text.printable)\n") }
 
     /// Runs `body`; each of our errors becomes one line and its exit code.
-    static func reporting(_ body: () throws -> Void) throws {
+    ///
+    /// - Parameter goesOn: whether there is more to do than to print, so that nothing is wrong if nobody reads it.
+    static func reporting(goesOn: Bool = false, _ body: () throws -> Void) throws {
         do {
             try body()
-            guard fflush(nil) == 0 else {  // nil: all streams
-                throw Failure(.cannotCreate, "cannot write to standard output: \(String(cString: strerror(errno)))")
+            if StandardOutput.isAbandoned, goesOn { return }
+            switch StandardOutput.firstError {
+            case 0: break
+            case EPIPE: throw Failure(.closedPipe, "")
+            case let code:
+                throw Failure(.cannotCreate, "cannot write to standard output: \(String(cString: strerror(code)))")
             }
         } catch {
             guard let failure = failure(error) else { throw error }
-            say("pixelcnn-train: \(failure.message)")
+            if failure.status != .closedPipe { say("pixelcnn-train: \(failure.message)") }
             throw ExitCode(failure.status.rawValue)
         }
     }
@@ -60,7 +71,7 @@ enum Console {
 }
 
 /// Prints a line to standard output; it may have names of files, and words that stand in them.
-func print(_ line: String) { Swift.print(line.printable) }
+func print(_ line: String) { StandardOutput.write("\(line.printable)\n") }
 
 /// Nats as bits.
 func bits(_ nats: Double) -> Double { nats / log(2) }

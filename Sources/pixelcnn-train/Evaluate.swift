@@ -16,22 +16,27 @@ struct Evaluate: ParsableCommand {
             Examples:
               pixelcnn-train evaluate pixelcnn.pt datasets/cifar-10-batches-bin
               pixelcnn-train evaluate pixelcnn.safetensors images.npy
+              pixelcnn-train evaluate pixelcnn.safetensors face.png
             """)
 
     @Argument(help: "Model file.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
     var model: String
 
     @Argument(
-        help:
-            "Images: an array (.npy, .npz), an IDX file, or a folder of CIFAR-10's or MNIST's files or of pictures.",
+        help: """
+            Images: an array (.npy, .npz), an IDX file, a picture, or a folder of CIFAR-10's or MNIST's files or of \
+            pictures.
+            """,
         completion: .file())
     var data: String
 
     @Flag(help: "Score the training images of a data set that has test images, too.")
     var train = false
 
-    @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), as train does.")
+    @Option(parsing: .unconditional, help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), as train does.")
     var size: ImageSize?
+
+    @OptionGroup var pictures: PictureOptions
 
     @OptionGroup var weights: WeightsOptions
 
@@ -42,11 +47,12 @@ struct Evaluate: ParsableCommand {
     func run() throws {
         try Console.reporting {
             try threads.check()
-            var sets = try ImageSet.read(data, size: size)
+            var sets = try ImageSet.read(data, size: size, background: pictures.background)
             var images = train ? sets.train : sets.test ?? sets.train
             let loaded = try weights.load(model, height: images.height, width: images.width)
             try loaded.checkIsTrainedHere("serve it and use pixelcnn score for log-probabilities")
             let size = loaded.hyperparameters
+            if size.channels == 3 { images = images.inColor() }
             guard size.channels == images.channels else {
                 throw TrainingError.otherImages(
                     found: images.shape, expected: "images of \(size.channels) channels")
@@ -56,9 +62,10 @@ struct Evaluate: ParsableCommand {
                 try images.labelAsOneClass()
             } else if size.isConditional {
                 try ImageSet.readLabels(of: data, labels.files, into: &sets)
-                images = train ? sets.train : sets.test ?? sets.train
+                images.labels = (train ? sets.train : sets.test ?? sets.train).labels
                 try images.number(as: loaded)
             }
+            Console.warnOfLeftOut(images)
             let areCodes = size.network == .vqvaePrior
             if !areCodes { Console.warnOfValues(images, colors: size.colors, in: data) }
             let evaluator = Evaluator(model: loaded, threads: threads.count)

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import PixelCNNAPI
+import Support
 
 @main
 struct PixelCNNTrain: ParsableCommand {
@@ -27,10 +28,22 @@ struct PixelCNNTrain: ParsableCommand {
               65  bad model file or data
               66  no such file
               71  the system refused something, such as threads
-              73  the output cannot be written
-              130 training was interrupted and saved
+              73  the output cannot be written, or another run's is there
+              129, 130, 143  a lost terminal, Ctrl-C or SIGTERM has stopped training; it is saved
+              141 whoever reads standard output has gone
             """,
         version: "pixelcnn-train \(Version.current)",
         subcommands: [Train.self, Evaluate.self, Verify.self, ReceptiveFieldCommand.self, Inspect.self, Convert.self],
         defaultSubcommand: Train.self)
+
+    static func main() {
+        StandardStreams.prepare()
+        do {
+            try ArgumentText.check()
+        } catch {
+            Console.say("pixelcnn-train: \(error.message)")
+            exit(withError: ExitCode(error.status.rawValue))
+        }
+        main(nil)
+    }
 }

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Foundation
+import ImageFormats
 import PixelCNNModel
 import PixelCNNTraining
 import Support
@@ -75,6 +76,21 @@ extension ImageSize: ExpressibleByArgument {
         else { return nil }
         self.init(height: height, width: width)
     }
+}
+
+/// How pictures become images.
+struct PictureOptions: ParsableArguments {
+    @Option(
+        parsing: .unconditional,
+        help: """
+            What shows through transparent pictures: white, black, gray or a colour such as #ffe0c0 (default: they are \
+            refused).
+            """)
+    var background: Background?
+}
+
+extension Background: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
 }
 
 /// Where the classes of images are, for data that does not have them in the usual place.

@@ -12,10 +12,11 @@ struct Train: ParsableCommand {
         abstract: "Train a model; CIFAR-10 and the published network by default.",
         discussion: """
             Without --data, CIFAR-10 is downloaded into the folder datasets. The model is written at the end of every \
-            epoch, beside a checkpoint, a log of one JSON object per line, a plot of the losses (loss.png) and a grid \
-            of sampled images (pixelcnn.samples.png). Ctrl-C saves a checkpoint and ends; the same command with \
-            --resume continues, and the model has the same bytes as without the interruption. The number of threads \
-            changes only the time.
+            epoch, beside a checkpoint, a log of one JSON object per line, a plot of the losses \
+            (pixelcnn.loss.png) and a grid of sampled images (pixelcnn.samples.png). Another run's files are never \
+            replaced without --force; without --output, the next run writes pixelcnn-2.pt. Ctrl-C, SIGTERM and a lost \
+            terminal save a checkpoint and end the run; the same command with --resume continues, and the model has \
+            the same bytes as without the interruption. The number of threads changes only the time.
 
             Examples:
               pixelcnn-train --seed 0 --lr 3e-4 --epochs 50 --verbose
@@ -30,12 +31,18 @@ struct Train: ParsableCommand {
 
     @Option(
         name: .shortAndLong,
-        help: "The model: by its ending a state_dict that torch.load reads, or safetensors.",
+        help: """
+            The model: by its ending a state_dict that torch.load reads, or safetensors (default: pixelcnn.pt, or the \
+            next of pixelcnn-2.pt, …).
+            """,
         completion: .file(extensions: ["pt", "safetensors"]))
-    var output = "pixelcnn.pt"
+    var output: String?
 
-    @Flag(help: "Continue from the checkpoint beside the output.")
+    @Flag(help: "Continue from the checkpoint beside the output, perhaps for more --epochs.")
     var resume = false
+
+    @Flag(help: "Replace the files of another run, or any others that have the output's names.")
+    var force = false
 
     @OptionGroup var threads: ThreadOptions
 
@@ -59,39 +66,47 @@ struct Train: ParsableCommand {
     var verbose = false
 
     mutating func validate() throws {
-        guard output.hasSuffix(".pt") || output.hasSuffix(".pth") || output.hasSuffix(".safetensors") else {
+        if let output, ![".pt", ".pth", ".safetensors"].contains(where: output.hasSuffix) {
             throw ValidationError("the output is \(output); its name must end in .pt, .pth or .safetensors")
         }
         if !isLabelled, (data.labels.labels, data.labels.labelNames, data.testLabels) != (nil, nil, nil) {
             throw ValidationError("--labels, --label-names and --test-labels go with --conditional or --balance")
         }
         guard memory ?? 1 > 0 else { throw ValidationError("--memory is \(memory ?? 0); it must be 1 or more") }
+        guard (0...1_000_000).contains(checkpointMinutes) else {
+            throw ValidationError("--checkpoint-minutes is \(checkpointMinutes); it must be 0 to 1000000")
+        }
         guard (0...1024).contains(samples) else {
             throw ValidationError("--samples is \(samples); it must be 0 to 1024")
         }
+    }
+
+    /// What a run that becomes longer does from here on.
+    private func lengthened(from epochs: Int, last: Double, next: Double) -> String {
+        let rates = String(format: "%.3g, after %.3g", next, last)
+        let schedule =
+            switch learning.settings.schedule {
+            case .constant: "the learning rate stays, so the model is that of a run of \(learning.epochs) from the start"
+            case .cosine: "the learning rate goes on along the cosine of \(learning.epochs) epochs, at \(rates)"
+            }
+        return "\(learning.epochs) epochs instead of \(epochs): \(schedule)"
     }
 
     /// Whether the classes of the images matter.
     private var isLabelled: Bool { data.conditional || learning.balance > 0 }
 
     func run() throws {
-        try Console.reporting {
+        try Console.reporting(goesOn: true) {
             try threads.check()
-            let files = TrainingFiles(output: output)
-            try files.checkWritable()
-            let isBegun = FileManager.default.fileExists(atPath: files.checkpoint)
-            if resume, !isBegun {
-                throw Failure(
-                    .noInput, "\(files.checkpoint): no such file to go on with; leave out --resume to begin")
-            }
-            if !resume, isBegun {
-                Console.warn(
-                    "\(files.checkpoint) is an earlier run's and will be replaced; --resume would go on with it")
-            }
+            let (files, lock) = try TrainingFiles.choose(output, resume: resume, force: force)
+            defer { withExtendedLifetime(lock) {} }
             var images = try data.load(
                 labelled: isLabelled, showsProgress: verbose || isatty(STDERR_FILENO) == 1)
             let model = try network.model(
                 for: images.train, seed: learning.settings.seed, size: data.colors, isConditional: data.conditional)
+            if model.hyperparameters.channels == 3 {  // of --init
+                images = (images.train.inColor(), images.test?.inColor())
+            }
             if data.conditional {
                 try images.train.number(as: model)
                 try images.test?.number(as: model)
@@ -100,6 +115,10 @@ struct Train: ParsableCommand {
                 try images.test?.labelAsOneClass()
             }
             let colors = model.hyperparameters.colors
+            Console.warnOfLeftOut(images.train, images.test)
+            if data.conditional || learning.balance > 0, let labels = images.train.labels {
+                Console.say("classes: \(labels.counts)")
+            }
             let areCodes = model.hyperparameters.network == .vqvaePrior
             if !areCodes { Console.warnOfValues(images.train, colors: colors, in: data.name) }
             let train = try images.train.quantised(to: colors, areCodes: areCodes, data.data ?? data.name)
@@ -110,9 +129,15 @@ struct Train: ParsableCommand {
                 memory: memory.map { $0 << 20 } ?? .max)
             let run = try TrainingRun(
                 learning.settings, trainer: trainer, train: train, test: test, checkpoint: files.checkpoint)
-            if resume, try !run.resume() {
-                Console.warn(
-                    "\(files.checkpoint) is of an earlier version, which wrote no digest: damage would not be seen")
+            if resume {
+                let resumption = try run.resume()
+                if !resumption.hasDigest {
+                    Console.warn(
+                        "\(files.checkpoint) is of an earlier version, which wrote no digest: damage would not be seen")
+                }
+                if let (epochs, last, next) = resumption.lengthened {
+                    Console.say(lengthened(from: epochs, last: last, next: next))
+                }
             }
             try TrainingSession(
                 run: run, files: files, dataName: data.name,

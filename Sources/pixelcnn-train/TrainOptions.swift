@@ -29,7 +29,7 @@ struct LearningOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Steps in which the learning rate rises from 0.")
     var warmup = defaults.warmup
 
-    @Option(help: "Course of the learning rate: constant, or cosine, which falls to 2 %.")
+    @Option(parsing: .unconditional, help: "Course of the learning rate: constant, or cosine, which falls to 2 %.")
     var schedule = defaults.schedule
 
     @Option(
@@ -193,8 +193,10 @@ struct DataOptions: ParsableArguments {
             """)
     var colors: Int?
 
-    @Option(help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), keeping their middle.")
+    @Option(parsing: .unconditional, help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), keeping their middle.")
     var size: ImageSize?
+
+    @OptionGroup var pictures: PictureOptions
 
     @Option(help: "Where to download CIFAR-10 from.")
     var cifarURL = CIFAR10.url
@@ -219,10 +221,11 @@ struct DataOptions: ParsableArguments {
     func load(labelled: Bool, showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
         let path =
             try data ?? CIFAR10.fetch(into: "datasets", url: cifarURL, md5: cifarMD5, showsProgress: showsProgress)
-        var sets = try ImageSet.read(path, size: size)
+        var sets = try ImageSet.read(path, size: size, background: pictures.background)
         if labelled { try ImageSet.readLabels(of: path, labels.files, into: &sets) }
         guard let testData else { return sets }
-        let images = try ImageSet.readTest(testData, like: sets.train, size: size)
+        let images = try ImageSet.readTest(
+            testData, like: sets.train, size: size, background: pictures.background)
         var test: (train: ImageSet, test: ImageSet?) = (images, nil)
         if conditional {
             try ImageSet.readLabels(of: testData, LabelFiles(labels: testLabels), into: &test)

@@ -1,5 +1,6 @@
-// The files of a run, named after its output: pixelcnn.pt has pixelcnn.checkpoint.safetensors, pixelcnn.log.jsonl and
-// pixelcnn.samples.png beside it; the plot is called loss.png, as the original's is.
+// The files of a run, named after its output: pixelcnn.pt has pixelcnn.checkpoint.safetensors, pixelcnn.log.jsonl,
+// pixelcnn.loss.png and pixelcnn.samples.png beside it; and pixelcnn.lock for as long as it runs. No file that another
+// run has made is replaced unless that was asked for: it may stand for days of work.
 
 import Foundation
 import PixelCNNModel
@@ -7,27 +8,124 @@ import PixelCNNTraining
 import Support
 
 struct TrainingFiles {
+    /// Where none is named; from the second run on it has a number.
+    static let defaultOutput = "pixelcnn.pt"
+
     let output: String
     var checkpoint: String { stem + ".checkpoint.safetensors" }
     var log: String { stem + ".log.jsonl" }
     /// Sampled images: a PNG, or an array of more values than a PNG shows.
     func samples(isArray: Bool) -> String { stem + ".samples." + (isArray ? "npy" : "png") }
-    var plot: String { folder + "loss.png" }
+    var plot: String { stem + ".loss.png" }
+    var lock: String { stem + ".lock" }
 
     /// The output's name without its folder.
     var name: String { String(output.dropFirst(folder.count)) }
 
     private var stem: String { String(output[..<(output.lastIndex(of: ".") ?? output.endIndex)]) }
     private var folder: String { output.lastIndex(of: "/").map { String(output[...$0]) } ?? "" }
+    private var all: [String] {
+        [output, checkpoint, log, plot, samples(isArray: false), samples(isArray: true)]
+    }
 
-    /// Finds out before hours of work whether the model can be written.
-    func checkWritable() throws(ModelFileError) {
-        do throws(AtomicFileError) {
-            _ = try AtomicFile(path: output)  // dropped uncommitted: leaves no trace
-        } catch {
-            throw ModelFileError(file: output, .cannotWrite(reason: error.reason))
+    // MARK: - Which
+
+    /// The files that a run writes, and the lock of them, to be kept until its end.
+    ///
+    /// - Parameters:
+    ///   - output: the model's, as named; nil: the first of the default names that is free, or with `resume` the last
+    ///     that has a checkpoint.
+    ///   - resume: whether a run goes on.
+    ///   - force: whether another run's files may be replaced.
+    /// - Throws: ``Failure``: others are there, or cannot be written (73), or there is nothing to go on with (66).
+    static func choose(
+        _ output: String?, resume: Bool, force: Bool
+    ) throws -> (files: TrainingFiles, lock: OutputLock) {
+        if let output {
+            let files = TrainingFiles(output: output)
+            return (files, try files.prepared(resume: resume, force: force))
+        }
+        if resume {
+            var files = TrainingFiles.numbered(1)
+            for number in 2... {
+                let next = TrainingFiles.numbered(number)
+                guard next.existing != nil else { break }
+                if exists(next.checkpoint) { files = next }
+            }
+            let lock = try files.prepared(resume: true, force: force)
+            if files.output != defaultOutput {
+                Console.say("going on with \(files.output), the last that was begun; --output names another")
+            }
+            return (files, lock)
+        }
+        if force {
+            let files = TrainingFiles.numbered(1)
+            return (files, try files.prepared(resume: false, force: true))
+        }
+        var number = 1
+        while true {
+            let files = TrainingFiles.numbered(number)
+            if files.existing == nil {
+                try files.checkWritable()
+                if let lock = try OutputLock(files.lock) {
+                    if files.existing == nil {
+                        if number > 1 {
+                            Console.say("\(defaultOutput) is another run's; this one is written to \(files.output)")
+                        }
+                        return (files, lock)
+                    }
+                }
+            }
+            number += 1
         }
     }
+
+    private static func numbered(_ number: Int) -> TrainingFiles {
+        TrainingFiles(output: number == 1 ? defaultOutput : defaultOutput.replacing(".pt", with: "-\(number).pt"))
+    }
+
+    /// Takes the lock, where these files may be written.
+    private func prepared(resume: Bool, force: Bool) throws -> OutputLock {
+        try checkWritable()
+        guard let lock = try OutputLock(lock) else {
+            let process = OutputLock.holder(self.lock).map { " (process \($0))" } ?? ""
+            throw Failure(
+                .cannotCreate, "\(output): another run\(process) is writing to it; wait for its end, or name another "
+                    + "--output")
+        }
+        if resume {
+            guard Self.exists(checkpoint) else {
+                throw Failure(.noInput, "\(checkpoint): no such file to go on with; leave out --resume to begin")
+            }
+        } else if !force, let existing {
+            let resuming = Self.exists(checkpoint) ? "--resume goes on with its run, " : ""
+            throw Failure(
+                .cannotCreate,
+                "\(existing) is there already; \(resuming)--force replaces it, --output names another")
+        }
+        return lock
+    }
+
+    /// A file that is there already; an empty one is not in the way.
+    private var existing: String? { all.first(where: Self.exists) }
+
+    private static func exists(_ path: String) -> Bool {
+        guard let kind = FileKind(path: path) else { return false }
+        return kind != .file || (try? OpenFile(path).byteCount) != 0
+    }
+
+    /// Finds out before hours of work whether all of it can be written.
+    private func checkWritable() throws {
+        for path in all {
+            do throws(AtomicFileError) {
+                try AtomicFile.check(path)
+            } catch {
+                throw ModelFileError(file: path, .cannotWrite(reason: error.reason))
+            }
+        }
+    }
+
+    // MARK: - Writing
 
     /// Writes a file whole or not at all.
     static func write(_ bytes: [UInt8], to path: String) throws(ModelFileError) {

@@ -1,5 +1,5 @@
 // Runs a training run in front of a person: steps, what is shown of them, checkpoints, sampled images at the end of
-// every epoch, and an orderly end on Ctrl-C.
+// every epoch, and an orderly end on Ctrl-C, on SIGTERM, and where the terminal goes. Whoever looked on may have gone.
 
 import ArgumentParser
 import Foundation
@@ -19,10 +19,9 @@ struct TrainingSession {
     let checkpointMinutes: Double
 
     /// Takes all steps that are left.
-    /// - Throws: what stops the run; `ExitCode(130)` after Ctrl-C, once a checkpoint is written.
+    /// - Throws: what stops the run; `ExitCode`, of 128 and its number, after a signal, once a checkpoint is written.
     func toEnd() throws {
-        // Whichever signal it was, an interrupted run ends with the same status.
-        let interruption = Interruption(exitStatus: 130) {
+        let interruption = Interruption {
             StandardError.write("\n")  // behind the line that is redrawn
             Console.say("saving after this step; once more to end at once")
         }
@@ -34,12 +33,12 @@ struct TrainingSession {
             if log.lastEpochEnd < run.trainer.steps {
                 try endEpoch(log, &display, interruption)
             } else {
-                try draw(try run.model(), log, interruption)
+                draw(try run.model(), log, interruption)
             }
         }
         var lastCheckpoint = ContinuousClock.now
         while !run.isFinished {
-            if interruption.isRequested { try stop(&display) }
+            if let signal = interruption.requested { try stop(&display, signal) }
             let progress = try run.step()
             try log.append(
                 TrainingLog.Line(
@@ -65,7 +64,7 @@ struct TrainingSession {
         let loss = run.trainingLoss
         let epoch = step / run.stepsPerEpoch
         let test = run.testLoss { interruption.isRequested }
-        if interruption.isRequested { try stop(&display) }
+        if let signal = interruption.requested { try stop(&display, signal) }
         try log.append(
             TrainingLog.Line(
                 step: step, epoch: epoch, epochLoss: loss, epochBitsPerDim: bits(loss), testLoss: test,
@@ -73,14 +72,31 @@ struct TrainingSession {
         display.clear()
         let tested = test.map { String(format: ", test %.4f nats, %.4f bits/dim", $0, bits($0)) } ?? ""
         print(String(format: "epoch %d: train %.4f nats, %.4f bits/dim", epoch, loss, bits(loss)) + tested)
-        fflush(nil)
         let model = try run.model()
         try files.write(model)
-        try draw(model, log, interruption)
+        draw(model, log, interruption)
     }
 
-    /// The plot of the losses, and sampled images.
-    private func draw(_ model: Model, _ log: TrainingLog, _ interruption: Interruption) throws {
+    /// The plot of the losses, and sampled images. They are to be looked at, and no run ends where they cannot be
+    /// written.
+    private func draw(_ model: Model, _ log: TrainingLog, _ interruption: Interruption) {
+        do {
+            try TrainingFiles.write(plot(log).png(), to: files.plot)
+        } catch {
+            Console.warn("no plot: \(error)")
+        }
+        do {
+            // A run that stops here draws them when it goes on; one that ends here draws them now.
+            if let images = try samples.file(of: model, isCancelled: { interruption.isRequested && !run.isFinished }) {
+                try TrainingFiles.write(
+                    images, to: files.samples(isArray: SampleGrid.isArray(run.trainer.hyperparameters)))
+            }
+        } catch {
+            Console.warn("no sampled images: \(error)")
+        }
+    }
+
+    private func plot(_ log: TrainingLog) -> LossPlot {
         func points(_ losses: [(step: Int, loss: Double)]) -> [LossPlot.Point] {
             losses.map { LossPlot.Point(epoch: Double($0.step) / Double(run.stepsPerEpoch), loss: $0.loss) }
         }
@@ -94,20 +110,16 @@ struct TrainingSession {
         plot.steps = points(log.losses.steps)
         plot.train = points(log.losses.train)
         plot.test = points(log.losses.test)
-        try TrainingFiles.write(plot.png(), to: files.plot)
-        // A run that stops here draws them when it goes on; one that ends here draws them now.
-        if let images = try samples.file(of: model, isCancelled: { interruption.isRequested && !run.isFinished }) {
-            try TrainingFiles.write(images, to: files.samples(isArray: SampleGrid.isArray(size)))
-        }
+        return plot
     }
 
-    private func stop(_ display: inout TrainingProgress) throws {
+    private func stop(_ display: inout TrainingProgress, _ signal: Interruption.Interrupted) throws {
         display.clear()
         try run.writeCheckpoint()
         Console.say(
             "stopped after step \(run.trainer.steps) of \(run.totalSteps); \(files.checkpoint) is saved. "
                 + "The same command with --resume goes on")
-        throw ExitCode(130)
+        throw ExitCode(signal.exitStatus)
     }
 
     private func describe() {

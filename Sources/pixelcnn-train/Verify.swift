@@ -38,8 +38,8 @@ struct Verify: ParsableCommand {
 
     @Argument(
         help: """
-            A .npy file (N, C, H, W) of uint8, an IDX file, or a folder of CIFAR-10's, MNIST's or PNG files (default: \
-            random images).
+            An array (.npy, .npz), an IDX file, a picture, or a folder of CIFAR-10's or MNIST's files or of pictures \
+            (default: random images).
             """,
         completion: .file())
     var images: String?
@@ -49,11 +49,13 @@ struct Verify: ParsableCommand {
         help: "Number of images to compare, from the first.")
     var count = 4
 
-    @Option(help: "How the engine stores the weights: f32 or bf16. For bf16 the full pass rounds the same weights.")
+    @Option(parsing: .unconditional, help: "How the engine stores the weights: f32 or bf16. For bf16 the full pass rounds the same weights.")
     var precision = Precision.f32
 
-    @Option(help: "The class of all images, by number or name.")
+    @Option(parsing: .unconditional, help: "The class of all images, by number or name.")
     var label: String?
+
+    @OptionGroup var pictures: PictureOptions
 
     @OptionGroup var weights: WeightsOptions
 
@@ -113,10 +115,11 @@ extension Verify {
             let model = try weights.load(self.model, height: size.height, width: size.width)
             return (model, try random(model))
         }
-        var sets = try ImageSet.read(path)
+        var sets = try ImageSet.read(path, background: pictures.background)
         var set = sets.test ?? sets.train
         let model = try weights.load(self.model, height: set.height, width: set.width)
         let network = model.hyperparameters
+        if network.channels == 3 { set = set.inColor() }
         guard network.channels == set.channels else {
             throw TrainingError.otherImages(
                 found: set.shape, expected: "images of \(network.channels) channels")
@@ -124,9 +127,10 @@ extension Verify {
         let given = try number(of: label, model)
         if network.isConditional, given == nil {
             try ImageSet.readLabels(of: path, labels.files, into: &sets)
-            set = sets.test ?? sets.train
+            set.labels = (sets.test ?? sets.train).labels
             try set.number(as: model)
         }
+        Console.warnOfLeftOut(set)
         Console.warnOfValues(set, colors: network.colors, in: path)
         let count = min(self.count, set.count)
         let quantised = try set.quantised(to: network.colors, path)

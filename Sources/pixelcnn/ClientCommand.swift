@@ -9,6 +9,7 @@ import Support
 @main
 enum Program {
     static func main() async {
+        StandardStreams.prepare()
         do throws(Failure) {
             try RawArguments.check(variables: ["PIXELCNN_SOCKET"])
             try ClientCommand.checkSubcommand(CommandLine.arguments.dropFirst().first)
@@ -44,8 +45,8 @@ struct ClientCommand: AsyncParsableCommand {
               73  the output cannot be written
               75  the daemon is busy, or the deadline has passed: try later
               76  the response is not from a pixelcnnd that this version knows
-              130 ended by Ctrl-C
-              141 nobody reads standard output any more
+              129, 130, 143  ended by a lost terminal, by Ctrl-C, by SIGTERM
+              141 whoever reads standard output has gone
             """,
         version: "pixelcnn \(Version.current)",
         subcommands: [

@@ -9,12 +9,10 @@ extension Failure {
         do {
             try await body()
         } catch let failure as Failure {
-            say(failure.message)
+            if failure.status != .closedPipe { say(failure.message) }
             throw ExitCode(failure.status.rawValue)
         } catch let interrupted as Interruption.Interrupted {
             throw ExitCode(interrupted.exitStatus)
-        } catch is Output.ReaderLeft {
-            throw ExitCode(Output.ReaderLeft.exitStatus)
         }
     }
 }

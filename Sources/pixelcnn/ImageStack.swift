@@ -1,7 +1,6 @@
 // The images of files, one after the other: a stack that is read in batches and never held whole. What each file is and
 // how many images it has is found out first, so that a wrong one is reported before anything is computed.
 
-import Foundation
 import ImageFormats
 import ImageImport
 import PixelCNNAPI
@@ -37,6 +36,9 @@ struct ImageStack {
     /// The next image to be read: of which source, and which there.
     private var next = (source: 0, image: 0)
 
+    /// What of folders is left out, a line each.
+    private(set) var notes: [String] = []
+
     /// Looks into files; a folder stands for all pictures and arrays in it and below it, by name, and `-` for standard
     /// input.
     ///
@@ -45,39 +47,28 @@ struct ImageStack {
     init(_ paths: [String], background: Background? = nil) throws(Failure) {
         var sources: [Source] = []
         for path in paths {
-            let files = try Self.files(path)
-            guard !files.isEmpty else {
+            guard FileKind(path: path) == .folder else {
+                sources.append(try Self.source(path))
+                continue
+            }
+            let folder = try ImageFolder(path) { Task.isCancelled }
+            guard !folder.names.isEmpty else {
                 throw Failure(
                     .dataError,
-                    "\(path) is a folder without pictures or arrays (\(ImageKind.endings.joined(separator: ", ")))")
+                    "\(path) is a folder without pictures or arrays (\(ImageKind.endings.joined(separator: ", ")))"
+                        + (folder.note.map { "; \($0)" } ?? ""))
             }
-            for file in files { sources.append(try Self.source(file)) }
+            if let note = folder.note { notes.append(note) }
+            for name in folder.names {
+                if Task.isCancelled { throw Failure(.temporaryFailure, "interrupted") }
+                sources.append(try Self.source(folder.path + name))
+            }
         }
         self.sources = sources
         self.background = background
     }
 
     // MARK: What there is
-
-    private static func files(_ path: String) throws(Failure) -> [String] {
-        var isFolder = ObjCBool(false)
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-            return [path]
-        }
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-            throw Failure(.dataError, "cannot read the folder \(path)")
-        }
-        let folder = path.hasSuffix("/") ? path : path + "/"
-        var files: [String] = []
-        for name in names.sorted() where !name.hasPrefix(".") {
-            let path = folder + name
-            let isImage = ImageKind.endings.contains(URL(fileURLWithPath: path).pathExtension.lowercased())
-            if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue || isImage {
-                files += try Self.files(path)
-            }
-        }
-        return files
-    }
 
     /// The first bytes say what a file is, whatever its name.
     private static func source(_ path: String) throws(Failure) -> Source {

@@ -65,13 +65,6 @@ enum OutputPlace: Equatable, Sendable {
 
 /// An output that is written in pieces. Dropped before ``commit()``, a file leaves no trace.
 final class Output {
-    /// Whoever read standard output has gone, as `head` does when it has enough: nothing is wrong, and nobody to be
-    /// told.
-    struct ReaderLeft: Error {
-        /// As a shell reports SIGPIPE, which ends other programs then.
-        static let exitStatus = 128 + SIGPIPE
-    }
-
     private let place: OutputPlace
     private var file: AtomicFile?
     /// Where the file of an unnamed place is until it has its name.
@@ -116,7 +109,7 @@ final class Output {
             throw failure(error)
         } catch {
             let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-            if cause?.code == Int(EPIPE) { throw ReaderLeft() }
+            if cause?.code == Int(EPIPE) { throw Failure(.closedPipe, "") }
             let reason = cause.map { String(cString: strerror(Int32($0.code))) } ?? "\(error)"
             throw Failure(.cannotCreate, "cannot write to standard output: \(reason)")
         }

@@ -157,6 +157,7 @@ private struct ScoreRun: Sendable {
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
         var stack = try ImageStack(files, background: background)
+        for note in stack.notes { report("warning: \(note)") }
         try output?.check(reading: stack.paths)
         let model = try await client.describeModel(retries: retries, report: report)
         let shape = try stack.shape(for: model)

@@ -22,7 +22,6 @@ struct Daemon {
 
     /// Serves until SIGTERM or SIGINT, or until there has been no request for long enough.
     func run(reloadingAt hangUps: AsyncStream<Void>) async throws {
-        signal(SIGPIPE, SIG_IGN)  // who reads the log may leave
         let settings = try await readSettings()
         var logger = Logger(label: "pixelcnnd")
         logger.logLevel = settings.logLevel

@@ -12,6 +12,7 @@ enum Program {
     /// On the main thread: where no further thread can be started, Swift's pool waits for one for ever.
     @MainActor static func main() async {
         Heap.prepare()
+        StandardStreams.prepare()  // who reads the log may leave
         do {
             try RawArguments.check(variables: SettingTable.textVariables)
             try PlainThread.check(Daemon.threads(processors: MachineLimits.current.processors))
@@ -74,7 +75,7 @@ struct DaemonCommand: AsyncParsableCommand {
                 return
             }
         } catch {
-            Self.say(error.message)
+            if error.status != .closedPipe { Self.say(error.message) }
             throw ExitCode(error.status.rawValue)
         }
         let isJournal = JournalStream.isJournal(environment: environment)
@@ -109,6 +110,7 @@ struct DaemonCommand: AsyncParsableCommand {
         for warning in warnings { Self.say("warning: \(warning)") }
         print(model.summary.printable)
         guard fflush(nil) == 0 else {  // nil: all streams
+            if errno == EPIPE { throw Failure(.closedPipe, "") }
             throw Failure(.cannotCreate, "cannot write to standard output: \(String(cString: strerror(errno)))")
         }
     }

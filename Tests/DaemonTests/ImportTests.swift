@@ -75,6 +75,93 @@ import Testing
         }
     }
 
+    /// A folder with every trap: the client and the companion see the same images, each once, and say what they leave
+    /// out. Root may read everything, so the programs run as nobody then.
+    @Test func aFolderIsTheSameImagesToAllPrograms() async throws {
+        let directory = try TemporaryDirectory()
+        let folder = directory.file("data")
+        func write(_ name: String, _ bytes: [UInt8]) throws {
+            let url = URL(fileURLWithPath: "\(folder)/\(name)")
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(bytes).write(to: url)
+        }
+        func picture(_ seed: Int) throws -> [UInt8] {
+            let pixels = (0..<9 * 7 * 3).map { UInt8(truncatingIfNeeded: $0 * $0 * (seed + 3)) }
+            return try PNG.encode(Picture(width: 7, height: 9, channels: 3, pixels: pixels))
+        }
+        let pictures = [
+            "cats/1.png", "cats/2.png", "cats/deep/3.PNG", "dogs-more/1.png", "../far/wolves/1.png", "../far/4.png",
+        ]
+        for (seed, name) in pictures.enumerated() { try write(name, picture(seed)) }
+        for name in ["rgb.jpg", "lossy.webp", "rgb.bmp", "rgb.tiff"] {
+            try FileManager.default.copyItem(
+                atPath: "\(Self.fixtures)/\(name)", toPath: "\(folder)/dogs-more/\(name)")
+        }
+        for name in ["cats/.ipynb_checkpoints/1.png", "cats/._1.png", "cats/.DS_Store", "Thumbs.db", "cats/a.gif"] {
+            try write(name, [1])
+        }
+        for name in ["locked/1.png", "cats/locked.png"] { try write(name, picture(99)) }
+        for (name, target) in [
+            ("wolves", "../far/wolves"), ("wolves-again", "../far/wolves"), ("cats/loop", ".."), ("cats/4.png",
+                "../../far/4.png"), ("dogs-more/none.png", "nowhere"), ("cats/deep/self", "../deep"),
+        ] {
+            try FileManager.default.createSymbolicLink(atPath: "\(folder)/\(name)", withDestinationPath: target)
+        }
+        #expect(chmod("\(folder)/locked", 0) == 0 && chmod("\(folder)/cats/locked.png", 0) == 0)
+        #expect(chmod(directory.path, 0o777) == 0)
+        let expected = [
+            "cats/1.png", "cats/2.png", "cats/4.png", "cats/deep/3.PNG", "dogs-more/1.png", "dogs-more/lossy.webp",
+            "dogs-more/rgb.bmp", "dogs-more/rgb.jpg", "dogs-more/rgb.tiff", "wolves/1.png",
+        ]
+        let note =
+            "\(folder)/: left out folders that cannot be read: 1 (locked); files that cannot be read: 1 "
+            + "(cats/locked.png); links that lead nowhere: 1 (dogs-more/none.png); links to what is there already: 3 "
+            + "(cats/deep/self, cats/loop, wolves-again); files of other kinds: 2 (Thumbs.db, cats/a.gif)"
+        func run(_ program: String, _ arguments: [String]) async throws -> CommandResult {
+            guard getuid() == 0 else {
+                return try await Command.run("\(Programs.folder)/\(program)", arguments)
+            }
+            return try await Command.run(
+                "/usr/bin/env",
+                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "\(Programs.folder)/\(program)"]
+                    + arguments)
+        }
+        let model = directory.file("model.safetensors")
+        let trained = try await run(
+            "pixelcnn-train",
+            [
+                "--data", folder, "--conditional", "--blocks", "1", "--filters", "6", "--epochs", "1", "--samples", "0",
+                "--output", model,
+            ])
+        #expect(trained.status == 0 && trained.errors.contains("10 images of 3 × 9 × 7"), "\(trained.errors)")
+        #expect(trained.errors.contains("classes: cats 4, dogs-more 5, wolves 1\n"), "\(trained.errors)")
+        #expect(trained.errors.contains("warning: \(note)\n"), "\(trained.errors)")
+        let evaluated = try await run("pixelcnn-train", ["evaluate", model, folder])
+        #expect(evaluated.text.contains("10 of 3 × 9 × 7"), "\(evaluated.text)")
+        #expect(evaluated.errors.contains("warning: \(note)\n"), "\(evaluated.errors)")
+        let plain = directory.file("plain.safetensors")
+        let unconditional = try await run(
+            "pixelcnn-train",
+            [
+                "--data", folder, "--blocks", "1", "--filters", "6", "--epochs", "1", "--samples", "0", "--output",
+                plain,
+            ])
+        #expect(unconditional.status == 0, "\(unconditional.errors)")
+        let mean = try await run("pixelcnn-train", ["evaluate", plain, folder])
+        try await RunningDaemon.run(["--model", plain]) { daemon in
+            #expect(chmod(daemon.directory.path, 0o777) == 0 && chmod(daemon.socket, 0o666) == 0)
+            let scored = try await run("pixelcnn", ["score", "--socket", daemon.socket, folder])
+            #expect(scored.status == 0 && scored.errors.contains("warning: \(note)\n"), "\(scored.errors)")
+            let names = scored.text.split(separator: "\n").dropLast().compactMap { $0.split(separator: " ").first }
+            #expect(names.map(String.init) == expected.map { "\(folder)/\($0)" }, "\(scored.text)")
+            let words = try #require(scored.text.split(separator: "\n").last).split(separator: " ")
+            let bits = try #require(words.dropFirst().first.flatMap { Double($0) })
+            #expect(mean.text.contains(String(format: "mean        %.4f ± ", bits)), "\(bits): \(mean.text)")
+        }
+        #expect(chmod("\(folder)/locked", 0o700) == 0)
+    }
+
     @Test func oneChannelNeedsNoAxisAndLastChannelsAreNamed() async throws {
         try await RunningDaemon.run(["--model", ReplaceableModel.gray]) { daemon in
             func file(_ name: String, _ shape: [Int]) throws -> String {

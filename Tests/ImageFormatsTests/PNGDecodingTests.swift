@@ -48,6 +48,37 @@ import Testing
         #expect(!error.description.contains("\n"))
     }
 
+    /// One pixel of each is half transparent.
+    @Test func aBackgroundShowsThrough() throws {
+        let color = try #require(Background("#10f080"))
+        for (name, channels) in [("gray_alpha", 1), ("rgb_alpha", 3)] {
+            let opaque = try Fixture.picture("\(name)_opaque")
+            for (background, levels) in [
+                (Background("white"), [255, 255, 255]), (Background("Black"), [0, 0, 0]),
+                (Background("808080"), [128, 128, 128]), (color, [16, 240, 128]),
+            ] as [(Background?, [Int])] {
+                let background = try #require(background)
+                let isColored = channels == 3 || background == color
+                var expected = opaque
+                if isColored, channels == 1 {
+                    expected = Picture(
+                        width: opaque.width, height: opaque.height, channels: 3,
+                        pixels: opaque.pixels.flatMap { [$0, $0, $0] })
+                }
+                let pixel = (3 * opaque.width + 5) * expected.channels
+                for channel in 0..<expected.channels {
+                    let mean = Double(expected.pixels[pixel + channel]) * 128 + Double(levels[channel] * 127)
+                    expected.pixels[pixel + channel] = UInt8((mean / 255).rounded())
+                }
+                let picture = try PNG.decode(Fixture.bytes("png/bad_\(name).png"), background: background)
+                #expect(picture == expected, "\(name)")
+            }
+        }
+        for wrong in ["", "#12345", "1234567", "blue-ish", "+12345", "-1"] { #expect(Background(wrong) == nil) }
+        // What is opaque is as without a background.
+        #expect(try PNG.decode(Fixture.bytes("png/palette8.png"), background: color) == Fixture.picture("palette8"))
+    }
+
     @Test(arguments: [
         "critical_chunk", "second_header", "depth_of_kind", "interlace", "few_rows",
         "many_rows", "deflate", "adler", "filter",

@@ -48,6 +48,22 @@ import Testing
         }
     }
 
+    /// The same picture as `rgb.bmp`, but for one pixel, (1, 2, 3) of alpha 100.
+    @Test func aBackgroundShowsThrough() throws {
+        let white = try #require(Background("white"))
+        var expected = try PictureFile.decode(Fixture.bytes("rgb.bmp"))
+        let pixel = (2 * 7 + 3) * 3
+        for (channel, level) in [1, 2, 3].enumerated() {
+            expected.pixels[pixel + channel] = UInt8((Double(level * 100 + 255 * 155) / 255).rounded())
+        }
+        for name in ["clear.webp", "clear.tiff"] {
+            let picture = try PictureFile.decode(Fixture.bytes(name), background: white)
+            // TIFF may have its colours multiplied by alpha.
+            let differences = zip(picture.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
+            #expect(differences.max() ?? 0 <= (name == "clear.tiff" ? 1 : 0), "\(name): \(differences.max() ?? 0)")
+        }
+    }
+
     @Test func damagedFilesAreRefused() throws {
         for name in ["rgb.jpg", "lossless.webp", "rgb.bmp", "lzw.tiff", "palette.tiff"] {
             let file = try Fixture.bytes(name)

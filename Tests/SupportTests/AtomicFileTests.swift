@@ -79,12 +79,115 @@ import Testing
         }
     }
 
+    @Test func makesWhatALinkToNothingNames() throws {
+        try Self.withFolder { (folder) throws in
+            let (link, far) = (folder.appending(path: "link"), folder.appending(path: "far"))
+            try FileManager.default.createDirectory(at: far, withIntermediateDirectories: true)
+            try FileManager.default.createSymbolicLink(atPath: link.path, withDestinationPath: "far/next")
+            try FileManager.default.createSymbolicLink(
+                atPath: far.appending(path: "next").path, withDestinationPath: "file")
+            try AtomicFile.write([3], to: link.path)
+            #expect([UInt8](try Data(contentsOf: far.appending(path: "file"))) == [3])
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link.path) == "far/next")
+            #expect(try Self.names(in: folder) == ["far", "link"] && Self.names(in: far) == ["file", "next"])
+            let loop = folder.appending(path: "loop").path
+            try FileManager.default.createSymbolicLink(atPath: loop, withDestinationPath: "loop")
+            #expect(throws: AtomicFileError(path: loop, step: .open, errno: ELOOP)) {
+                try AtomicFile.write([1], to: loop)
+            }
+        }
+    }
+
+    @Test func aFileThatIsReplacedKeepsItsModeAndOwner() throws {
+        try Self.withFolder { (folder) throws in
+            let path = folder.appending(path: "secret").path
+            try AtomicFile.write([1], to: path)
+            #expect(chmod(path, 0o600) == 0)
+            // Only root can give files away.
+            let owner: uid_t = getuid() == 0 ? 12_345 : getuid()
+            #expect(chown(path, owner, owner == 12_345 ? 23_456 : getgid()) == 0)
+            var before = stat()
+            #expect(stat(path, &before) == 0)
+            try AtomicFile.write([2, 3], to: path)
+            var after = stat()
+            #expect(stat(path, &after) == 0)
+            #expect(after.st_mode & 0o7777 == 0o600)
+            #expect((after.st_uid, after.st_gid) == (before.st_uid, before.st_gid) && after.st_uid == owner)
+            #expect(after.st_ino != before.st_ino, "replaced")
+            #expect([UInt8](try Data(contentsOf: URL(filePath: path))) == [2, 3])
+        }
+    }
+
+    @Test func aFileWithOtherNamesStaysOneFile() throws {
+        try Self.withFolder { (folder) throws in
+            let (one, other) = (folder.appending(path: "one"), folder.appending(path: "other"))
+            try AtomicFile.write([UInt8](repeating: 1, count: 3 << 20), to: one.path)
+            #expect(link(one.path, other.path) == 0)
+            let bytes = [UInt8](repeating: 2, count: 2 << 20) + [3]
+            try AtomicFile.write(bytes, to: one.path)
+            #expect([UInt8](try Data(contentsOf: other)) == bytes)
+            var status = stat()
+            #expect(stat(one.path, &status) == 0 && status.st_nlink == 2)
+            #expect(try Self.names(in: folder) == ["one", "other"])
+        }
+    }
+
+    /// Whatever can be known, before anything is computed for it.
+    @Test func whatCannotBeWrittenIsFoundOutAtFirst() throws {
+        try Self.withFolder { (folder) throws in
+            let file = folder.appending(path: "file").path
+            try AtomicFile.write([1], to: file)
+            for (path, code) in [
+                ("", ENOENT), (folder.path, EISDIR), (folder.path + "/new/", EISDIR), (file + "/x", ENOTDIR),
+                (folder.path + "/" + String(repeating: "n", count: 256), ENAMETOOLONG), ("/proc/x", ENOENT),
+                (folder.path + "/no/x", ENOENT),
+            ] {
+                let error = AtomicFileError(path: path, step: .open, errno: code)
+                #expect(throws: error) { try AtomicFile.check(path) }
+                #expect(throws: error) { _ = try AtomicFile(path: path) }
+            }
+            #expect(AtomicFileError(path: "", step: .open, errno: ENOENT).reason == "its name is empty; name a file")
+            try AtomicFile.check(file)
+            try AtomicFile.check(folder.path + "/new")
+            #expect(try Self.names(in: folder) == ["file"])
+        }
+    }
+
+    @Test func aLockIsHeldOnceAndOnlyByAFileOfOurs() throws {
+        try Self.withFolder { (folder) throws in
+            let path = folder.appending(path: "run.lock").path
+            do {
+                let lock = try OutputLock(path)
+                #expect(lock != nil && OutputLock.holder(path) == Int(getpid()))
+                #expect(try OutputLock(path) == nil)
+                withExtendedLifetime(lock) {}
+            }
+            #expect(try Self.names(in: folder) == [])
+            // One that was left over is taken; a link, a folder, and a file with another name are not.
+            try Data("1\n".utf8).write(to: URL(filePath: path))
+            #expect(try OutputLock(path) != nil)
+            let other = folder.appending(path: "precious")
+            try Data("precious".utf8).write(to: other)
+            for make in [
+                { try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "precious") },
+                { try FileManager.default.linkItem(atPath: other.path, toPath: path) },
+                { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false) },
+            ] as [() throws -> Void] {
+                try make()
+                let error = try #require(throws: Failure.self) { _ = try OutputLock(path) }
+                #expect(error.status == .cannotCreate && error.message.contains(path), "\(error)")
+                try FileManager.default.removeItem(atPath: path)
+                #expect(try String(contentsOf: other, encoding: .utf8) == "precious")
+            }
+        }
+    }
+
     @Test func writesNamesAsLongAsTheFileSystemAllows() throws {
         try Self.withFolder { (folder) throws in
             let name = String(repeating: "n", count: 255)
             try AtomicFile.write([1], to: folder.appending(path: name).path)
             #expect(try Self.names(in: folder) == [name])
-            let error = AtomicFileError(path: folder.path + "/n" + name, step: .rename, errno: ENAMETOOLONG)
+            let error = AtomicFileError(path: folder.path + "/n" + name, step: .open, errno: ENAMETOOLONG)
             #expect(throws: error) { try AtomicFile.write([1], to: folder.path + "/n" + name) }
             #expect(try Self.names(in: folder) == [name])
         }
@@ -109,7 +212,7 @@ import Testing
             #expect(throws: AtomicFileError(path: folder.path, step: .open, errno: EISDIR)) {
                 try AtomicFile.write([1], to: folder.path)
             }
-            #expect(throws: AtomicFileError(path: "", step: .rename, errno: ENOENT)) {
+            #expect(throws: AtomicFileError(path: "", step: .open, errno: ENOENT)) {
                 try AtomicFile.write([1], to: "")
             }
             #expect(throws: AtomicFileError(path: "a\0b", step: .open, errno: EINVAL)) {

@@ -14,7 +14,7 @@ import Testing
     /// A small network, three passes over few images.
     private let arguments = [
         "--blocks", "2", "--filters", "6", "--colors", "17", "--batch-size", "9", "--epochs", "3", "--lr", "0.01",
-        "--output", "out.safetensors",
+        "--output", "out.safetensors", "--force",
     ]
 
     private func write(_ bytes: [UInt8], to name: String, in folder: TemporaryFolder) throws {

@@ -20,8 +20,8 @@ import Testing
 
     private func train(_ data: String, _ more: [String] = [], in folder: TemporaryFolder) throws -> Outcome {
         try TrainProgram.run(
-            ["--data", data, "--blocks", "1", "--filters", "6", "--epochs", "1", "--output", "out.safetensors"] + more,
-            in: folder.url)
+            ["--data", data, "--blocks", "1", "--filters", "6", "--epochs", "1", "--output", "out.safetensors"]
+                + ["--force"] + more, in: folder.url)
     }
 
     private func picture(_ width: Int, seed: UInt8) throws -> [UInt8] {
@@ -75,13 +75,156 @@ import Testing
         #expect(outcome.output.contains("test "))
     }
 
+    /// The names that MNIST's files go by, as they are downloaded and unpacked.
+    @Test func digitsAreReadUnderEveryNamePackedOrNot() throws {
+        let folder = try TemporaryFolder()
+        let pixels = (0..<6 * 20).map { UInt8(truncatingIfNeeded: $0 * $0) }
+        let files = [
+            ("train-images", "idx3", bigEndian(0x803, 6, 5, 4) + pixels),
+            ("train-labels", "idx1", bigEndian(0x801, 6) + [0, 1, 2, 0, 1, 2]),
+            ("t10k-images", "idx3", bigEndian(0x803, 2, 5, 4) + pixels[..<40]),
+            ("t10k-labels", "idx1", bigEndian(0x801, 2) + [1, 0]),
+        ]
+        var outputs: Set<String> = []
+        for (data, dot, isPacked) in [
+            ("plain", "-", false), ("dotted", ".", false), ("packed", "-", true), ("both", ".", true),
+        ] {
+            for (stem, kind, bytes) in files {
+                let name = "\(data)/\(stem)\(dot)\(kind)-ubyte"
+                try write(bytes, to: name, in: folder)
+                guard isPacked else { continue }
+                let gzip = try Process.run(URL(filePath: "/bin/gzip"), arguments: [folder.path(name)])
+                gzip.waitUntilExit()
+                #expect(gzip.terminationStatus == 0)
+            }
+            let outcome = try train(data, ["--conditional"], in: folder)
+            #expect(outcome.code == 0 && outcome.errors.contains("6 images of 1 × 5 × 4"), "\(outcome.errors)")
+            #expect(outcome.errors.contains("classes: 0 2, 1 2, 2 2\n"), "\(outcome.errors)")
+            outputs.insert(outcome.output)
+            // One of the files by its own name.
+            let file = "\(data)/t10k-images\(dot)idx3-ubyte\(isPacked ? ".gz" : "")"
+            let scored = try TrainProgram.run(["evaluate", "out.safetensors", file], in: folder.url)
+            #expect(scored.code == 0 && scored.output.contains("2 of 1 × 5 × 4"), "\(scored.errors)")
+            outputs.insert(scored.output)
+        }
+        #expect(outputs.count == 2, "\(outputs)")
+        // A packed file that is cut short, or whose checksum is wrong.
+        let whole = Array(try Data(contentsOf: folder.url.appending(path: "packed/t10k-images-idx3-ubyte.gz")))
+        var wrong = whole
+        wrong[wrong.count - 6] ^= 1
+        for bytes in [Array(whole.dropLast(20)), wrong] {
+            try write(bytes, to: "torn.gz", in: folder)
+            let outcome = try TrainProgram.run(["evaluate", "out.safetensors", "torn.gz"], in: folder.url)
+            #expect(outcome.code == 65 && outcome.errors.contains("torn.gz"), "\(outcome.errors)")
+        }
+    }
+
+    /// CIFAR-10 as its page has it for Python, byte for byte as cPickle wrote it, with four images a file.
+    private func pythonBatch(_ number: Int) -> [UInt8] {
+        func text(_ text: String) -> [UInt8] { [UInt8(ascii: "U"), UInt8(text.utf8.count)] + Array(text.utf8) }
+        func name(_ module: String, _ name: String) -> [UInt8] { Array("c\(module)\n\(name)\n".utf8) }
+        let images = (0..<4).flatMap { image in (0..<3072).map { UInt8(truncatingIfNeeded: image * 50 + $0 * number) } }
+        var pickle: [UInt8] = [0x80, 2] + Array("}q\u{1}(".utf8) + text("batch_label") + text("batch \(number)")
+        pickle += text("labels") + Array("](K\u{0}K\u{1}K\u{2}K\u{9}e".utf8)
+        pickle += text("data") + name("numpy.core.multiarray", "_reconstruct") + name("numpy", "ndarray")
+        pickle += [UInt8(ascii: "K"), 0, 0x85] + text("b") + [0x87, UInt8(ascii: "R")]
+        pickle += Array("(K\u{1}".utf8) + [UInt8(ascii: "K"), 4, UInt8(ascii: "M"), 0, 12, 0x86] + name("numpy", "dtype")
+        pickle += text("u1") + [UInt8(ascii: "K"), 0, UInt8(ascii: "K"), 1, 0x87, UInt8(ascii: "R")]
+        pickle += Array("(K\u{3}".utf8) + text("|") + Array("NNN".utf8)
+        pickle += [UInt8(ascii: "J"), 255, 255, 255, 255, UInt8(ascii: "J"), 255, 255, 255, 255]
+        pickle += Array("K\u{0}tb".utf8) + [0x89, UInt8(ascii: "T"), 0, 0x30, 0, 0] + images + Array("tb".utf8)
+        return pickle + text("filenames") + Array("](".utf8) + text("a.png") + text("b.png") + Array("eu.".utf8)
+    }
+
+    @Test func cifarIsReadInPythonsForm() throws {
+        let folder = try TemporaryFolder()
+        for (i, name) in ((1...5).map { "data_batch_\($0)" } + ["test_batch"]).enumerated() {
+            try write(pythonBatch(i + 1), to: "python/\(name)", in: folder)
+            var records: [UInt8] = []
+            for (image, label) in [0, 1, 2, 9].enumerated() {
+                records += [UInt8(label)] + (0..<3072).map { UInt8(truncatingIfNeeded: image * 50 + $0 * (i + 1)) }
+            }
+            try write(records, to: "binary/\(name).bin", in: folder)
+        }
+        let classes = (0..<10).map { "class\($0)" }
+        let names = classes.flatMap { [UInt8(ascii: "U"), UInt8($0.utf8.count)] + Array($0.utf8) }
+        try write(
+            [0x80, 2] + Array("}(U\u{B}label_names](".utf8) + names + Array("eu.".utf8), to: "python/batches.meta",
+            in: folder)
+        try write(Array(classes.joined(separator: "\n").utf8), to: "binary/batches.meta.txt", in: folder)
+        var models: [Data] = []
+        for data in ["binary", "python"] {
+            let outcome = try train(data, ["--conditional"], in: folder)
+            #expect(outcome.code == 0 && outcome.errors.contains("20 images of 3 × 32 × 32"), "\(outcome.errors)")
+            #expect(outcome.errors.contains("classes: class0 5, class1 5, class2 5, class3 0,"), "\(outcome.errors)")
+            models.append(try Data(contentsOf: folder.url.appending(path: "out.safetensors")))
+        }
+        #expect(models[0] == models[1])
+        // Another dictionary, and code that a pickle would have Python run.
+        for (bytes, words) in [
+            ([0x80, 2] + Array("}(U\u{6}labels]u.".utf8), "no batch of CIFAR-10"),
+            (Array("cos\nsystem\n(U\u{9}touch badtR.".utf8), "no batch of CIFAR-10"), ([0x80, 9], "protocol"),
+        ] {
+            try write(bytes, to: "python/test_batch", in: folder)
+            let outcome = try train("python", in: folder)
+            #expect(outcome.code == 65 && outcome.errors.contains("python/test_batch"), "\(outcome.errors)")
+            #expect(outcome.errors.contains(words), "\(outcome.errors)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder.path("bad")))
+    }
+
+    /// A gray picture is one in colour, too, and a picture is as good as a folder of it.
+    @Test func grayPicturesAmongColouredOnesAndOnePictureAlone() throws {
+        let folder = try TemporaryFolder()
+        let grays = (0..<12).map { UInt8($0 * 20) }
+        for data in ["mixed", "coloured"] {
+            let isGray = data == "mixed"
+            let pixels = isGray ? grays : grays.flatMap { [$0, $0, $0] }
+            let gray = Picture(width: 4, height: 3, channels: isGray ? 1 : 3, pixels: pixels)
+            try write(PNG.encode(gray), to: "\(data)/0.png", in: folder)
+            try write(picture(4, seed: 3), to: "\(data)/1.png", in: folder)
+            try write(PNG.encode(gray), to: "\(data)/2.png", in: folder)
+        }
+        var models: [Data] = []
+        for data in ["mixed", "coloured"] {
+            let outcome = try train(data, in: folder)
+            #expect(outcome.code == 0 && outcome.errors.contains("3 images of 3 × 3 × 4"), "\(outcome.errors)")
+            models.append(try Data(contentsOf: folder.url.appending(path: "out.safetensors")))
+        }
+        #expect(models[0] == models[1])
+        var outputs: Set<String> = []
+        try write(Array(Data(contentsOf: folder.url.appending(path: "mixed/0.png"))), to: "alone/0.png", in: folder)
+        for data in ["mixed/0.png", "coloured/0.png", "alone"] {
+            let outcome = try TrainProgram.run(["evaluate", "out.safetensors", data], in: folder.url)
+            #expect(outcome.code == 0 && outcome.output.contains("1 of 3 × 3 × 4"), "\(data): \(outcome.errors)")
+            outputs.insert(outcome.output)
+            #expect(try TrainProgram.run(["verify", "out.safetensors", data], in: folder.url).code == 0)
+        }
+        #expect(outputs.count == 1, "\(outputs)")
+    }
+
+    @Test func transparentPicturesNeedABackground() throws {
+        let folder = try TemporaryFolder()
+        let clear = Fixture.folder.deletingLastPathComponent().appending(path: "ImageImportTests/Fixtures/clear.webp")
+        try write(Array(Data(contentsOf: clear)), to: "clear/a.webp", in: folder)
+        let refused = try train("clear", in: folder)
+        #expect(refused.code == 65 && refused.errors.contains("--background"), "\(refused.errors)")
+        for color in ["white", "#ffe0c0"] {
+            let outcome = try train("clear", ["--background", color], in: folder)
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            for command in ["evaluate", "verify"] {
+                let arguments = [command, "out.safetensors", "clear/a.webp", "--background", color]
+                #expect(try TrainProgram.run(arguments, in: folder.url).code == 0)
+            }
+        }
+        let wrong = try train("clear", ["--background", "-1"], in: folder)
+        #expect(wrong.code == 64 && wrong.errors.contains("--background"), "\(wrong.errors)")
+    }
+
     @Test func wrongDataIsNamedInOneLine() throws {
         let folder = try TemporaryFolder()
         try write(picture(4, seed: 0), to: "mixed/1.png", in: folder)
         try write(picture(5, seed: 0), to: "mixed/2.png", in: folder)
-        try write(picture(4, seed: 0), to: "colours/1.png", in: folder)
-        let gray = Picture(width: 4, height: 3, channels: 1, pixels: [UInt8](repeating: 9, count: 12))
-        try write(PNG.encode(gray), to: "colours/2.png", in: folder)
         try write(Array(picture(4, seed: 0).dropLast(9)), to: "cut/1.png", in: folder)
         try write(bigEndian(0x803, 6, 5, 4) + [1, 2, 3], to: "short.idx", in: folder)
         try write(bigEndian(0x801, 6) + [1, 2, 3, 4, 5, 6], to: "labels.idx", in: folder)
@@ -102,9 +245,8 @@ import Testing
         for (data, code, words) in [
             ("none", 66, ["no such file or folder"]),
             ("mixed", 65, ["mixed/2.png", "3 × 3 × 5", "3 × 3 × 4", "--size"]),
-            ("colours", 65, ["colours/2.png", "channels: 1"]),
             ("cut", 65, ["cut/1.png"]), ("short.idx", 65, ["19 bytes", "136"]), ("labels.idx", 65, ["0x801"]),
-            ("packed.gz", 65, ["gunzip"]), ("flat.npy", 65, ["[3, 4]"]), ("float.npy", 65, ["float32"]),
+            ("packed.gz", 65, ["packed.gz", "gzip", "damaged"]), ("flat.npy", 65, ["[3, 4]"]), ("float.npy", 65, ["float32"]),
             ("text.npy", 65, ["text.npy"]), ("empty", 65, ["not known as data"]),
             ("label", 65, ["data_batch_1.bin", "record 1 has label 10"]), ("batch", 65, ["3 bytes", "3073"]),
         ] as [(String, Int32, [String])] {
@@ -114,9 +256,8 @@ import Testing
             #expect(outcome.errors.split(separator: "\n").count == 1 && outcome.output.isEmpty)
         }
         for (more, words) in [
-            (["--data", "mixed/1.png"], ["mixed/1.png"]),
-            (["--size", "4", "--data", "colours"], ["colours/2.png", "channels: 1"]),
-            (["--data", "colours/../fits", "--test-data", "large"], ["large", "3 × 3 × 5", "3 × 3 × 4", "--size"]),
+            (["--data", "cut/1.png"], ["cut/1.png"]),
+            (["--data", "large/../fits", "--test-data", "large"], ["large", "3 × 3 × 5", "3 × 3 × 4", "--size"]),
         ] {
             let outcome = try train("none", more, in: folder)
             #expect(outcome.code == 65 && words.allSatisfy { outcome.errors.contains($0) }, "\(outcome.errors)")
@@ -179,7 +320,7 @@ import Testing
 
     private func trainOnCIFAR(_ options: [String], in folder: TemporaryFolder) throws -> Outcome {
         try TrainProgram.run(
-            options + ["--blocks", "1", "--filters", "6", "--epochs", "1", "--output", "out.safetensors"],
+            options + ["--blocks", "1", "--filters", "6", "--epochs", "1", "--output", "out.safetensors", "--force"],
             in: folder.url)
     }
 
@@ -198,6 +339,34 @@ import Testing
         // What is there is not fetched again.
         let second = try trainOnCIFAR(server.options("none", md5: server.md5), in: folder)
         #expect(second.code == 0, "\(second.errors)")
+    }
+
+    @Test func anArchivePutThereByHandIsCheckedAndAFolderMadeWhole() throws {
+        let server = try Server()
+        let folder = try TemporaryFolder()
+        let whole = try Data(contentsOf: try #require(server.folder).url.appending(path: "cifar.tar.gz"))
+        let options = server.options("none", md5: server.md5)
+        // Cut short by whoever copied it: nothing is read of it, and it is theirs to remove.
+        let archive = "datasets/cifar-10-binary.tar.gz"
+        try write(Array(whole.dropLast(9)), to: archive, in: folder)
+        let refused = try trainOnCIFAR(options, in: folder)
+        #expect(refused.code == 65 && refused.errors.contains("expected \(server.md5)"), "\(refused.errors)")
+        #expect(try Data(contentsOf: folder.url.appending(path: archive)) == whole.dropLast(9))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("datasets")).count == 1)
+        try write(Array(whole), to: archive, in: folder)
+        #expect(try trainOnCIFAR(options, in: folder).code == 0)
+        // An unpacking that was interrupted: a file is cut short, the next ones are missing.
+        let batches = folder.path("datasets/cifar-10-batches-bin")
+        let third = try Data(contentsOf: URL(filePath: "\(batches)/data_batch_3.bin"))
+        try write(Array(third.dropLast(100)), to: "datasets/cifar-10-batches-bin/data_batch_3.bin", in: folder)
+        for name in ["data_batch_4.bin", "test_batch.bin"] {
+            try FileManager.default.removeItem(atPath: "\(batches)/\(name)")
+        }
+        try write([7], to: "datasets/cifar-10-batches-bin/notes.txt", in: folder)
+        let repaired = try trainOnCIFAR(options, in: folder)
+        #expect(repaired.code == 0 && repaired.errors.contains("20 images"), "\(repaired.errors)")
+        #expect(try Data(contentsOf: URL(filePath: "\(batches)/data_batch_3.bin")) == third)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: batches).count == 8)
     }
 
     @Test func wrongArchivesLeaveNothingBehind() throws {

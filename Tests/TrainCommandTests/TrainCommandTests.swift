@@ -117,6 +117,23 @@ import Testing
         }
     }
 
+    /// Foundation's Process would turn the argument into another.
+    @Test func aNameThatIsNotUTF8IsRefusedAndNotRewritten() throws {
+        try withFolder { folder in
+            let process = Process()
+            process.executableURL = URL(filePath: "/usr/bin/env")
+            let script = "cp \"$2\" \"$(printf 'caf\\351.pt')\"; \"$1\" inspect \"$(printf 'caf\\351.pt')\""
+            process.arguments = ["sh", "-c", script, "sh", try TrainProgram.path, fixture("module.pt")]
+            process.currentDirectoryURL = folder
+            let (output, errors) = (Pipe(), Pipe())
+            (process.standardOutput, process.standardError) = (output, errors)
+            try process.run()
+            let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 64 && text.contains("caf\\xE9.pt is not UTF-8; rename"), "\(text)")
+        }
+    }
+
     @Test func helpHasExamplesAndVersionIsPrinted() throws {
         #expect(try run("inspect", "--help").output.contains("pixelcnn-train inspect pixelcnn.pt"))
         #expect(try run("convert", "--help").output.contains("pixelcnn-train convert pixelcnn.pt"))

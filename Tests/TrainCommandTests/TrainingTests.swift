@@ -19,7 +19,7 @@ import Testing
     private let arguments = [
         "train", "--data", "images.npy", "--test-data", "images.npy", "--blocks", "2", "--filters", "6", "--colors",
         "16", "--batch-size", "9", "--epochs", "12", "--seed", "3", "--lr", "0.01", "--warmup", "5", "--schedule",
-        "cosine", "--ema", "0.9", "--flip", "--output", "out.safetensors",
+        "cosine", "--ema", "0.9", "--flip", "--force", "--output", "out.safetensors",
     ]
 
     private func bytes(_ name: String, _ folder: TemporaryFolder) throws -> Data {
@@ -58,7 +58,7 @@ import Testing
             more = ["--checkpoint-minutes", "0", "--resume"]
         }
         #expect(kills > 0)
-        for name in ["out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl", "loss.png", "out.samples.png"] {
+        for name in ["out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl", "out.loss.png", "out.samples.png"] {
             #expect(try bytes(name, whole) == bytes(name, cut), "\(name)")
         }
     }
@@ -76,6 +76,32 @@ import Testing
         #expect(outcome.errors.contains("out.checkpoint.safetensors is saved") && outcome.errors.contains("--resume"))
         #expect(try TrainProgram.run(long + ["--resume"], in: cut.url).code == 0)
         #expect(try bytes("out.safetensors", whole) == bytes("out.safetensors", cut))
+    }
+
+    /// With a constant rate the length of a run changes nothing before its end.
+    @Test func aRunBecomesLongerAndSaysWhatTheScheduleDoes() throws {
+        let (whole, longer) = (try TemporaryFolder(), try TemporaryFolder())
+        for folder in [whole, longer] { try writeImages(to: folder) }
+        let constant = arguments + ["--schedule", "constant"]
+        #expect(try TrainProgram.run(constant, in: whole.url).code == 0)
+        #expect(try TrainProgram.run(constant + ["--epochs", "5"], in: longer.url).code == 0)
+        let outcome = try TrainProgram.run(constant + ["--resume"], in: longer.url)
+        #expect(outcome.code == 0 && outcome.output.contains("trained for 12 epochs"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("12 epochs instead of 5: the learning rate stays"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("going on after step 25"), "\(outcome.errors)")
+        for name in ["out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl"] {
+            #expect(try bytes(name, whole) == bytes(name, longer), "\(name)")
+        }
+        // Not shorter; and under a cosine the rate is another from here on.
+        let shorter = try TrainProgram.run(constant + ["--resume", "--epochs", "11"], in: longer.url)
+        #expect(shorter.code == 65 && shorter.errors.contains("epochs was 12 and is now 11"), "\(shorter.errors)")
+        #expect(try TrainProgram.run(arguments, in: whole.url).code == 0)
+        let cosine = try TrainProgram.run(arguments + ["--resume", "--epochs", "24"], in: whole.url)
+        #expect(cosine.code == 0, "\(cosine.errors)")
+        #expect(
+            cosine.errors.contains(
+                "24 epochs instead of 12: the learning rate goes on along the cosine of 24 epochs, at 0.0051, after"),
+            "\(cosine.errors)")
     }
 
     @Test func aRunGoesOnOnlyUnderItsOwnSettings() throws {
@@ -135,7 +161,7 @@ import Testing
         let folder = try TemporaryFolder()
         try writeImages(to: folder)
         #expect(try TrainProgram.run(arguments + ["--epochs", "1", "--samples", "5"], in: folder.url).code == 0)
-        let (plot, grid) = (try bytes("loss.png", folder), try PNG.decode(Array(bytes("out.samples.png", folder))))
+        let (plot, grid) = (try bytes("out.loss.png", folder), try PNG.decode(Array(bytes("out.samples.png", folder))))
         #expect((grid.height, grid.width, grid.channels) == (2 * 6, 3 * 5, 3))
         let model = try Model.load(path: folder.path("out.safetensors"))
         #expect(grid.pixels.allSatisfy { $0 % 17 == 0 }, "sixteen colours, 17 levels apart")
@@ -143,7 +169,7 @@ import Testing
         let decoded = try PNG.decode(Array(plot))
         #expect((decoded.width, decoded.height) == (900, 560))
         #expect(try TrainProgram.run(arguments + ["--epochs", "3", "--samples", "0"], in: folder.url).code == 0)
-        #expect(try bytes("loss.png", folder) != plot)
+        #expect(try bytes("out.loss.png", folder) != plot)
         #expect(try PNG.decode(Array(bytes("out.samples.png", folder))) == grid, "left alone")
     }
 
@@ -161,11 +187,12 @@ import Testing
         for (more, code) in [
             (["--channel", "3"], 64), (["--of", "pink"], 64), (["--at", "8,0"], 64), (["--at", "1"], 64),
             (["-o", "new.jpg"], 64),
-            (["--threshold=-1"], 64),
+            (["--threshold=-1"], 64), (["--threshold", "-1"], 64), (["--at", "-1,2"], 64), (["--of", "-1"], 64),
             (["-o", "none/rf.png"], 73),
         ] as [([String], Int32)] {
             let outcome = try TrainProgram.run(["receptive-field", model, "-o", "new.png"] + more, in: folder.url)
             #expect(outcome.code == code && outcome.output.isEmpty && !outcome.errors.isEmpty, "\(outcome.errors)")
+            #expect(!outcome.errors.contains("Missing value"), "\(outcome.errors)")
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["rf.png"])
     }
@@ -213,6 +240,27 @@ import Testing
         #expect(first.code == 65 && first.errors.contains("not a number at step"), "\(first.errors)")
         #expect(first.errors.contains("There is no checkpoint yet"))
         #expect(!FileManager.default.fileExists(atPath: folder.path("out.safetensors")))
+    }
+
+    /// Pictures that cannot be written, in a folder of their name, end no run.
+    @Test func aPlotAndSamplesThatCannotBeWrittenAreWarnedOf() throws {
+        let folder = try TemporaryFolder()
+        try writeImages(to: folder)
+        let program = try TrainProgram(arguments + ["--epochs", "60"], in: folder.url)
+        while !FileManager.default.fileExists(atPath: folder.path("out.samples.png")) { usleep(1000) }
+        for name in ["out.loss.png", "out.samples.png"] {
+            // Until the run does not put its own there in between.
+            while (try? FileManager.default.contentsOfDirectory(atPath: folder.path(name))) == nil {
+                try? FileManager.default.removeItem(atPath: folder.path(name))
+                try? FileManager.default.createDirectory(atPath: folder.path(name), withIntermediateDirectories: false)
+            }
+        }
+        let outcome = program.wait()
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        for words in ["warning: no plot: out.loss.png", "warning: no sampled images: out.samples.png"] {
+            #expect(outcome.errors.contains(words), "\(outcome.errors)")
+        }
+        _ = try Model.load(path: folder.path("out.safetensors"))
     }
 
     @Test(.enabled(if: PyTorch.isAvailable, "\(PyTorch.absence)"))
@@ -271,6 +319,10 @@ import Testing
             (["--output", "/proc/model.pt"], 73, "/proc/model.pt"), (["--samples", "-1"], 64, "--samples"),
             (["--memory", "1"], 65, "MB are allowed"),
             (["--resume", "--output", "other.pt"], 66, "other.checkpoint.safetensors"),
+            (["--checkpoint-minutes", "-1"], 64, "--checkpoint-minutes is -1.0"),
+            (["--checkpoint-minutes", "nan"], 64, "--checkpoint-minutes is nan"),
+            (["--size", "-1"], 64, "'-1' is invalid for '--size"),
+            (["--schedule", "-1"], 64, "'-1' is invalid for '--schedule"),
         ] as [([String], Int32, String)] {
             let outcome = try TrainProgram.run(arguments + more, in: folder.url)
             #expect(outcome.code == code && outcome.errors.contains(word), "\(more): \(outcome.code) \(outcome.errors)")
