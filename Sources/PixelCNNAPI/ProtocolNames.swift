@@ -20,6 +20,8 @@ package enum MediaTypeName {
     package static let png = "image/png"
     /// A NumPy array.
     package static let npy = "application/x-npy"
+    /// NumPy's container of several arrays.
+    package static let npz = "application/x-npz"
     /// Server-sent events.
     package static let eventStream = "text/event-stream"
     /// JSON.

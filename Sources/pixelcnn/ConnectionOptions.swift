@@ -25,7 +25,10 @@ struct ConnectionOptions: ParsableArguments {
     }
 
     /// A client that tries each place where the daemon may listen.
-    func client() throws(Failure) -> DaemonClient {
+    func client() throws(Failure) -> DaemonClient { try client(at: socket) }
+
+    /// A client of the daemon at a socket, else of the first that listens in the usual places.
+    func client(at socket: String?) throws(Failure) -> DaemonClient {
         do {
             return DaemonClient(
                 candidates: try SocketPath.candidates(

@@ -35,6 +35,15 @@ final class Output {
         }
     }
 
+    /// Writes bytes at a place of a file; not for standard output.
+    func write(_ bytes: [UInt8], at offset: Int) throws(Failure) {
+        do {
+            try file?.write(bytes, at: offset)
+        } catch {
+            throw Failure(.cannotCreate, "\(error)")
+        }
+    }
+
     /// Gives the file its name.
     func commit() throws(Failure) {
         do {
