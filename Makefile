@@ -23,6 +23,9 @@ FILTER :=
 LOAD_MINUTES := 10
 CHAOS_MINUTES ?= 10
 
+# How many models `make python-test` loads and drops in turn.
+PYTHON_CYCLES ?= 100
+
 C_FILES = $(shell git ls-files "*.c" "*.h")
 PROGRAMS := pixelcnnd pixelcnn pixelcnn-train
 SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
@@ -46,8 +49,8 @@ SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client s
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load chaos scale-test \
-	neon sanitize fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
+.PHONY: help build programs documents install uninstall deb deb-test demo test tables python-test openapi load chaos \
+	scale-test neon sanitize fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
 help:  ## list these commands
@@ -132,6 +135,13 @@ test: dependencies test-dependencies  ## run all tests, as CI does
 # The documents' tables of settings and metrics are made from lists in Sources; tests compare them.
 tables: dependencies  ## the documents' tables which are made from lists in Sources
 	PIXELCNN_MAKE_TABLES=1 swift test $(TESTING) --disable-testable-imports --filter 'MetricTableTests|SettingTableTests'
+
+# PIXELCNN_PYTHON must have NumPy, tqdm, pytest and mypy; with PyTorch nothing is skipped.
+python-test: dependencies  ## test the Python package with real daemons, and its types; PYTHON_CYCLES=1000 for longer
+	swift build $(TESTING) --product pixelcnnd
+	swift build $(TESTING) --product pixelcnn
+	swift build $(TESTING) --product pixelcnn-train
+	PIXELCNN_CYCLES=$(PYTHON_CYCLES) $${PIXELCNN_PYTHON:-python3} -m pytest --quiet python
 
 neon:  ## compare the kernels' bits on aarch64, under qemu, with this processor's
 	@scripts/install-packages $(NEON_PACKAGES)
