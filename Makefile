@@ -169,6 +169,7 @@ load: dependencies test-dependencies  ## flood a daemon, disconnect, soak it for
 	Tests/Load/flood.py
 	Tests/Load/disconnect.py
 	Tests/Load/overhead.py
+	if $${PIXELCNN_PYTHON:-python3} -c 'import numpy, pytest'; then $${PIXELCNN_PYTHON:-python3} -B python/tests/overhead.py; fi
 	Tests/Load/soak.py --minutes $(LOAD_MINUTES)
 
 chaos: dependencies test-dependencies  ## let all around a daemon fail for CHAOS_MINUTES (10): docs/RELIABILITY.md
