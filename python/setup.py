@@ -4,19 +4,22 @@ programs and models into the package, that the wheel is of one platform and has 
 import runpy
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 PROGRAMS = ["pixelcnnd", "pixelcnn", "pixelcnn-train"]
 has_programs = Path("pixelcnnd/bin").is_dir()
 
 
-class PlatformWheel(bdist_wheel):
-    """A wheel for any Python of one platform, where it has programs."""
+class Programs(Distribution):
+    """What is of one platform is installed in its folder."""
 
-    def finalize_options(self):
-        super().finalize_options()
-        self.root_is_pure = not has_programs
+    def has_ext_modules(self):
+        return has_programs
+
+
+class AnyPython(bdist_wheel):
+    """The programs do not care which Python it is."""
 
     def get_tag(self):
         _, _, platform = super().get_tag()
@@ -26,5 +29,4 @@ class PlatformWheel(bdist_wheel):
 setup(
     version=runpy.run_path("pixelcnnd/_version.py")["version"](),
     scripts=[f"scripts/{name}" for name in PROGRAMS] if has_programs else [],
-    package_data={"pixelcnnd": ["bin/*", "share/pixelcnn/*", "notices/*"]} if has_programs else {},
-    cmdclass={"bdist_wheel": PlatformWheel})
+    distclass=Programs, cmdclass={"bdist_wheel": AnyPython})
