@@ -222,8 +222,19 @@ extension SampleRequest {
     @Test func namesTheFormatsThatThereAre() {
         #expect(
             throws: RequestError.outOfRange(
-                field: "format", found: "the string \"gif\"", allowed: "\"png\" or \"npy\"")
+                field: "format", found: "the string \"gif\"", allowed: "\"png\" or \"npy\" or \"npz\"")
         ) { try read("{\"format\": \"gif\"}") }
+    }
+
+    @Test func refusesAnArchiveWithoutLogProbabilities() throws {
+        var request = SampleRequest(imageFormat: .npz)
+        let limits = RequestLimits()
+        let error = #expect(throws: RequestError.self) {
+            try request.validate(against: Self.model, limits: limits, isStreamed: true)
+        }
+        #expect(error?.field == "format")
+        request.wantsLogProbabilities = true
+        try request.validate(against: Self.model, limits: limits, isStreamed: true)
     }
 
     @Test func refusesPNGOfAModelThatNoneShows() {
