@@ -227,14 +227,14 @@ extension SampleRequest {
     }
 
     @Test func refusesAnArchiveWithoutLogProbabilities() throws {
-        var request = SampleRequest(imageFormat: .npz)
-        let limits = RequestLimits()
         let error = #expect(throws: RequestError.self) {
-            try request.validate(against: Self.model, limits: limits, isStreamed: true)
+            try SampleRequest(imageFormat: .npz).validate(
+                against: Self.model, limits: RequestLimits(), isStreamed: true)
         }
         #expect(error?.field == "format")
-        request.wantsLogProbabilities = true
-        try request.validate(against: Self.model, limits: limits, isStreamed: true)
+        var measured = SampleRequest(imageFormat: .npz)
+        measured.wantsLogProbabilities = true
+        try measured.validate(against: Self.model, limits: RequestLimits(), isStreamed: true)
     }
 
     @Test func refusesPNGOfAModelThatNoneShows() {
