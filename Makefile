@@ -23,6 +23,9 @@ FILTER :=
 LOAD_MINUTES := 10
 CHAOS_MINUTES ?= 10
 
+# How many models `make python-test` loads and drops in turn.
+PYTHON_CYCLES ?= 100
+
 C_FILES = $(shell git ls-files "*.c" "*.h")
 PROGRAMS := pixelcnnd pixelcnn pixelcnn-train
 SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
@@ -41,14 +44,16 @@ TEST_PACKAGES := curl fish man-db mandoc python3 zsh
 LINT_PACKAGES := clang-format python3
 DEB_PACKAGES := build-essential debhelper dpkg-dev fakeroot lintian
 DEB_TEST_PACKAGES := dbus libnss-systemd systemd
+WHEEL_PACKAGES := python3-venv
+WHEEL_TEST_PACKAGES := debootstrap
 OPENAPI_PACKAGES := curl python3 socat
 SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client slurmctld slurmd
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test demo test tables openapi load chaos \
-	interrupt-test scale-test \
-	neon sanitize fuzz lint format bench bench-train pictures emoji dependencies test-dependencies clean
+.PHONY: help build programs documents install uninstall deb deb-test wheel wheel-test demo test tables python-test \
+	openapi load chaos interrupt-test scale-test neon sanitize fuzz lint format bench bench-train pictures emoji \
+	dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
 help:  ## list these commands
@@ -125,6 +130,20 @@ deb-test: deb test-dependencies  ## check the package with lintian, and install,
 	Tests/Systemd/with-systemd --timeout 1200 -- \
 		Tests/Systemd/package "$(CURDIR)" "$(CURDIR)"/.build-static/pixelcnnd_*.deb
 
+# The flags are debian/rules', so that neither builds again what the other has built.
+wheel:  ## build a wheel of the Python package with the programs and models inside, in .build-static
+	@scripts/install-packages $(BUILD_PACKAGES) $(WHEEL_PACKAGES)
+	$(MAKE) programs BUILD=.build-static/release \
+		SWIFT_FLAGS="--static-swift-stdlib --scratch-path .build-static -Xlinker --build-id -Xlinker -z -Xlinker now"
+	rm -f .build-static/*.whl
+	scripts/wheel .build-static/release .build-static
+
+wheel-test: wheel  ## install and use the wheel in a bare Debian 12 and a bare Debian 13, as root
+	@scripts/install-packages $(WHEEL_TEST_PACKAGES)
+	swift build $(TESTING) --product pixelcnnd
+	swift build $(TESTING) --product pixelcnn
+	Tests/Wheel/bare .build-static/pixelcnnd-*.whl $(BUILD)
+
 # Tests start daemons and compute: more than a few at once per core would only slow each other down.
 test: dependencies test-dependencies  ## run all tests, as CI does
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 \
@@ -133,6 +152,13 @@ test: dependencies test-dependencies  ## run all tests, as CI does
 # The documents' tables of settings and metrics are made from lists in Sources; tests compare them.
 tables: dependencies  ## the documents' tables which are made from lists in Sources
 	PIXELCNN_MAKE_TABLES=1 swift test $(TESTING) --disable-testable-imports --filter 'MetricTableTests|SettingTableTests'
+
+# PIXELCNN_PYTHON must have NumPy, tqdm, pytest and mypy; with PyTorch nothing is skipped.
+python-test: dependencies  ## test the Python package with real daemons, and its types; PYTHON_CYCLES=1000 for longer
+	swift build $(TESTING) --product pixelcnnd
+	swift build $(TESTING) --product pixelcnn
+	swift build $(TESTING) --product pixelcnn-train
+	PIXELCNN_CYCLES=$(PYTHON_CYCLES) $${PIXELCNN_PYTHON:-python3} -m pytest --quiet python
 
 neon:  ## compare the kernels' bits on aarch64, under qemu, with this processor's
 	@scripts/install-packages $(NEON_PACKAGES)
@@ -160,6 +186,9 @@ load: dependencies test-dependencies  ## flood a daemon, disconnect, soak it for
 	Tests/Load/flood.py
 	Tests/Load/disconnect.py
 	Tests/Load/overhead.py
+	if $${PIXELCNN_PYTHON:-python3} -c 'import numpy, pytest'; then \
+		$${PIXELCNN_PYTHON:-python3} -B python/tests/overhead.py; \
+	fi
 	Tests/Load/soak.py --minutes $(LOAD_MINUTES)
 
 chaos: dependencies test-dependencies  ## let all around a daemon fail for CHAOS_MINUTES (10): docs/RELIABILITY.md
@@ -188,7 +217,8 @@ lint:  ## check format and line length, and that scripts parse
 	scripts/check-lines
 	for script in scripts/demo scripts/install-packages scripts/with-daemon .ci/run Benchmarks/run Tests/Fuzz/run \
 		Tests/Kernels/neon Tests/OpenAPI/run Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd \
-		Tests/Systemd/scenario Tests/Systemd/package docs/examples/slurm-array.sh; do \
+		Tests/Systemd/scenario Tests/Systemd/package Tests/Wheel/bare scripts/wheel \
+		docs/examples/slurm-array.sh; do \
 		bash -n $$script || exit; \
 	done
 

@@ -57,8 +57,8 @@ let package = Package(
         .systemLibrary(name: "CMessageDigest", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Leaves: depend on no layer of ours.
-        .target(name: "Support", dependencies: ["CMessageDigest"], swiftSettings: settings),
-        .target(name: "ImageFormats", dependencies: ["CPNG"], swiftSettings: settings),
+        .target(name: "Support", dependencies: ["CMessageDigest", "CZlib"], swiftSettings: settings),
+        .target(name: "ImageFormats", dependencies: ["CPNG", "Support"], swiftSettings: settings),
         .target(
             name: "ImageImport", dependencies: ["CLeptonica", "CZlib", "ImageFormats", "Support"],
             swiftSettings: settings),
@@ -69,8 +69,7 @@ let package = Package(
 
         // The network, from file to service.
         .target(
-            name: "PixelCNNModel", dependencies: ["CZlib", "StrictJSON", "Support"],
-            swiftSettings: settings),
+            name: "PixelCNNModel", dependencies: ["StrictJSON", "Support"], swiftSettings: settings),
         .target(name: "PixelCNNKernels", dependencies: ["PixelCNNModel", "CPixelKernels"], swiftSettings: settings),
         .target(name: "PixelCNNEngine", dependencies: ["PixelCNNModel", "PixelCNNKernels"], swiftSettings: settings),
         .target(
@@ -169,7 +168,7 @@ let package = Package(
         .testTarget(
             name: "PixelCNNServerTests",
             dependencies: [
-                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "Support", "ImageFormats",
+                "ServerTestSupport", "PixelCNNServer", "PixelCNNAPI", "Support", "ImageFormats", "ImageImport",
                 "PixelCNNScheduler", inMemoryLogging, logging, nioCore, nioPosix, serviceLifecycle,
             ], swiftSettings: settings),
         .testTarget(
@@ -177,12 +176,12 @@ let package = Package(
             dependencies: [
                 "ServerTestSupport", "TestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train", "PixelCNNAPI",
                 "PixelCNNModel",
-                "Support", "ImageFormats", logging,
+                "Support", "ImageFormats", "ImageImport", logging,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "DocumentTests", dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train"],
-            path: "Tests/Docs", exclude: ["client_test.py", "run-blocks"], swiftSettings: settings),
+            path: "Tests/Docs", exclude: ["run-blocks"], swiftSettings: settings),
         .testTarget(
             name: "SystemdTests", dependencies: ["ServerTestSupport", "pixelcnn", "pixelcnnd", "pixelcnn-train"],
             path: "Tests/Systemd",

@@ -249,9 +249,15 @@ package struct NPYArray: Sendable {
 
     /// A `.npy` file of dtype float32, little-endian. `values` are in C order, as many as `shape` holds.
     package static func encode(_ values: [Float], shape: [Int]) -> [UInt8] {
-        var file = header(.float32, shape: shape, count: values.count)
-        for value in values { append(value.bitPattern, to: &file) }
-        return file
+        header(.float32, shape: shape, count: values.count) + bytes(of: values)
+    }
+
+    /// The data of such a file.
+    package static func bytes(of values: [Float]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(4 * values.count)
+        for value in values { append(value.bitPattern, to: &bytes) }
+        return bytes
     }
 
     private static func append(_ value: some FixedWidthInteger, to file: inout [UInt8]) {

@@ -56,7 +56,9 @@ package struct NPZFile {
     }
 
     private static let ending = ".npy"
-    private var names: [String] { entries.map { String($0.name.dropLast(Self.ending.count)) } }
+
+    /// The arrays' names.
+    package var names: [String] { entries.map { String($0.name.dropLast(Self.ending.count)) } }
 
     private func header(_ entry: ZIPDirectory.Entry) throws(NPZError) -> NPYLayout {
         do {

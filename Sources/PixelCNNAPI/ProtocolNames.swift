@@ -20,6 +20,8 @@ package enum MediaTypeName {
     package static let png = "image/png"
     /// A NumPy array.
     package static let npy = "application/x-npy"
+    /// NumPy's container of several arrays.
+    package static let npz = "application/x-npz"
     /// Bytes of a kind that their sender does not know.
     package static let bytes = "application/octet-stream"
     /// Server-sent events.

@@ -61,7 +61,7 @@ package struct RowEvent: Sendable, Equatable, Codable {
     }
 }
 
-/// A finished image; one of ``png`` and ``npy`` is there.
+/// A finished image; one of ``png``, ``npy`` and ``npz`` is there.
 package struct ImageEvent: Sendable, Equatable, Codable {
     /// The image.
     package var index: UInt64
@@ -69,11 +69,24 @@ package struct ImageEvent: Sendable, Equatable, Codable {
     package var png: Data?
     /// An NPY file, (C, H, W).
     package var npy: Data?
+    /// An NPZ file: the values and their log-probabilities, each (C, H, W).
+    package var npz: Data?
+    /// The image's log-probability in nats, the sum over its values, where the request wants log-probabilities.
+    package var logProb: Double?
+    /// The same under the distribution that was drawn from, where that is not the model's.
+    package var logQ: Double?
 
-    package init(index: UInt64, png: Data? = nil, npy: Data? = nil) {
+    package init(index: UInt64, png: Data? = nil, npy: Data? = nil, npz: Data? = nil) {
         self.index = index
         self.png = png
         self.npy = npy
+        self.npz = npz
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case index, png, npy, npz
+        case logProb = "log_prob"
+        case logQ = "log_q"
     }
 }
 

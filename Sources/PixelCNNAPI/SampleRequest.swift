@@ -12,6 +12,8 @@ package struct SampleRequest: RequestObject, Equatable {
         case png
         /// An array, (C, H, W).
         case npy
+        /// An archive of that array and those of its log-probabilities.
+        case npz
     }
 
     /// Number of images.
@@ -34,6 +36,8 @@ package struct SampleRequest: RequestObject, Equatable {
     package var topK: Int?
     /// Draw from the most probable values whose probabilities sum to p only.
     package var topP: Double?
+    /// Whether the log-probabilities of drawn values are wanted, too.
+    package var wantsLogProbabilities = false
     /// Images per row of the PNG grid; ⌈√n⌉ where nil.
     package var columns: Int?
     /// The request is given up where it has not ended after this many milliseconds.
@@ -58,6 +62,7 @@ package struct SampleRequest: RequestObject, Equatable {
         .init("temperature", \.temperature, .number, allowed: .temperature, recordedAs: "temperature"),
         .init("top_k", \.topK, .integer, allowed: .from(1, toModels: \.colors), recordedAs: "top_k"),
         .init("top_p", \.topP, .number, allowed: .probability, recordedAs: "top_p"),
+        .init("log_prob", \.wantsLogProbabilities, .boolean),
         .init("columns", \.columns, .integer, allowed: .atLeast(1), recordedAs: "columns"),
         .init("deadline_ms", \.deadlineMilliseconds, .integer, allowed: .from(1, to: 86_400_000)),  // a day
         .init("stream_rows", \.streamsRows, .boolean, check: checkStreamsRows),
@@ -167,6 +172,9 @@ extension SampleRequest {
         guard let format = request.imageFormat else { return }
         if !context.isStreamed {
             throw .outOfRange(field: name, found: "\"\(format.rawValue)\"", allowed: onlyStreamed)
+        }
+        if format == .npz && !request.wantsLogProbabilities {
+            throw .outOfRange(field: name, found: "\"npz\"", allowed: "only with \"log_prob\": true")
         }
         let model = context.model
         if format == .png && !model.isShownAsPNG {

@@ -18,7 +18,8 @@ final class ImageInFlight {
     private let task: ImageTask
     private let shape: NetworkShape
     private var values: [UInt16]  // (C, H, W): drawn so far, or all given
-    private var logProbabilities: [Float]  // (C, H, W); empty where values are drawn
+    private var logProbabilities: [Float]  // (C, H, W); empty where nobody wants them
+    private var proposal: [Float] = []  // (C, H, W) under what is drawn from; empty where that is the model's own
     private let mask: [Bool]  // (H, W): pixels that are given; empty where none are but whole first rows
     private let prefillRows: Int  // given as a whole, from the top
     private let drawnRows: Int  // all pixels from this row on are given
@@ -32,9 +33,10 @@ final class ImageInFlight {
         wavefront = VerticalWavefront(shape: shape, height: task.height, width: task.width)
         let count = shape.channels * task.height * task.width
         switch task.source {
-        case .sample:
+        case .sample(_, _, let parameters, _):
             values = task.given?.values ?? Array(repeating: 0, count: count)
-            logProbabilities = []
+            logProbabilities = task.measuresDraws ? Array(repeating: 0, count: count) : []
+            if task.measuresDraws, parameters.changeDistribution(of: shape.colors) { proposal = logProbabilities }
         case .score(let given):
             values = given
             logProbabilities = Array(repeating: 0, count: count)
@@ -78,7 +80,10 @@ final class ImageInFlight {
     /// What the task is for; complete once the image has advanced past its last pixel.
     var result: ImageResult {
         switch task.source {
-        case .sample: .values(values)
+        case .sample:
+            task.measuresDraws
+                ? .measuredValues(values, DrawLogProbabilities(model: logProbabilities, proposal: proposal))
+                : .values(values)
         case .score: .logProbabilities(logProbabilities)
         }
     }
@@ -109,6 +114,8 @@ final class ImageInFlight {
             let u = Philox(seed: seed, index: index).uniform(at: position)
             let value = categorical.draw(logits, uniform: u, parameters: parameters)
             values[place] = UInt16(value)
+            if !proposal.isEmpty { proposal[place] = categorical.logProbabilityOfDraw(value, logits, parameters) }
+            if !logProbabilities.isEmpty { logProbabilities[place] = categorical.logProbability(logits, of: value) }
             return value
         case .score:
             let value = Int(values[place])

@@ -20,14 +20,17 @@ package struct ImageTask: Sendable {
     package let label: Int?
     /// Where the values come from.
     package let source: Source
+    /// Whether the log-probabilities of drawn values are wanted, too.
+    package let measuresDraws: Bool
 
     /// A task as given. Parameters must be valid, the label one of the model's, and given values C·H·W in number and
     /// below d; given pixels are those of an image of this size.
-    package init(height: Int, width: Int, label: Int? = nil, source: Source) {
+    package init(height: Int, width: Int, label: Int? = nil, source: Source, measuresDraws: Bool = false) {
         self.height = height
         self.width = width
         self.label = label
         self.source = source
+        self.measuresDraws = measuresDraws
     }
 
     /// The pixels that are given and neither drawn nor scored.
@@ -40,6 +43,8 @@ package struct ImageTask: Sendable {
 package enum ImageResult: Sendable, Equatable {
     /// Values 0 … d − 1, (C, H, W).
     case values([UInt16])
+    /// The same, with what each was drawn with.
+    case measuredValues([UInt16], DrawLogProbabilities)
     /// Log-probabilities in nats, (C, H, W).
     case logProbabilities([Float])
 }
@@ -48,9 +53,28 @@ extension ImageResult {
     /// C·H·W.
     package var count: Int {
         switch self {
-        case .values(let values): values.count
+        case .values(let values), .measuredValues(let values, _): values.count
         case .logProbabilities(let logProbabilities): logProbabilities.count
         }
+    }
+}
+
+/// Log-probabilities of drawn values, in nats, in the values' order; 0 where a pixel was given and not drawn.
+package struct DrawLogProbabilities: Sendable, Equatable {
+    /// Under the model: what scoring the image gives, bit for bit.
+    package var model: [Float]
+    /// Under the distribution that was drawn from; empty where that is the model's own.
+    package var proposal: [Float]
+
+    package init(model: [Float], proposal: [Float] = []) {
+        self.model = model
+        self.proposal = proposal
+    }
+
+    /// Appends another image's.
+    package static func += (all: inout DrawLogProbabilities, image: DrawLogProbabilities) {
+        all.model += image.model
+        all.proposal += image.proposal
     }
 }
 
@@ -71,6 +95,11 @@ package struct SamplingParameters: Sendable, Equatable {
         self.temperature = temperature
         self.topK = topK
         self.topP = topP
+    }
+
+    /// Whether values are drawn from another distribution than the model's, over `colors` values.
+    package func changeDistribution(of colors: Int) -> Bool {
+        temperature != 1 || topK.map { $0 < colors } ?? false || topP.map { $0 < 1 } ?? false
     }
 }
 

@@ -52,6 +52,7 @@ final class Categorical {
     /// (d): keys that sort by falling logit, then rising value, which is the low half; rank r from the end.
     private var ranking: [UInt64]
     private var kept: [Bool]  // (d), by value
+    private var drawTotal: Float = 1  // of the last draw's exponentials, those that were kept
 
     init(kernels: Kernels, colors: Int) {
         self.kernels = kernels
@@ -73,13 +74,23 @@ final class Categorical {
             logits, count: colors, maximum: largest, temperature: parameters.temperature, into: exponentials.base)
         let isRestricted = parameters.topK != nil || parameters.topP != nil
         if isRestricted { restrict(logits, parameters) }
-        let total = kernels.prefixSums(exponentials.base, count: colors, into: prefixes.base)
-        let threshold = u * total
+        drawTotal = kernels.prefixSums(exponentials.base, count: colors, into: prefixes.base)
+        let threshold = u * drawTotal
         for value in 0..<colors where prefixes.base[value] > threshold && (!isRestricted || kept[value]) {
             return value
         }
         // Rounding left none: the largest value that was kept.
         return isRestricted ? kept.lastIndex(of: true) ?? colors - 1 : colors - 1
+    }
+
+    /// The log-probability, in nats, of the value that ``draw(_:uniform:parameters:)`` has just picked, under the
+    /// distribution that it picked from.
+    func logProbabilityOfDraw(
+        _ value: Int, _ logits: UnsafePointer<Float>, _ parameters: SamplingParameters
+    ) -> Float {
+        if parameters.temperature == 0 { return 0 }
+        let difference = Double(logits[value]) - Double(kernels.maximum(logits, count: colors))
+        return Float(difference / Double(parameters.temperature) - naturalLogarithm(Double(drawTotal)))
     }
 
     /// log softmax at `value`, in nats.

@@ -25,18 +25,24 @@ extension Model {
 
     private func writePyTorch(to file: borrowing AtomicFile) throws(AtomicFileError) {
         let specs = description.tensors
-        var archive = ZIPWriter(folder: "archive")
-        try archive.add("data.pkl", stateDictionary(specs), to: file)
-        try archive.add("byteorder", Array("little".utf8), to: file)
+        // As PyTorch lays them out: all in one folder, each entry's bytes at a multiple of 64.
+        var archive = ZIPWriter(alignment: 64)
+        func add(_ name: String, _ bytes: [UInt8]) throws(AtomicFileError) {
+            let checksum = ZIPWriter.checksum(0, bytes)
+            try file.write(archive.header("archive/\(name)", count: bytes.count, checksum: checksum))
+            try file.write(bytes)
+        }
+        try add("data.pkl", stateDictionary(specs))
+        try add("byteorder", Array("little".utf8))
         for (i, spec) in specs.enumerated() {
             if case .mask(let mask) = spec.role {
-                try archive.add("data/\(i)", mask.values().map { $0 ? 1 : 0 }, to: file)
+                try add("data/\(i)", mask.values().map { $0 ? 1 : 0 })
             } else {
-                try archive.add("data/\(i)", self[spec.name].floats().withUnsafeBytes { Array($0) }, to: file)
+                try add("data/\(i)", self[spec.name].floats().withUnsafeBytes { Array($0) })
             }
         }
-        try archive.add("version", Array("3\n".utf8), to: file)
-        try archive.finish(to: file)
+        try add("version", Array("3\n".utf8))
+        try file.write(archive.end())
     }
 
     /// An OrderedDict from name to tensor, each a whole storage of its own, in pickle's protocol 2.

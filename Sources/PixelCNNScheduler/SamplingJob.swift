@@ -6,11 +6,12 @@ import DequeModule
 import PixelCNNEngine
 import Synchronization
 
-// Three values of the engine's are part of a job or of the status: named here, so that whoever gives jobs to the
+// Four values of the engine's are part of a job or of the status: named here, so that whoever gives jobs to the
 // scheduler needs no engine.
 package typealias SamplingParameters = PixelCNNEngine.SamplingParameters
 package typealias GivenPixels = PixelCNNEngine.GivenPixels
 package typealias PrefixCacheStatus = PixelCNNEngine.PrefixCacheStatus
+package typealias DrawLogProbabilities = PixelCNNEngine.DrawLogProbabilities
 
 // MARK: - What is given
 
@@ -30,6 +31,8 @@ package struct SamplingJob: Sendable {
     package var parameters: SamplingParameters
     /// Pixels that are given and not sampled, of an image of this size; the same for all images.
     package var given: GivenPixels?
+    /// Whether the log-probabilities of drawn values are wanted, too.
+    package var measuresDraws = false
     /// When the job fails, waiting or running, with ``SchedulerError/deadlineExceeded``; nil for never.
     package var deadline: ContinuousClock.Instant?
     /// Called by a compute thread when it takes up the first image, with the seconds that the job has waited.
@@ -49,6 +52,19 @@ package struct SamplingJob: Sendable {
         self.parameters = parameters
         self.given = given
         self.deadline = deadline
+    }
+}
+
+/// Sampled images.
+package struct SampledValues: Sendable, Equatable {
+    /// Values 0 … d − 1, (count, C, height, width).
+    package var values: [UInt16]
+    /// In the same order; nil where they were not wanted.
+    package var logProbabilities: DrawLogProbabilities?
+
+    package init(values: [UInt16], logProbabilities: DrawLogProbabilities? = nil) {
+        self.values = values
+        self.logProbabilities = logProbabilities
     }
 }
 
@@ -93,8 +109,8 @@ package enum SchedulerError: Error, Equatable {
 package enum JobUpdate: Sendable, Equatable {
     /// A row's values, (C, W).
     case row(image: Int, row: Int, values: [UInt16])
-    /// An image's values, (C, H, W); its rows came before.
-    case image(Int, values: [UInt16])
+    /// An image's values, (C, H, W), and their log-probabilities where those are wanted; its rows came before.
+    case image(Int, values: [UInt16], logProbabilities: DrawLogProbabilities? = nil)
 }
 
 /// The progress of one job: made for it, given to ``Scheduler/stream(_:to:)``, read meanwhile. Workers write and a
@@ -137,8 +153,8 @@ package final class JobProgress: Sendable {
     }
 
     /// Takes in a complete image, (C, H, W), whose rows have been taken in.
-    package func finish(image: Int, values: [UInt16]) {
-        updates.withLock { $0.append(.image(image, values: values)) }
+    package func finish(image: Int, values: [UInt16], logProbabilities: DrawLogProbabilities? = nil) {
+        updates.withLock { $0.append(.image(image, values: values, logProbabilities: logProbabilities)) }
         images.wrappingAdd(1, ordering: .relaxed)
         signal.yield()
     }
@@ -259,7 +275,14 @@ final class Job: Sendable {
 
     /// Takes in image `image`'s result; the last one ends the job. Only a job without progress keeps them.
     func finish(image: Int, result: ImageResult) {
-        if let progress, case .values(let values) = result { progress.finish(image: image, values: values) }
+        if let progress {
+            switch result {
+            case .values(let values): progress.finish(image: image, values: values)
+            case .measuredValues(let values, let logProbabilities):
+                progress.finish(image: image, values: values, logProbabilities: logProbabilities)
+            case .logProbabilities: break
+            }
+        }
         let complete = state.withLock { state -> (CheckedContinuation<[ImageResult], any Error>, [ImageResult])? in
             guard case .running(var results, let missing, let waiter) = state else { return nil }
             state = .ended  // `results` is uniquely referenced while it changes

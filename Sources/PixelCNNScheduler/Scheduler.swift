@@ -92,12 +92,27 @@ package final class Scheduler: Sendable {
 
     /// Samples images: values 0 … d − 1, (count, C, H, W).
     /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
-    package func sample(_ job: SamplingJob) async throws -> [UInt16] {
+    package func sample(_ job: SamplingJob) async throws -> [UInt16] { try await sampled(job).values }
+
+    /// Samples images; with their log-probabilities where the job wants them.
+    /// - Throws: ``SchedulerError``, or `CancellationError` where the calling task was cancelled.
+    package func sampled(_ job: SamplingJob) async throws -> SampledValues {
         let results = try await run(makeJob(job, progress: nil))
-        var values: [UInt16] = []
-        values.reserveCapacity(results.reduce(0) { $0 + $1.count })
-        for case .values(let image) in results { values += image }
-        return values
+        let count = results.reduce(0) { $0 + $1.count }
+        var sampled = SampledValues(values: [])
+        sampled.values.reserveCapacity(count)
+        guard job.measuresDraws else {
+            for case .values(let image) in results { sampled.values += image }
+            return sampled
+        }
+        var all = DrawLogProbabilities(model: [])
+        all.model.reserveCapacity(count)
+        for case .measuredValues(let image, let logProbabilities) in results {
+            sampled.values += image
+            all += logProbabilities
+        }
+        sampled.logProbabilities = all
+        return sampled
     }
 
     /// Samples images for whoever reads `progress`, which ends with the job. What has been read there is not kept.
@@ -115,7 +130,8 @@ package final class Scheduler: Sendable {
             ImageTask(
                 height: job.height, width: job.width, label: job.label,
                 source: .sample(
-                    seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters, given: job.given))
+                    seed: job.seed, index: job.firstIndex + UInt64(i), parameters: job.parameters, given: job.given),
+                measuresDraws: job.measuresDraws)
         }
     }
 

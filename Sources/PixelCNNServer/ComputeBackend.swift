@@ -11,8 +11,8 @@ package protocol ComputeBackend: Sendable {
     /// Refuses at once what would be refused anyway, were `others` more images queued: a flood costs little.
     func checkRoom(for images: Int, behind others: Int) throws(SchedulerError)
 
-    /// Samples images; the values are (count, C, height, width), each 0…d−1. Cancelling the task frees the images.
-    func sample(_ job: SamplingJob) async throws -> [UInt16]
+    /// Samples images, with their log-probabilities where the job wants them. Cancelling the task frees the images.
+    func sampled(_ job: SamplingJob) async throws -> SampledValues
 
     /// Samples images for whoever reads `progress`, which ends with the job. Cancelling the task frees the images.
     func stream(_ job: SamplingJob, to progress: JobProgress) async throws

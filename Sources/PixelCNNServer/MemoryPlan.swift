@@ -85,9 +85,14 @@ enum MemoryNeed {
     /// Images drawn, then put together, then a picture or an array and its encoding.
     static func samples(images: Int, values: Int) -> Int { images * array + values * 6 }
 
-    /// Images drawn that nobody has read yet; with `rows`, these too.
-    static func stream(images: Int, values: Int, rows: Int) -> Int {
+    /// The log-probabilities of such images: four bytes each, in one or two arrays.
+    static func logProbabilities(images: Int, values: Int) -> Int { 2 * (images * array + values * 12) }
+
+    /// Images drawn that nobody has read yet; with `rows`, these too, and their log-probabilities where these are
+    /// wanted.
+    static func stream(images: Int, values: Int, rows: Int, measuresDraws: Bool) -> Int {
         images * array + values * 2 + (rows > 0 ? rows * array + values * 2 : 0)
+            + (measuresDraws ? 2 * (images * array + values * 4) : 0)
     }
 
     /// Values to score, their four-byte log-probabilities, and these put together or encoded; or one number per image

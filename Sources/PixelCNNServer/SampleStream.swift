@@ -159,18 +159,30 @@ struct SampleEventEncoder: Sendable {
                 RowEvent(
                     index: index(image), row: row, dtype: type.descr,
                     values: Data(NPYArray.bytes(of: values, type: type))))
-        case .image(let image, let values):
+        case .image(let image, let values, let logProbabilities):
+            let images = SampledImages(values: values, shape: shape)
             var event = ImageEvent(index: index(image))
             switch format {
             case .npy: event.npy = Data(SampledImages.npy(image: values, shape: shape))
+            case .npz:
+                event.npz = Data(
+                    images.npz(
+                        logProb: logProbabilities?.model ?? [], logQ: logProbabilities?.proposal ?? [], isStack: false))
             case .png:
                 var origin = origin
                 origin.firstIndex = event.index
-                event.png = Data(try SampledImages(values: values, shape: shape).png(origin: origin))
+                event.png = Data(try images.png(origin: origin))
+            }
+            if let logProbabilities {
+                event.logProb = Self.sum(logProbabilities.model)
+                if !logProbabilities.proposal.isEmpty { event.logQ = Self.sum(logProbabilities.proposal) }
             }
             return try ServerSentEvent.encode(SampleEventName.image, event)
         }
     }
+
+    /// In Double, in the order of storage, as bits per dimension are summed.
+    private static func sum(_ logProbabilities: [Float]) -> Double { logProbabilities.reduce(0) { $0 + Double($1) } }
 
     func done() throws -> [UInt8] {
         try ServerSentEvent.encode(

@@ -1,5 +1,6 @@
-// POST /v1/samples: JSON in, a PNG grid, an NPY array or an event stream out. The response depends on the request alone
-// (and the seed drawn for it, which the response names), so the same request gives the same values again.
+// POST /v1/samples: JSON in, a PNG grid, an NPY array, an NPZ archive with log-probabilities or an event stream out.
+// The response depends on the request alone (and the seed drawn for it, which the response names), so the same request
+// gives the same values again.
 
 import HTTPTypes
 import HummingbirdCore
@@ -23,9 +24,10 @@ struct SamplesRoute {
 
     func respond(to request: Request) async throws -> Response {
         try request.refuseQuery()
-        let type = try negotiate(request.headers)
-        let isStreamed = type == MediaTypeName.eventStream
+        _ = try request.headers.negotiate(Self.types)
         var sampleRequest = try await read(request)
+        let type = try negotiate(request.headers, for: sampleRequest)
+        let isStreamed = type == MediaTypeName.eventStream
         let given = try sampleRequest.given.map { try GivenFiles($0, model, limits) }
         try given?.giveSize(to: &sampleRequest)
         try sampleRequest.validate(against: model, limits: limits, isStreamed: isStreamed)
@@ -42,24 +44,33 @@ struct SamplesRoute {
         let kept = job.given.map { MemoryNeed.given(pixels: job.height * job.width, values: $0.values.count) } ?? 0
         if isStreamed {
             let rows = sampleRequest.streamsRows ? job.count * job.height : 0
-            try exchange.memory.hold(kept + MemoryNeed.stream(images: job.count, values: values, rows: rows))
+            try exchange.memory.hold(
+                kept
+                    + MemoryNeed.stream(
+                        images: job.count, values: values, rows: rows, measuresDraws: job.measuresDraws))
             let stream = try await SampleStream(
                 job, encoder: encoder(for: sampleRequest, job: job), streamsRows: sampleRequest.streamsRows,
                 exchange: exchange)
             return stream.response(headers: headers)
         }
-        try exchange.memory.hold(kept + MemoryNeed.samples(images: job.count, values: values))
-        let images = SampledImages(
-            values: try await exchange.client.run { [exchange, job] in
-                exchange.client.ticket.giveBack()
-                return try await backend.sample(job)
-            },
-            shape: shape(of: job))
-        let bytes =
-            type == MediaTypeName.png
-            ? try images.png(columns: sampleRequest.columns, origin: origin(of: job)) : images.npy()
+        let measured = job.measuresDraws ? MemoryNeed.logProbabilities(images: job.count, values: values) : 0
+        try exchange.memory.hold(kept + MemoryNeed.samples(images: job.count, values: values) + measured)
+        let sampled = try await exchange.client.run { [exchange, job] in
+            exchange.client.ticket.giveBack()
+            return try await backend.sampled(job)
+        }
+        let bytes = try self.bytes(of: sampled, as: type, columns: sampleRequest.columns, job)
         try exchange.memory.hold(bytes.count)
         return Response(headers: headers, bytes: bytes, type: type)
+    }
+
+    private func bytes(
+        of sampled: SampledValues, as type: String, columns: Int?, _ job: SamplingJob
+    ) throws -> [UInt8] {
+        let images = SampledImages(values: sampled.values, shape: shape(of: job))
+        if type == MediaTypeName.png { return try images.png(columns: columns, origin: origin(of: job)) }
+        guard let logProbabilities = sampled.logProbabilities else { return images.npy() }
+        return images.npz(logProb: logProbabilities.model, logQ: logProbabilities.proposal)
     }
 
     /// The request that the body is; the body itself is gone then.
@@ -72,23 +83,33 @@ struct SamplesRoute {
         return try SampleRequest(json: body)
     }
 
-    private func negotiate(_ headers: HTTPFields) throws -> String {
-        model.isShownAsPNG
-            ? try headers.negotiate([MediaTypeName.png, MediaTypeName.npy, MediaTypeName.eventStream])
+    /// Of a response to any request; an `Accept` with none of them is refused before the body comes.
+    private static let types = [MediaTypeName.png, MediaTypeName.npy, MediaTypeName.npz, MediaTypeName.eventStream]
+
+    private func negotiate(_ headers: HTTPFields, for request: SampleRequest) throws -> String {
+        if request.wantsLogProbabilities {
+            return try headers.negotiate(
+                [MediaTypeName.npz, MediaTypeName.eventStream], else: "with \"log_prob\": true")
+        }
+        let isNPZ = "\(MediaTypeName.npz) needs \"log_prob\": true"
+        return model.isShownAsPNG
+            ? try headers.negotiate([MediaTypeName.png, MediaTypeName.npy, MediaTypeName.eventStream], else: isNPZ)
             : try headers.negotiate(
                 [MediaTypeName.npy, MediaTypeName.eventStream],
                 else: "a PNG shows 1 or 3 channels of at most 256 values; the model has "
-                    + "\(model.channels) of \(model.colors)")
+                    + "\(model.channels) of \(model.colors); \(isNPZ)")
     }
 
     private func job(for request: SampleRequest) throws -> SamplingJob {
-        SamplingJob(
+        var job = SamplingJob(
             count: request.n, seed: request.seed ?? SampleRequest.drawSeed(), firstIndex: request.firstIndex,
             height: request.height ?? model.height, width: request.width ?? model.width,
             label: try model.number(ofAny: request.label),
             parameters: SamplingParameters(
                 temperature: Float(request.temperature), topK: request.topK, topP: request.topP.map(Float.init)),
             deadline: request.deadlineMilliseconds.map { .now + .milliseconds($0) })
+        job.measuresDraws = request.wantsLogProbabilities
+        return job
     }
 
     /// The request with the seed, size and class that its images are drawn with.

@@ -69,6 +69,22 @@ package struct AtomicFile: ~Copyable {
         try result.get()
     }
 
+    /// Writes all bytes at a place of the file, whatever is there.
+    /// - Throws: ``AtomicFileError``.
+    package func write(_ bytes: [UInt8], at offset: Int) throws(AtomicFileError) {
+        var done = 0
+        while done < bytes.count {
+            let written = bytes.withUnsafeBytes { buffer in
+                pwrite(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset + done))
+            }
+            if written > 0 {
+                done += written
+            } else if written == 0 || errno != EINTR {
+                throw failure(.write)
+            }
+        }
+    }
+
     /// Syncs the file and gives it its name; after a failure the destination is as it was.
     ///
     /// - Parameter replacing: whether a file of that name may be there; else it stays, and the error's number is

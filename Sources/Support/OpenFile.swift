@@ -122,6 +122,13 @@ package enum FileKind {
         self.init(status)
     }
 
+    /// What a descriptor is open on; nil where it is not open.
+    package init?(descriptor: Int32) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
     fileprivate init(_ status: stat) {
         self =
             switch status.st_mode & S_IFMT {

@@ -4,6 +4,7 @@
 
 import FoundationEssentials
 import ImageFormats
+import ImageImport
 import NIOHTTP1
 import PixelCNNAPI
 import Support
@@ -16,6 +17,9 @@ extension Failure {
             "the daemon's response is not what pixelcnn \(Version.current) knows: \(what); "
                 + "use a pixelcnnd of the same version")
     }
+
+    /// The failure of a daemon that says of some images only what belongs to all.
+    static let unequalArrays = unknownProtocol("log_q is there for some of the images alone")
 }
 
 /// What can be decoded from a daemon's JSON, and then holds what it must.
@@ -57,17 +61,47 @@ extension HTTPResponse {
     func logProbabilities(
         of count: Int, _ shape: SampledImages.Shape
     ) throws(Failure) -> (values: [Float], data: [UInt8]) {
-        let array = try Self.array(body, .float32, [count, shape.channels, shape.height, shape.width])
-        let values = array.floats()
-        // Rounding may leave the most certain value a little above 0.
-        guard values.allSatisfy({ $0 <= 0.01 }) else {
-            throw .unknownProtocol("an array of log-probabilities has one that is above 0, or no number")
-        }
-        let header = NPYArray.header(.float32, shape: array.shape)
+        let extents = [count, shape.channels, shape.height, shape.width]
+        let values = try Self.logProbabilities(body, extents)
+        let header = NPYArray.header(.float32, shape: extents)
         guard body.starts(with: header) else {
             throw .unknownProtocol("an array that is not as NumPy writes it in C order")
         }
         return (values, Array(body.dropFirst(header.count)))
+    }
+
+    /// The values and log-probabilities of a response that is an archive of the arrays of `count` images.
+    ///
+    /// - Throws: ``Failure`` (76).
+    func measuredValues(of count: Int, _ shape: SampledImages.Shape) throws(Failure) -> SampledPart {
+        try Self.measuredValues(body, [count, shape.channels, shape.height, shape.width], shape)
+    }
+
+    /// The arrays of an NPZ file, each of that shape.
+    fileprivate static func measuredValues(
+        _ bytes: [UInt8], _ extents: [Int], _ shape: SampledImages.Shape
+    ) throws(Failure) -> SampledPart {
+        do {
+            let file = try NPZFile(bytes)
+            return SampledPart(
+                values: try values(file.array(NPZ.Name.samples), extents, shape),
+                logProb: try logProbabilities(file.array(NPZ.Name.logProb), extents),
+                logQ: file.names.contains(NPZ.Name.logQ)
+                    ? try logProbabilities(file.array(NPZ.Name.logQ), extents) : [])
+        } catch let error as Failure {
+            throw error
+        } catch {
+            throw .unknownProtocol("its archive: \(error)")
+        }
+    }
+
+    private static func logProbabilities(_ npy: [UInt8], _ extents: [Int]) throws(Failure) -> [Float] {
+        let values = try array(npy, .float32, extents).floats()
+        // Rounding may leave the most certain value a little above 0.
+        guard values.allSatisfy({ $0 <= 0.01 }) else {
+            throw .unknownProtocol("an array of log-probabilities has one that is above 0, or no number")
+        }
+        return values
     }
 
     /// The values of an NPY file of that shape.
@@ -258,7 +292,7 @@ struct CheckedSampleStream {
         case progress(ProgressEvent)
         /// A row of an image; the image counts from the first of the request.
         case row(Int, row: Int, values: [UInt16])
-        case image(Int, values: [UInt16])
+        case image(Int, SampledPart)
         case done
     }
 
@@ -272,8 +306,10 @@ struct CheckedSampleStream {
     init(of request: SampleRequest, shape: SampledImages.Shape) {
         self.request = request
         self.shape = shape
-        // An image in base64, and room for whatever else the event says.
-        parser = ServerSentEventParser(maximumBytes: shape.count * shape.elementType.size * 4 / 3 + 1 << 16)
+        // An image in base64, with two numbers per value where they are wanted, and room for whatever else the event
+        // says.
+        let bytes = shape.elementType.size + (request.wantsLogProbabilities ? 8 : 0)
+        parser = ServerSentEventParser(maximumBytes: shape.count * bytes * 4 / 3 + 1 << 16)
         hasImage = Array(repeating: false, count: request.n)
     }
 
@@ -310,13 +346,16 @@ struct CheckedSampleStream {
         case SampleEventName.image:
             let sent: ImageEvent = try decode(event)
             let image = try place(sent.index)
-            guard !hasImage[image], let npy = sent.npy else {
+            guard !hasImage[image], let file = request.wantsLogProbabilities ? sent.npz : sent.npy else {
                 throw Failure.unknownProtocol("an image event without an array, or for an image that came before")
             }
-            let values = try HTTPResponse.values(
-                Array(npy), [shape.channels, shape.height, shape.width], shape)
+            let extents = [shape.channels, shape.height, shape.width]
+            let sampled =
+                request.wantsLogProbabilities
+                ? try HTTPResponse.measuredValues(Array(file), extents, shape)
+                : SampledPart(values: try HTTPResponse.values(Array(file), extents, shape))
             hasImage[image] = true
-            return .image(image, values: values)
+            return .image(image, sampled)
         case SampleEventName.done:
             let done: DoneEvent = try decode(event)
             guard done.n == request.n, done.seed == request.seed, done.firstIndex == request.firstIndex else {

@@ -28,6 +28,11 @@ struct ConnectionOptions: ParsableArguments {
     ///
     /// - Parameter startWait: how long it waits for a daemon that is not there yet.
     func client(startWait: Duration = .zero) throws(Failure) -> DaemonClient {
+        try client(at: socket, startWait: startWait)
+    }
+
+    /// A client of the daemon at a socket, else of the first that listens in the usual places.
+    func client(at socket: String?, startWait: Duration = .zero) throws(Failure) -> DaemonClient {
         let environment = ProcessInfo.processInfo.environment
         do {
             return DaemonClient(

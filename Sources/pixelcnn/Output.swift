@@ -23,6 +23,15 @@ enum OutputPlace: Equatable, Sendable {
         }
     }
 
+    /// As a command line has it.
+    var name: String {
+        switch self {
+        case .standardOutput: "-"
+        case .file(let path): path
+        case .unnamed(let base, let ending): "\(base).\(ending)"
+        }
+    }
+
     /// Refuses to fill a terminal with bytes; called before anything is computed.
     func check() throws(Failure) {
         guard self != .standardOutput || isatty(STDOUT_FILENO) == 0 else {
@@ -70,6 +79,8 @@ final class Output {
     /// Where the file of an unnamed place is until it has its name.
     private let hidden: String
     private var hash = SHA256()
+    /// Whether bytes went to places of the file, not one after the other, so that the digest is that of the file.
+    private var isInPlaces = false
 
     /// Opens a place.
     ///
@@ -115,6 +126,16 @@ final class Output {
         }
     }
 
+    /// Writes bytes at a place of a file; not for standard output.
+    func write(_ bytes: [UInt8], at offset: Int) throws(Failure) {
+        isInPlaces = true
+        do {
+            try file?.write(bytes, at: offset)
+        } catch {
+            throw failure(error)
+        }
+    }
+
     /// What has been written.
     struct Written: Sendable {
         /// As a person finds it.
@@ -131,6 +152,7 @@ final class Output {
         } catch {
             throw failure(error)
         }
+        if isInPlaces { try hashFile() }
         let sha256 = hash.hexadecimal()
         hash = SHA256()
         switch place {
@@ -140,6 +162,19 @@ final class Output {
             let first = "\(base).\(ending)"
             let name = try giveName { $0 == 1 ? first : "\(base)-\($0).\(ending)" }
             return Written(path: name, sha256: sha256, taken: name == first ? nil : first)
+        }
+    }
+
+    private func hashFile() throws(Failure) {
+        let path = if case .file(let path) = place { path } else { hidden }
+        do {
+            let written = try FileHandle(forReadingFrom: URL(filePath: path))
+            hash = SHA256()
+            while let part = try written.read(upToCount: 1 << 20), !part.isEmpty {
+                part.withUnsafeBytes { hash.update($0) }
+            }
+        } catch {
+            throw Failure(.cannotCreate, "\(path) cannot be read again for its SHA-256: \(error)")
         }
     }
 

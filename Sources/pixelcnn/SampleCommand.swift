@@ -11,6 +11,10 @@ struct SampleCommand: AsyncParsableCommand {
             On a terminal a bar shows the progress; --preview shows the pictures, too. If there are more images than \
             the daemon allows per request, they are requested in parts.
 
+            A .npz, NumPy's archive of several arrays, holds the images as samples and the log-probability of each \
+            value under the model as log_prob (float32, nats); if --temperature, --top-k or --top-p change what is \
+            drawn from, also those under that distribution, as log_q.
+
             With --output-dir images go to shards of --shard-size images, named by the index of their first image: \
             .npy files, or with --format png folders with one file per image; with classes, in one folder per class. \
             A command that was stopped continues when it is run again. Several jobs may share a folder, each with its \
@@ -22,6 +26,7 @@ struct SampleCommand: AsyncParsableCommand {
             EXAMPLES
               pixelcnn sample -n 36 --seed 0 --columns 6 -o grid.png
               pixelcnn sample -n 1000 --seed 7 -o samples.npy
+              pixelcnn sample -n 1000 --seed 7 -o samples.npz
               pixelcnn sample --seed 0 --first-index 17 -o eighteenth.png
               pixelcnn sample --temperature 0.9 --top-k 64 -o - | display
               pixelcnn sample -n 6 --preview
@@ -65,8 +70,8 @@ struct SampleCommand: AsyncParsableCommand {
             let run = ShardedRun(
                 client: try sampling.connection.client(startWait: sampling.retries.startWait), request: request,
                 labels: sampling.label, folder: folder, shardSize: shards.shardSize ?? ShardOptions.defaultShardSize,
-                format: sampling.format ?? .npy, style: sampling.progress.style(), isQuiet: sampling.progress.quiet,
-                retries: sampling.retries.policy(), listsFiles: sampling.json)
+                format: sampling.format == .png ? .png : .npy, style: sampling.progress.style(),
+                isQuiet: sampling.progress.quiet, retries: sampling.retries.policy(), listsFiles: sampling.json)
             let drawn = try await Interruption.cancelling(run.run)
             if sampling.json { try drawn.print() }
         }

@@ -42,7 +42,7 @@ struct SampleOptions: ParsableArguments {
         help: ArgumentHelp("Draw only from the most probable values that sum to p.", valueName: "p"))
     var topP: Double?
 
-    @Option(help: "png or npy; by default as the output's name ends, else png, or npy with --output-dir.")
+    @Option(help: "png, npy or npz; by default as the output's name ends, else png, or npy with --output-dir.")
     var format: Format?
 
     @Option(
@@ -52,7 +52,7 @@ struct SampleOptions: ParsableArguments {
             Where to write, - for standard output; samples.png or .npy by default, or samples-2.png and so on if that \
             exists.
             """, valueName: "file"),
-        completion: .file(extensions: ["png", "npy"]))
+        completion: .file(extensions: ["png", "npy", "npz"]))
     var output: String?
 
     @Flag(help: "Print JSON: the seed, the first index, the files and their SHA-256.")
@@ -98,12 +98,14 @@ struct SampleOptions: ParsableArguments {
             let format = try Self.format(self.format, output: self.output)
             let output = OutputPlace(self.output, else: "samples", ending: format.rawValue)
             try output.check()
+            if format == .npz { try NPZOutput.check(output) }
             let seed = self.seed ?? SampleRequest.drawSeed()
             let deadline = self.deadline.map { ContinuousClock.now + .seconds($0) }
             let wantsPreview = mayPreview()
             var request = self.request(seed: seed)
             request.height = height
             request.width = width
+            request.wantsLogProbabilities = format == .npz
             let picture = try given()
             picture?.give(to: &request)
             try output.check(reading: picture?.files ?? [])
@@ -160,7 +162,8 @@ struct SampleOptions: ParsableArguments {
         }
         guard let format = Format(rawValue: ending.lowercased()) else {
             throw Failure(
-                .usage, "the output is \(output); its name must end in .png or .npy, unless --format says what it is")
+                .usage,
+                "the output is \(output); its name must end in .png, .npy or .npz, unless --format says what it is")
         }
         return format
     }

@@ -104,9 +104,11 @@ struct SampleRun: Sendable {
     ) async throws {
         let model = job.model
         let showsPictures = self.showsPictures(model, shape)
+        let count = request.n * classes.count
         var values: [UInt16] = []
+        var arrays: NPZOutput?
         if format == .npy {
-            try output.write(SampledImages.npyHeader(count: request.n * classes.count, shape: shape))
+            try output.write(SampledImages.npyHeader(count: count, shape: shape))
         }
         var rest = parts.makeIterator()
         try await job.inOrder {
@@ -116,12 +118,15 @@ struct SampleRun: Sendable {
                 ? try await collect(part.request, shape, in: job)
                 : try await follow(part, shape, in: job, showsPictures: showsPictures)
         } receive: { sampled in
-            if format == .npy {
-                try output.write(NPYArray.bytes(of: sampled, type: shape.elementType))
-            } else {
-                values += sampled
+            switch format {
+            case .npy: try output.write(NPYArray.bytes(of: sampled.values, type: shape.elementType))
+            case .png: values += sampled.values
+            case .npz:
+                if arrays == nil { arrays = try NPZOutput(output, sampled.arrays(of: count, shape)) }
+                try arrays?.append(sampled.arrayData(shape))
             }
         }
+        try arrays?.finish()
         guard format == .png else { return }
         let origin = SampledImages.Origin(
             seed: seed, firstIndex: request.firstIndex, labels: classes.compactMap { $0 },
@@ -140,17 +145,21 @@ struct SampleRun: Sendable {
     /// The values of a part, requested as an array.
     private func collect(
         _ part: SampleRequest, _ shape: SampledImages.Shape, in job: SplitJob
-    ) async throws -> [UInt16] {
-        try await send(part, accept: MediaTypeName.npy, in: job).values(of: part.n, shape)
+    ) async throws -> SampledPart {
+        guard part.wantsLogProbabilities else {
+            let response = try await send(part, accept: MediaTypeName.npy, in: job)
+            return SampledPart(values: try response.values(of: part.n, shape))
+        }
+        return try await send(part, accept: MediaTypeName.npz, in: job).measuredValues(of: part.n, shape)
     }
 
     /// The values of a part, shown as they come.
     private func follow(
         _ part: Part, _ shape: SampledImages.Shape, in job: SplitJob, showsPictures: Bool
-    ) async throws -> [UInt16] {
+    ) async throws -> SampledPart {
         let start = part.start
         var part = part.request
-        part.imageFormat = .npy
+        part.imageFormat = part.wantsLogProbabilities ? .npz : .npy
         part.streamsRows = showsPictures
         let display = job.display
         if showsPictures { display.show(Preview(count: part.n, shape: shape)) }
@@ -161,9 +170,9 @@ struct SampleRun: Sendable {
             collector = StreamCollector(part, shape: shape, before: before)
             return { try collector.take($0, display: display) }
         }
-        let values = try collector.result()
+        let sampled = try collector.result()
         display.set(imagesDone: start + part.n, valuesDone: (start + part.n) * shape.count)
-        return values
+        return sampled
     }
 
     /// Whether pictures are shown; where they are wanted and cannot be, a line says why.
@@ -275,6 +284,42 @@ extension SampleRequest {
     }
 }
 
+// MARK: - What comes back
+
+/// Images of a request, with what it wants to know of them.
+struct SampledPart: Sendable {
+    /// (n, C, H, W).
+    var values: [UInt16]
+    /// In the same order; empty where the request does not want them.
+    var logProb: [Float] = []
+    /// In the same order; empty where values are drawn from the model's own distribution.
+    var logQ: [Float] = []
+
+    static func += (all: inout SampledPart, part: SampledPart) {
+        all.values += part.values
+        all.logProb += part.logProb
+        all.logQ += part.logQ
+    }
+
+    /// The arrays of a file of `count` such images.
+    func arrays(
+        of count: Int, _ shape: SampledImages.Shape
+    ) -> [(name: String, type: NPYArray.ElementType, shape: [Int])] {
+        let extents = [count, shape.channels, shape.height, shape.width]
+        var arrays: [(name: String, type: NPYArray.ElementType, shape: [Int])] = [
+            (NPZ.Name.samples, shape.elementType, extents), (NPZ.Name.logProb, .float32, extents),
+        ]
+        if !logQ.isEmpty { arrays.append((NPZ.Name.logQ, .float32, extents)) }
+        return arrays
+    }
+
+    /// The data of each of these arrays.
+    func arrayData(_ shape: SampledImages.Shape) -> [[UInt8]] {
+        [NPYArray.bytes(of: values, type: shape.elementType), NPYArray.bytes(of: logProb)]
+            + (logQ.isEmpty ? [] : [NPYArray.bytes(of: logQ)])
+    }
+}
+
 // MARK: - Event streams
 
 /// Takes the events of one part's stream: images into their places, rows into the preview, counts into the progress.
@@ -283,14 +328,13 @@ private struct StreamCollector {
     /// Images and values that were done before this part.
     private let before: (images: Int, values: Int)
     private var stream: CheckedSampleStream
-    /// Values so far, (n, C, H, W).
-    private var values: [UInt16]
+    /// Images so far, by their number in the part.
+    private var images: [Int: SampledPart] = [:]
 
     init(_ part: SampleRequest, shape: SampledImages.Shape, before: (images: Int, values: Int)) {
         self.shape = shape
         self.before = before
         stream = CheckedSampleStream(of: part, shape: shape)
-        self.values = Array(repeating: 0, count: part.n * shape.count)
     }
 
     /// Takes in the next piece of the stream.
@@ -303,17 +347,20 @@ private struct StreamCollector {
                 display.set(
                     imagesDone: before.images + progress.imagesDone, valuesDone: before.values + progress.done)
             case .row(let image, let row, let values): display.draw(row: row, of: image, values: values)
-            case .image(let image, let values):
-                self.values.replaceSubrange(image * shape.count..<(image + 1) * shape.count, with: values)
+            case .image(let image, let sampled): images[image] = sampled
             case .done: break
             }
         }
         display.refresh()
     }
 
-    /// All values, once all images are there.
-    func result() throws(Failure) -> [UInt16] {
+    /// All images, once they are there.
+    func result() throws(Failure) -> SampledPart {
         guard stream.isWhole else { throw .unknownProtocol("its stream ended before all images had come") }
-        return values
+        var part = SampledPart(values: [])
+        part.values.reserveCapacity(images.count * shape.count)
+        for image in images.sorted(by: { $0.key < $1.key }) { part += image.value }
+        guard part.logQ.isEmpty || part.logQ.count == part.values.count else { throw .unequalArrays }
+        return part
     }
 }

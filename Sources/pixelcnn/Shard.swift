@@ -8,8 +8,13 @@ import PixelCNNAPI
 import Support
 
 struct Shard: Equatable {
+    /// A file of an array, or a folder of pictures.
+    enum Format: String {
+        case npy, png
+    }
+
     let folder: String
-    let format: SampleRequest.ImageFormat
+    let format: Format
     let label: Int?
     let firstIndex: UInt64
     let count: Int

@@ -16,7 +16,7 @@ struct ShardedRun: Sendable {
     let labels: [String]
     let folder: String
     let shardSize: Int
-    let format: SampleRequest.ImageFormat
+    let format: Shard.Format
     let style: ProgressDisplay.Style
     let isQuiet: Bool
     let retries: RetryPolicy
@@ -272,6 +272,9 @@ struct ShardOptions: ParsableArguments {
             ("--deadline", options.deadline != nil),
         ] where isThere {
             throw ValidationError("--output-dir and \(name) exclude each other")
+        }
+        guard options.format != .npz else {
+            throw ValidationError("--output-dir writes shards in npy or png; for log-probabilities use -o FILE.npz")
         }
         let size = UInt64(shardSize ?? Self.defaultShardSize)
         guard options.firstIndex.isMultiple(of: size) else {

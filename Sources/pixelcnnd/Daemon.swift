@@ -26,6 +26,7 @@ struct Daemon {
         var logger = Logger(label: "pixelcnnd")
         logger.logLevel = settings.logLevel
         for warning in Settings.warnings(environment) { logger.warning("\(warning)") }
+        if let lifeline = settings.lifeline { try Lifeline.hold(CInt(lifeline)) }
         let source = try SocketSource.find(settings, environment: environment, logger: logger)
         // The event loops start with their first use.
         NIOSingletons.groupLoopCountSuggestion = MachineLimits.current.processors
@@ -64,8 +65,9 @@ struct Daemon {
         logger.info("Stopped")
     }
 
-    /// Beside compute threads: event loops, Swift's pool and Dispatch's own, log, signals, reporter, loader, settings.
-    static func threads(processors: Int) -> Int { 2 * processors + 8 }
+    /// Beside compute threads: event loops, Swift's pool and Dispatch's own, log, signals, lifeline, reporter, loader,
+    /// settings.
+    static func threads(processors: Int) -> Int { 2 * processors + 9 }
 
     /// Loads the model, then listens. A function of its own: here nothing must hold the model, which a reload lets go.
     private func load(

@@ -43,13 +43,13 @@ private struct HangingBackend: ComputeBackend {
         try scheduler.checkRoom(for: images, behind: others)
     }
 
-    func sample(_ job: SamplingJob) async throws -> [UInt16] {
+    func sampled(_ job: SamplingJob) async throws -> SampledValues {
         switch job.seed {
         case Faults.seedThatHangsLoops: for loop in UnixSocketServer.eventLoops { loop.execute { Faults.hang() } }
         case Faults.seedThatHangsPool: for _ in 0..<1024 { Task.detached { Faults.hang() } }
         default: break
         }
-        return try await scheduler.sample(job)
+        return try await scheduler.sampled(job)
     }
 
     func stream(_ job: SamplingJob, to progress: JobProgress) async throws {

@@ -142,6 +142,12 @@ struct SettingTable: Sendable {
     let exitWhenIdle = Setting<Int?>.optionalInteger(
         "exit_when_idle", .restart, "seconds", in: 1...86_400,
         "Exit after this time without a request; for use where a service manager keeps the socket")
+    let lifeline = Setting<Int?>.optionalInteger(
+        "lifeline", .restart, "descriptor", in: 0...1_048_575,
+        """
+        Exit when the other end of this pipe, an open file descriptor, is closed: a program that starts a daemon of \
+        its own keeps that end, and the daemon does not outlive it
+        """)
     let logLevel = Setting<Logger.Level>.word(
         "log_level", .restart, "level", default: .info,
         "trace, debug, info (the default), notice, warning, error or critical")
@@ -178,6 +184,7 @@ struct DaemonOptions: ParsableArguments {
     @Option(\.clientTimeout) var clientTimeout: Int?
     @Option(\.drainTimeout) var drainTimeout: Int?
     @Option(\.exitWhenIdle) var exitWhenIdle: Int?
+    @Option(\.lifeline) var lifeline: Int?
     @Option(\.logLevel) var logLevel: String?
 
     @Option(

@@ -57,6 +57,33 @@ import Testing
         #expect(result.errors.contains("Stopped"))
     }
 
+    @Test func itDoesNotOutliveWhoHoldsItsLifeline() async throws {
+        let directory = try TemporaryDirectory()
+        let (pipe, socket) = (directory.file("pipe"), directory.file("s"))
+        try #require(mkfifo(pipe, 0o600) == 0)
+        let held = open(pipe, O_RDWR | O_CLOEXEC)
+        try #require(held >= 0)
+        let command = try Command(
+            "/bin/sh",
+            [
+                "-c", "exec \"$0\" --model \"$1\" --socket \"$2\" --lifeline 5 5<\"$3\"", Programs.daemon,
+                Programs.model, socket, pipe,
+            ])
+        #expect(await eventually { PlainRequest.get(Endpoint.readiness, socket: socket) != nil })
+        #expect(write(held, "x", 1) == 1)  // what comes through it means nothing
+        #expect(PlainRequest.get(Endpoint.readiness, socket: socket) != nil && command.isRunning)
+        close(held)
+        let result = try await command.wait()
+        #expect(result.status == 0 && result.errors.contains("Stopped"), "\(result.errors)")
+        for descriptor in ["0", "77"] {
+            let wrong = try await Command.run(
+                "/bin/sh",
+                ["-c", "exec \"$0\" --socket \"$1\" --lifeline \(descriptor) </dev/null", Programs.daemon, socket])
+            #expect(wrong.status == SystemExit.usage.rawValue)
+            #expect(wrong.errors.contains("--lifeline is \(descriptor); allowed is the open descriptor of a pipe's"))
+        }
+    }
+
     @Test func theSocketIsForOwnerAndGroup() async throws {
         try await RunningDaemon.run { daemon in
             let attributes = try FileManager.default.attributesOfItem(atPath: daemon.socket)

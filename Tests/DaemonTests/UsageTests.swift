@@ -12,7 +12,7 @@ import Testing
         (["-n", "-x"], "The value '-x' is invalid for '-n <n>'"),
         (["--deadline", "-2"], "--deadline is -2.0; allowed is 0.001…86400"),
         (["--wait", "-2"], "--wait is -2.0; allowed is 0…1e9"),
-        (["-o", "a.jpg"], "the output is a.jpg; its name must end in .png or .npy, unless --format says what it is"),
+        (["-o", "a.jpg"], "the output is a.jpg; its name must end in .png, .npy or .npz"),
         (["-o", "b.d/a.Tiff"], "the output is b.d/a.Tiff"),
         (["--json", "-o", "-"], "--json and -o - exclude each other"),
     ])

@@ -8,19 +8,6 @@ import Testing
 @Suite struct ExampleTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let python = environment["PIXELCNN_PYTHON"] ?? "python3"
-    private static let absence: Comment = "NumPy is not installed for \(python): pip install numpy"
-
-    /// Required where CI has installed it.
-    private static func hasNumPy() async -> Bool {
-        if environment["PIXELCNN_REQUIRE_PYTORCH"] != nil { return true }
-        return (try? await Command.run("/usr/bin/env", [python, "-c", "import numpy"]).status) == 0
-    }
-
-    @Test(.enabled(absence) { await hasNumPy() }) func thePythonClientDoesWhatItSays() async throws {
-        let script = "\(Documents.root.path)/Tests/Docs/client_test.py"
-        let result = try await Command.run("/usr/bin/env", [Self.python, script, Documents.build])
-        #expect(result.status == 0, "\(result.text)\(result.errors)")
-    }
 
     /// docs/PRIORS.md, with fewer steps: a VQ-VAE in PyTorch, its prior, codes from the daemon, pictures.
     @Test(.enabled("PyTorch is not installed") { await hasPyTorch() }) func aPriorIsTrainedDrawnAndDecoded()

@@ -66,11 +66,21 @@ def before_call(context, case, kwargs):
         for media_type in response.get("content", {})
         if media_type != "application/problem+json"
     ]
+    types = measured(body, types)
     if isinstance(body, dict) and (body.get("format") is not None or body.get("stream_rows") is True):
         types = ["text/event-stream"]  # these two fields are only for event streams
     if types and "Accept" not in (case.headers or {}):
         # The response's type depends only on the request, so that a failure can be reproduced.
         case.headers["Accept"] = random.Random(repr(body)).choice(types)
+
+
+def measured(body, types):
+    """The types of a response with log-probabilities, or of one without; images as NPZ are only for the former."""
+    if isinstance(body, dict) and body.get("format") == "npz" and body.get("log_prob", False) is False:
+        body["log_prob"] = True
+    if isinstance(body, dict) and body.get("log_prob") is True:
+        return ["application/x-npz", "text/event-stream"]
+    return [media_type for media_type in types if media_type != "application/x-npz"]
 
 
 def drop_label(fields, body):

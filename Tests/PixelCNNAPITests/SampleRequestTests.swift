@@ -237,8 +237,19 @@ extension SampleRequest {
     @Test func namesTheFormatsThatThereAre() {
         #expect(
             throws: RequestError.outOfRange(
-                field: "format", found: "the string \"gif\"", allowed: "\"png\" or \"npy\"")
+                field: "format", found: "the string \"gif\"", allowed: "\"png\" or \"npy\" or \"npz\"")
         ) { try read("{\"format\": \"gif\"}") }
+    }
+
+    @Test func refusesAnArchiveWithoutLogProbabilities() throws {
+        let error = #expect(throws: RequestError.self) {
+            try SampleRequest(imageFormat: .npz).validate(
+                against: Self.model, limits: RequestLimits(), isStreamed: true)
+        }
+        #expect(error?.field == "format")
+        var measured = SampleRequest(imageFormat: .npz)
+        measured.wantsLogProbabilities = true
+        try measured.validate(against: Self.model, limits: RequestLimits(), isStreamed: true)
     }
 
     @Test func refusesPNGOfAModelThatNoneShows() {

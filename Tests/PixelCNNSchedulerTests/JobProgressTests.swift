@@ -36,7 +36,8 @@ import Testing
                     return values[start..<start + width]
                 }
                 #expect(rowValues == expected)
-            case .image(let image, let imageValues):
+            case .image(let image, let imageValues, let logProbabilities):
+                #expect(logProbabilities == nil)
                 #expect(rows[image] == height && images.insert(image).inserted)
                 #expect(imageValues == Array(values[image * size..<(image + 1) * size]))
             }

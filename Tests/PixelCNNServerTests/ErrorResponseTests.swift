@@ -89,6 +89,21 @@ import Testing
         }
     }
 
+    @Test func anArchiveNeedsLogProbabilitiesAndTheyAnArchive() async throws {
+        try await TestServer.run { server in
+            for (accept, json) in [("application/x-npz", "{}"), ("image/png", "{\"log_prob\":true}")] {
+                let response = try await Curl.send(
+                    Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"], json: json)
+                try expectProblem(response, 406, mentions: accept, "log_prob", "text/event-stream")
+            }
+            let format = try await Curl.send(
+                Endpoint.samples, socket: server.socket, ["-H", "Accept: text/event-stream"],
+                json: "{\"format\":\"npz\"}")
+            try expectProblem(format, 422, field: "format", mentions: "log_prob")
+            #expect(server.backend.samplingJobs.isEmpty)
+        }
+    }
+
     @Test func modelsThatNoPNGShowsAre406ForPNG() async throws {
         try await TestServer.run(colors: 1024) { server in
             let response = try await Curl.send(

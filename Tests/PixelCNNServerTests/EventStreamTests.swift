@@ -2,6 +2,7 @@
 
 import Foundation
 import ImageFormats
+import ImageImport
 import PixelCNNAPI
 import ServerTestSupport
 import Testing
@@ -55,6 +56,34 @@ import Testing
             }
             let done = try JSONCoding.decode(DoneEvent.self, from: #require(events.last).data)
             #expect(done == DoneEvent(n: 2, seed: 5, firstIndex: 7))
+        }
+    }
+
+    @Test func imagesHaveTheSumsOfTheirLogProbabilities() async throws {
+        try await TestServer.run { server in
+            for (format, isChanged) in [("png", false), ("npz", true)] {
+                let fields = isChanged ? ",\"temperature\":0.5" : ""
+                let events = try self.events(
+                    await stream(server, "{\"n\":2,\"seed\":5,\"log_prob\":true,\"format\":\"\(format)\"\(fields)}"))
+                let images = try events.filter { $0.name == SampleEventName.image }
+                    .map { try JSONCoding.decode(ImageEvent.self, from: $0.data) }
+                #expect(images.count == 2)
+                let values = server.backend.values(of: try #require(server.backend.samplingJobs.last))
+                for (i, image) in images.enumerated() {
+                    let own = values[i * 60..<(i + 1) * 60]
+                    let sum = own.reduce(0.0) { $0 - Double($1) / 16 }
+                    #expect(image.logProb == sum && image.logQ == (isChanged ? sum / 2 : nil))
+                    guard format == "npz" else { #expect(image.png != nil && image.npz == nil); continue }
+                    let file = try NPZFile(Array(#require(image.npz)))
+                    #expect(file.names == ["samples", "log_prob", "log_q"])
+                    for name in file.names {
+                        let array = try NPYArray(parsing: file.array(name))
+                        #expect(array.shape == [3, 4, 5])
+                        let divisor: Float = name == "samples" ? 1 : name == "log_prob" ? -16 : -32
+                        #expect(array.floats() == own.map { Float($0) / divisor })
+                    }
+                }
+            }
         }
     }
 

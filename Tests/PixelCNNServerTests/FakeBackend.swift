@@ -72,15 +72,24 @@ final class FakeBackend: ComputeBackend {
         if case .crowded = behaviour { throw .queueFull(retryAfterSeconds: 7) }
     }
 
-    func sample(_ job: SamplingJob) async throws -> [UInt16] {
+    func sampled(_ job: SamplingJob) async throws -> SampledValues {
         log.withLock { $0.samplingJobs.append(job) }
         try await behave()
-        return values(of: job)
+        let values = values(of: job)
+        return SampledValues(
+            values: values, logProbabilities: job.measuresDraws ? logProbabilities(of: values, job) : nil)
+    }
+
+    /// What it scores values with; a half of that where they are not drawn from the model's distribution.
+    private func logProbabilities(of values: [UInt16], _ job: SamplingJob) -> DrawLogProbabilities {
+        let model = values.map { -Float($0) / 16 }
+        let isChanged = job.parameters.changeDistribution(of: Int(colors))
+        return DrawLogProbabilities(model: model, proposal: isChanged ? model.map { $0 / 2 } : [])
     }
 
     func stream(_ job: SamplingJob, to progress: JobProgress) async throws {
         defer { progress.end() }
-        report(try await sample(job), of: job, to: progress)
+        report(try await sampled(job).values, of: job, to: progress)
     }
 
     /// Rows of an image, then the image, then the next one.
@@ -97,7 +106,9 @@ final class FakeBackend: ComputeBackend {
                     }
                 }
             }
-            progress.finish(image: image, values: picture)
+            progress.finish(
+                image: image, values: picture,
+                logProbabilities: job.measuresDraws ? logProbabilities(of: picture, job) : nil)
         }
     }
 

@@ -1,6 +1,7 @@
 // POST /v1/samples: what the backend is given, and what comes back.
 
 import ImageFormats
+import ImageImport
 import PixelCNNAPI
 import ServerTestSupport
 import Testing
@@ -66,6 +67,33 @@ import Testing
             #expect(array.shape == [1, 2, 4, 5])
             let job = try #require(server.backend.samplingJobs.first)
             #expect(try array.integers(as: UInt16.self, in: 0...1023) == server.backend.values(of: job))
+        }
+    }
+
+    private func floats(_ file: NPZFile, _ name: String) throws -> [Float] {
+        let array = try NPYArray(parsing: file.array(name))
+        #expect(array.shape == [2, 3, 4, 5] && array.elementType == .float32)
+        return array.floats()
+    }
+
+    @Test(arguments: ["*/*", "application/x-npz", "image/png, application/x-npz;q=0.1"])
+    func logProbabilitiesComeInAnArchive(accept: String) async throws {
+        try await TestServer.run { server in
+            for (fields, isChanged) in [("", false), (",\"temperature\":0.5", true), (",\"top_k\":256", false)] {
+                let response = try await Curl.send(
+                    Endpoint.samples, socket: server.socket, ["-H", "Accept: \(accept)"],
+                    json: "{\"n\":2,\"seed\":5,\"log_prob\":true\(fields)}")
+                #expect(response.headers["content-type"] == "application/x-npz")
+                let file = try NPZFile(response.body)
+                #expect(file.names == ["samples", "log_prob"] + (isChanged ? ["log_q"] : []))
+                let job = try #require(server.backend.samplingJobs.last)
+                #expect(job.measuresDraws)
+                let values = server.backend.values(of: job)
+                let samples = try NPYArray(parsing: file.array("samples"))
+                #expect(try samples.shape == [2, 3, 4, 5] && samples.integers() == values.map(Int.init))
+                #expect(try floats(file, "log_prob") == values.map { -Float($0) / 16 })
+                if isChanged { #expect(try floats(file, "log_q") == values.map { -Float($0) / 32 }) }
+            }
         }
     }
 

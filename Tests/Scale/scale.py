@@ -15,7 +15,7 @@ TINY = ROOT / "Tests/Fixtures/tiny.pt"
 SECONDS = 100  # a generous limit for what takes a moment
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(ROOT / "docs/examples"))
+sys.path.insert(0, str(ROOT / "python"))
 
 
 def eventually(what, condition):
