@@ -9,7 +9,8 @@ struct PackedNetwork {
     /// From the vertical pre-activations to the horizontal ones, and back.
     enum Link {
         /// [C], and [C] × (g, (c + 1)g) back.
-        case halves(tanh: [RepackedMatrix], sigmoid: [RepackedMatrix], tanhBack: [RepackedMatrix],
+        case halves(
+            tanh: [RepackedMatrix], sigmoid: [RepackedMatrix], tanhBack: [RepackedMatrix],
             sigmoidBack: [RepackedMatrix])
         case full(RepackedMatrix, back: RepackedMatrix)
     }

@@ -33,7 +33,9 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Score the training images of a data set that has test images, too.")
     var train = false
 
-    @Option(parsing: .unconditional, help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), as train does.")
+    @Option(
+        parsing: .unconditional,
+        help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), as train does.")
     var size: ImageSize?
 
     @OptionGroup var pictures: PictureOptions

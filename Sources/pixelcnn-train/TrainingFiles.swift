@@ -90,7 +90,8 @@ struct TrainingFiles {
         guard let lock = try OutputLock(lock) else {
             let process = OutputLock.holder(self.lock).map { " (process \($0))" } ?? ""
             throw Failure(
-                .cannotCreate, "\(output): another run\(process) is writing to it; wait for its end, or name another "
+                .cannotCreate,
+                "\(output): another run\(process) is writing to it; wait for its end, or name another "
                     + "--output")
         }
         if resume {

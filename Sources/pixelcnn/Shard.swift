@@ -34,7 +34,7 @@ struct Shard: Equatable {
     }
 
     /// The index that a name in the folder of a class says; nil where it is no shard's.
-    static func index(ofName name: String, format: SampleRequest.ImageFormat) -> UInt64? {
+    static func index(ofName name: String, format: Format) -> UInt64? {
         let pattern = format == .npy ? /samples-([0-9]{12,20})\.npy/ : /samples-([0-9]{12,20})/
         guard let digits = name.wholeMatch(of: pattern)?.1, let index = UInt64(digits), digits == Self.name(index)
         else { return nil }
