@@ -19,7 +19,8 @@ package struct Background: Sendable, Equatable, CustomStringConvertible {
             let digits = (text.hasPrefix("#") ? text.dropFirst() : text[...]).map(\.hexDigitValue)
             let values = digits.compactMap(\.self)
             guard values.count == digits.count, [3, 6].contains(values.count) else { return nil }
-            let levels = values.count == 3 ? values.map { 17 * $0 } : [0, 2, 4].map { 16 * values[$0] + values[$0 + 1] }
+            let levels =
+                values.count == 3 ? values.map { 17 * $0 } : [0, 2, 4].map { 16 * values[$0] + values[$0 + 1] }
             self.init(red: UInt8(levels[0]), green: UInt8(levels[1]), blue: UInt8(levels[2]))
         }
     }

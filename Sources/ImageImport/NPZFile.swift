@@ -72,7 +72,9 @@ package struct NPZFile {
     private func name(_ entry: ZIPDirectory.Entry) -> String { String(entry.name.dropLast(Self.ending.count)) }
 
     private func contents(_ entry: ZIPDirectory.Entry) throws(NPZError) -> [UInt8] {
-        guard let count = Int(exactly: entry.byteCount), entry.method == 0 || count / Inflation.largestRatio <= entry.data.count else {
+        guard let count = Int(exactly: entry.byteCount),
+            entry.method == 0 || count / Inflation.largestRatio <= entry.data.count
+        else {
             throw .damaged(name(entry))
         }
         let layout = try header(entry)

@@ -14,7 +14,8 @@ package struct PythonBatch {
     /// - Throws: ``PickleError`` where it is no pickle that is read.
     package init?(_ bytes: [UInt8]) throws(PickleError) {
         let graph = try Self.graph(bytes)
-        guard let items = graph.dictionary(graph.root), case .list(let labels)? = graph.node(graph.value("labels", in: items)),
+        guard let items = graph.dictionary(graph.root),
+            case .list(let labels)? = graph.node(graph.value("labels", in: items)),
             let array = graph.value("data", in: items), case .node(let number) = array,
             case .call(let global, _)? = graph.node(array), global.path.hasSuffix(".multiarray._reconstruct"),
             // (version, shape, type, whether in Fortran's order, bytes)

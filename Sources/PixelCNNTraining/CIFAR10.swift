@@ -66,7 +66,8 @@ package enum CIFAR10 {
     }
 
     /// The classes of the images that ``read(_:_:in:)`` reads of these files.
-    static func labels(_ files: [String], _ form: Form, in folder: String, names: [String]) throws(DataError) -> Labels {
+    static func labels(_ files: [String], _ form: Form, in folder: String, names: [String]) throws(DataError) -> Labels
+    {
         var values: [Int] = []
         for file in files {
             let bytes = try ImageSet.bytes(folder + "/" + file)

@@ -11,7 +11,8 @@ package enum ArgumentText {
             let text = UnsafeBufferPointer(start: start, count: length(start)).map { UInt8(bitPattern: $0) }
             guard String(validating: text, as: UTF8.self) == nil else { continue }
             throw Failure(
-                .usage, "the argument \(shown(text)) is not UTF-8; rename the file, or go to it through a link of another name")
+                .usage,
+                "the argument \(shown(text)) is not UTF-8; rename the file, or reach it through a link of another name")
         }
     }
 

@@ -36,7 +36,8 @@ struct ReceptiveFieldCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "PNG file to write.", completion: .file(extensions: ["png"]))
     var output: String
 
-    @Option(parsing: .unconditional, help: "The colour that is predicted: red, green, blue, or a channel's number from 0.")
+    @Option(
+        parsing: .unconditional, help: "The colour that is predicted: red, green, blue, or a channel's number from 0.")
     var channel: ColorChannel = ColorChannel(index: 0)
 
     @Option(parsing: .unconditional, help: "The colour that it may depend on (default: green, or the only one).")
@@ -45,7 +46,8 @@ struct ReceptiveFieldCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: "The pixel that is predicted, as ROW,COLUMN from 0 (default: the middle).")
     var at: PixelPosition?
 
-    @Option(parsing: .unconditional, help: "The gradient above which a pixel counts as seen; 0 shows all connected pixels.")
+    @Option(
+        parsing: .unconditional, help: "The gradient above which a pixel counts as seen; 0 shows all connected pixels.")
     var threshold = ReceptiveField.threshold
 
     @Flag(help: "Plot a network of masked convolutions alone, and its blind spot.")

@@ -85,7 +85,8 @@ struct Train: ParsableCommand {
         let rates = String(format: "%.3g, after %.3g", next, last)
         let schedule =
             switch learning.settings.schedule {
-            case .constant: "the learning rate stays, so the model is that of a run of \(learning.epochs) from the start"
+            case .constant:
+                "the learning rate stays, so the model is that of a run of \(learning.epochs) from the start"
             case .cosine: "the learning rate goes on along the cosine of \(learning.epochs) epochs, at \(rates)"
             }
         return "\(learning.epochs) epochs instead of \(epochs): \(schedule)"

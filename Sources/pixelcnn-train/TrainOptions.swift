@@ -149,7 +149,9 @@ struct DataOptions: ParsableArguments {
             """)
     var colors: Int?
 
-    @Option(parsing: .unconditional, help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), keeping their middle.")
+    @Option(
+        parsing: .unconditional,
+        help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), keeping their middle.")
     var size: ImageSize?
 
     @OptionGroup var pictures: PictureOptions

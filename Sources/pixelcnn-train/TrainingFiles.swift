@@ -70,7 +70,7 @@ struct TrainingFiles {
                 if let lock = try OutputLock(files.lock) {
                     if files.existing == nil {
                         if number > 1 {
-                            Console.say("\(defaultOutput) is another run's; this one is written to \(files.output)")
+                            Console.say("\(defaultOutput) is there already; this run is written to \(files.output)")
                         }
                         return (files, lock)
                     }
@@ -90,7 +90,8 @@ struct TrainingFiles {
         guard let lock = try OutputLock(lock) else {
             let process = OutputLock.holder(self.lock).map { " (process \($0))" } ?? ""
             throw Failure(
-                .cannotCreate, "\(output): another run\(process) is writing to it; wait for its end, or name another "
+                .cannotCreate,
+                "\(output): another run\(process) is writing to it; wait for its end, or name another "
                     + "--output")
         }
         if resume {

@@ -49,7 +49,9 @@ struct Verify: ParsableCommand {
         help: "Number of images to compare, from the first.")
     var count = 4
 
-    @Option(parsing: .unconditional, help: "How the engine stores the weights: f32 or bf16. For bf16 the full pass rounds the same weights.")
+    @Option(
+        parsing: .unconditional,
+        help: "How the engine stores the weights: f32 or bf16. For bf16 the full pass rounds the same weights.")
     var precision = Precision.f32
 
     @Option(parsing: .unconditional, help: "The class of all images, by number or name.")

@@ -103,8 +103,11 @@ import Testing
         }
         for name in ["locked/1.png", "cats/locked.png"] { try write(name, picture(99)) }
         for (name, target) in [
-            ("wolves", "../far/wolves"), ("wolves-again", "../far/wolves"), ("cats/loop", ".."), ("cats/4.png",
-                "../../far/4.png"), ("dogs-more/none.png", "nowhere"), ("cats/deep/self", "../deep"),
+            ("wolves", "../far/wolves"), ("wolves-again", "../far/wolves"), ("cats/loop", ".."),
+            (
+                "cats/4.png",
+                "../../far/4.png"
+            ), ("dogs-more/none.png", "nowhere"), ("cats/deep/self", "../deep"),
         ] {
             try FileManager.default.createSymbolicLink(atPath: "\(folder)/\(name)", withDestinationPath: target)
         }

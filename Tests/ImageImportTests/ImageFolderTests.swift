@@ -47,7 +47,8 @@ import Testing
                 ])
             let note = try #require(folder.note)
             for words in [
-                "links that lead nowhere: 2 (b/none, b/self)", "links to what is there already: 4 (0, a/loop, b/one.png, …)",
+                "links that lead nowhere: 2 (b/none, b/self)",
+                "links to what is there already: 4 (0, a/loop, b/one.png, …)",
             ] {
                 #expect(note.contains(words), "\(note)")
             }

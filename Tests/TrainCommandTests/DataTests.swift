@@ -128,7 +128,8 @@ import Testing
         pickle += text("labels") + Array("](K\u{0}K\u{1}K\u{2}K\u{9}e".utf8)
         pickle += text("data") + name("numpy.core.multiarray", "_reconstruct") + name("numpy", "ndarray")
         pickle += [UInt8(ascii: "K"), 0, 0x85] + text("b") + [0x87, UInt8(ascii: "R")]
-        pickle += Array("(K\u{1}".utf8) + [UInt8(ascii: "K"), 4, UInt8(ascii: "M"), 0, 12, 0x86] + name("numpy", "dtype")
+        pickle +=
+            Array("(K\u{1}".utf8) + [UInt8(ascii: "K"), 4, UInt8(ascii: "M"), 0, 12, 0x86] + name("numpy", "dtype")
         pickle += text("u1") + [UInt8(ascii: "K"), 0, UInt8(ascii: "K"), 1, 0x87, UInt8(ascii: "R")]
         pickle += Array("(K\u{3}".utf8) + text("|") + Array("NNN".utf8)
         pickle += [UInt8(ascii: "J"), 255, 255, 255, 255, UInt8(ascii: "J"), 255, 255, 255, 255]
@@ -246,7 +247,8 @@ import Testing
             ("none", 66, ["no such file or folder"]),
             ("mixed", 65, ["mixed/2.png", "3 × 3 × 5", "3 × 3 × 4", "--size"]),
             ("cut", 65, ["cut/1.png"]), ("short.idx", 65, ["19 bytes", "136"]), ("labels.idx", 65, ["0x801"]),
-            ("packed.gz", 65, ["packed.gz", "gzip", "damaged"]), ("flat.npy", 65, ["[3, 4]"]), ("float.npy", 65, ["float32"]),
+            ("packed.gz", 65, ["packed.gz", "gzip", "damaged"]), ("flat.npy", 65, ["[3, 4]"]),
+            ("float.npy", 65, ["float32"]),
             ("text.npy", 65, ["text.npy"]), ("empty", 65, ["not known as data"]),
             ("label", 65, ["data_batch_1.bin", "record 1 has label 10"]), ("batch", 65, ["3 bytes", "3073"]),
         ] as [(String, Int32, [String])] {

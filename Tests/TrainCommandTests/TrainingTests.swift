@@ -58,7 +58,9 @@ import Testing
             more = ["--checkpoint-minutes", "0", "--resume"]
         }
         #expect(kills > 0)
-        for name in ["out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl", "out.loss.png", "out.samples.png"] {
+        for name in [
+            "out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl", "out.loss.png", "out.samples.png",
+        ] {
             #expect(try bytes(name, whole) == bytes(name, cut), "\(name)")
         }
     }
