@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """interrupt.py FOLDER: stops training in every way that a terminal can, and has it go on each time.
 
-FOLDER has the programs. In an interactive bash on a terminal of its own, `pixelcnn-train … 2>&1 | tee log` is stopped
-by Ctrl-C (of which tee dies, too), by SIGTERM, and by the loss of the terminal, ROUNDS times each. Each time the exit
-status is 128 and the signal's number, the checkpoint has the steps that were taken, and the same command with --resume goes on
-from it. At the end the model has the same bytes as that of a run which nobody has stopped. `| head -n 1` stops nothing.
+FOLDER has the programs. In an interactive bash on a terminal of its own, `pixelcnn-train … 2>&1 | tee log` is
+stopped by Ctrl-C (of which tee dies, too), by SIGTERM, and by the loss of the terminal, ROUNDS times each. Each
+time the exit status is 128 and the signal's number, the checkpoint has the steps that were taken, and the same
+command with --resume goes on from it. At the end the model has the same bytes as that of a run which nobody has
+stopped. `| head -n 1` stops nothing.
 
 With --published the network has the published size; then no run is taken to its end.
 """
