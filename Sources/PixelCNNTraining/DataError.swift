@@ -132,8 +132,8 @@ extension DataError.Problem: CustomStringConvertible {
         case .download(let url, let reason):
             "cannot be downloaded from \(url): \(reason); put the file there yourself, or name other images with --data"
         case .wrongDigest(let found, let expected):
-            "has MD5 \(found); expected \(expected): it is cut short, damaged or another file; remove it and download it "
-                + "again"
+            "has MD5 \(found); expected \(expected): it is cut short, damaged or another file; remove it and download "
+                + "it again"
         case .archive(let reason): "cannot be unpacked: \(reason)"
         }
     }

@@ -12,7 +12,7 @@ package enum ArgumentText {
             guard String(validating: text, as: UTF8.self) == nil else { continue }
             throw Failure(
                 .usage,
-                "the argument \(shown(text)) is not UTF-8; rename the file, or go to it through a link of another name")
+                "the argument \(shown(text)) is not UTF-8; rename the file, or reach it through a link of another name")
         }
     }
 

@@ -1,6 +1,7 @@
 // Ctrl-C, the system's request to end, and a terminal that goes, as a cancelled task or as a flag that a loop polls:
 // whatever holds a temporary file or has changed the terminal puts it right on its way out. A second Ctrl-C or request
 // ends the program at once; a second SIGHUP does not, since both the kernel and a shell send one as a terminal goes.
+// Nor does one that comes together with the first: timeout(1) signals its child and then the child's whole group.
 
 import Dispatch
 import Synchronization
@@ -23,6 +24,10 @@ package final class Interruption: Sendable {
 
     /// The first signal; 0 before it.
     private let first = Atomic<Int32>(0)
+    /// When it came.
+    private let began = Mutex<ContinuousClock.Instant?>(nil)
+    /// Signals that come within this time of the first are the same request.
+    private static let moment = Duration.milliseconds(500)
 
     /// Whether the program is to end.
     package var isRequested: Bool { requested != nil }
@@ -42,7 +47,12 @@ package final class Interruption: Sendable {
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
             source.setEventHandler { [self] in
                 let earlier = first.compareExchange(expected: 0, desired: number, ordering: .relaxed).original
-                if earlier == 0 { request() } else if number != SIGHUP { _exit(128 + earlier) }
+                if earlier == 0 {
+                    began.withLock { $0 = .now }
+                    request()
+                } else if number != SIGHUP, began.withLock({ $0.map { .now - $0 > Self.moment } ?? false }) {
+                    _exit(128 + earlier)
+                }
                 withExtendedLifetime(source) {}
             }
             source.activate()

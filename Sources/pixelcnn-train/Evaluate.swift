@@ -81,9 +81,11 @@ struct Evaluate: ParsableCommand {
         let width = ([10] + classes.map(\.count)).max() ?? 10
         func line(_ name: String, _ mean: Evaluation.Mean) -> String {
             let name = name.padding(toLength: width, withPad: " ", startingAt: 0)
+            // One image has none.
+            func error(_ value: Double) -> String { value.isFinite ? String(format: "%.4f", value) : "?" }
             return String(
-                format: "%@  %.4f ± %.4f bits/dim   %.4f ± %.4f nats", name, bits(mean.nats),
-                bits(mean.standardError), mean.nats, mean.standardError)
+                format: "%@  %.4f ± %@ bits/dim   %.4f ± %@ nats", name, bits(mean.nats),
+                error(bits(mean.standardError)), mean.nats, error(mean.standardError))
         }
         print(
             "images".padding(toLength: width + 2, withPad: " ", startingAt: 0)

@@ -70,7 +70,7 @@ struct TrainingFiles {
                 if let lock = try OutputLock(files.lock) {
                     if files.existing == nil {
                         if number > 1 {
-                            Console.say("\(defaultOutput) is another run's; this one is written to \(files.output)")
+                            Console.say("\(defaultOutput) is there already; this run is written to \(files.output)")
                         }
                         return (files, lock)
                     }

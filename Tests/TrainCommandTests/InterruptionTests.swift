@@ -59,7 +59,8 @@ import Testing
             Fixture.folder.appending(path: "tiny.pt").path, Fixture.folder.appending(path: "tiny-images.npy").path
         )
         let command =
-            "\(try TrainProgram.path) --data \(images) --init \(model) --epochs 300 --samples 0 --output out.safetensors"
+            "\(try TrainProgram.path) --data \(images) --init \(model) --epochs 300 --samples 0 "
+            + "--output out.safetensors"
         let outcome = try run(
             "bash",
             [
