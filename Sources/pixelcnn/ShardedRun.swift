@@ -128,8 +128,11 @@ struct ShardedRun: Sendable {
 
     /// All shards of the job, each made when its turn comes: they may be very many.
     private func shards(_ classes: [Int?]) -> some Sequence<Shard> {
-        classes.lazy.flatMap { label in
-            SplitJob.parts(of: request.n, most: shardSize).lazy.map { images in self.shard(images, label) }
+        sequence(state: (label: 0, start: 0)) { next -> Shard? in
+            guard next.label < classes.count else { return nil }
+            let images = next.start..<next.start + min(shardSize, request.n - next.start)
+            defer { next = images.upperBound < request.n ? (next.label, images.upperBound) : (next.label + 1, 0) }
+            return shard(images, classes[next.label])
         }
     }
 
@@ -172,17 +175,19 @@ struct ShardedRun: Sendable {
         display.add(images: 0)
         let job = SplitJob(client: client, model: model, display: display, retries: retries)
         let most = job.imagesPerRequest(shape)
-        var rest = shards.lazy.flatMap { shard in
-            var request = self.request
-            request.seed = seed
-            request.firstIndex = shard.firstIndex
-            return SplitJob.parts(of: shard.count, most: most).map { images in
-                Part(shard: shard, request: request.part(images, label: shard.label))
-            }
-        }.makeIterator()
+        var rest = shards.makeIterator()
+        var parts: [Part] = []  // of a shard, the next at the end
         var writer: (shard: Shard, ShardWriter)?
         try await job.inOrder {
-            rest.next()
+            if parts.isEmpty, let shard = rest.next() {
+                var request = self.request
+                request.seed = seed
+                request.firstIndex = shard.firstIndex
+                parts = SplitJob.parts(of: shard.count, most: most).reversed().map { images in
+                    Part(shard: shard, request: request.part(images, label: shard.label))
+                }
+            }
+            return parts.popLast()
         } send: { part in
             let request = DaemonClient.Request(
                 method: .POST, path: Endpoint.samples, accept: MediaTypeName.npy, contentType: MediaTypeName.json,

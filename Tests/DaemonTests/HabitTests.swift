@@ -44,12 +44,10 @@ import Testing
 
     /// A daemon in the foreground of a terminal that is closed under it: of its own, and behind a shell. `script` is
     /// the terminal.
-    @Test(arguments: ["exec", ""], ["", "nohup "])
-    func aClosedTerminalEndsTheDaemonUnlessNohupDoesNotWantThat(exec: String, nohup: String) async throws {
+    @Test(arguments: ["exec", ""]) func aClosedTerminalEndsTheDaemon(exec: String) async throws {
         let directory = try TemporaryDirectory()
         let socket = directory.file("s")
-        let output = nohup.isEmpty ? "" : ">/dev/null 2>&1"
-        let line = "\(exec) \(nohup)\(Programs.daemon) \(Programs.model) --socket \(socket) \(output); true"
+        let line = "\(exec) \(Programs.daemon) \(Programs.model) --socket \(socket); true"
         let terminal = try Command(
             "/usr/bin/env",
             ["--default-signal=HUP", "script", "-qefc", "env --default-signal=HUP sh -c '\(line)'", "/dev/null"],
@@ -57,29 +55,10 @@ import Testing
         #expect(await eventually { PlainRequest.get(Endpoint.readiness, socket: socket) != nil || !terminal.isRunning })
         let status = try JSONCoding.decode(
             StatusDescription.self, from: #require(PlainRequest.get(Endpoint.status, socket: socket)))
-        let daemon = pid_t(status.processIdentifier)
         terminal.signal(SIGKILL)
         _ = try await terminal.wait()
-        if nohup.isEmpty {
-            #expect(await eventually { hasEnded(daemon) })
-            #expect(!FileManager.default.fileExists(atPath: socket))
-        } else {
-            // It is still there, and takes SIGHUP from others for what it always was. One that comes while the kernel's
-            // is still pending is lost in it.
-            func reloads() -> Int {
-                let metrics = PlainRequest.get(Endpoint.metrics, socket: socket) ?? []
-                let line = String(decoding: metrics, as: UTF8.self).split(separator: "\n")
-                    .first { $0.hasPrefix("pixelcnnd_reloads_total") && $0.contains("done") }
-                return line?.split(separator: " ").last.flatMap { Double($0) }.map { Int($0) } ?? 0
-            }
-            let isReloaded = await eventually {
-                kill(daemon, SIGHUP)
-                return reloads() > 0
-            }
-            #expect(isReloaded)
-            kill(daemon, SIGTERM)
-            #expect(await eventually { hasEnded(daemon) })
-        }
+        #expect(await eventually { hasEnded(pid_t(status.processIdentifier)) })
+        #expect(!FileManager.default.fileExists(atPath: socket))
     }
 
     /// Whoever is its parent now may leave it as a zombie.
