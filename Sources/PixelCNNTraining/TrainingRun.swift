@@ -58,7 +58,8 @@ package final class TrainingRun {
                 (
                     "network",
                     (size.network == .original ? "" : size.network.rawValue + " ")
-                        + "\(size.blocks) x \(size.filters) x \(size.kernelSize) x \(size.hidden), \(size.colors) colors"
+                        + "\(size.blocks) x \(size.filters) x \(size.kernelSize) x \(size.hidden), "
+                        + "\(size.colors) colors"
                 ),
             ] + (train.labels.map { [("labels", $0.sha256())] } ?? [])
     }

@@ -39,7 +39,7 @@ struct PixelCNNTrain: ParsableCommand {
     static func main() {
         StandardStreams.prepare()
         do {
-            try ArgumentText.check()
+            try RawArguments.check()
         } catch {
             Console.say("pixelcnn-train: \(error.message)")
             exit(withError: ExitCode(error.status.rawValue))

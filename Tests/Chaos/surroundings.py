@@ -31,7 +31,7 @@ BOMB = "a: &a [1, 2]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} {{? [{', '.join(['*' + chr(97 + i)] * 9)}] : 1}}\n" for i in range(20))
 CACHE_BYTES = 8 << 20
 ANSWERS = "answers compared"
-STALL_SECONDS = 30
+STALL_SECONDS = 90
 NO_RESOURCES = 71  # the exit status of a daemon that cannot start for a limit of the machine
 
 
