@@ -136,7 +136,7 @@ def logged(folder):
 
 
 def interrupt(build, folder, command, number):
-    """Stops a run after a few steps, by a signal; returns its exit status."""
+    """Stops a run after a few steps, by a signal; returns its exit status, None where its shell took it."""
     shell = Shell(build, folder)
     before = steps(folder)
     start = shell.type(f"{command} 2>&1 | tee log")
@@ -154,9 +154,12 @@ def interrupt(build, folder, command, number):
         shell.run("rm -f log")
         shell.close()
     else:
-        # Its shell goes, and it becomes a child of ours.
+        # Its shell goes, and it becomes a child of ours; unless it ends first, and the shell takes its status.
         def ended():
-            found, status = os.waitpid(process, os.WNOHANG) if parent(process) == os.getpid() else (0, 0)
+            above = parent(process)
+            if above is None:
+                return [None]
+            found, status = os.waitpid(process, os.WNOHANG) if above == os.getpid() else (0, 0)
             return [os.waitstatus_to_exitcode(status)] if found else None
         status = until("the run's end", ended)[0]
     until("the shell's end", lambda: os.waitpid(shell.process, os.WNOHANG)[0])
@@ -164,7 +167,11 @@ def interrupt(build, folder, command, number):
 
 
 def parent(process):
-    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    """None where the process is no more."""
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def main():
@@ -186,7 +193,7 @@ def main():
             before = steps(folder)
             status = interrupt(build, folder, command + resume, number)
             name = signal.Signals(number).name
-            if status != 128 + number:
+            if status not in (None, 128 + number):
                 raise SystemExit(f"interrupt.py: {name}: exit status {status}")
             if not steps(folder) > before or steps(folder) != logged(folder):
                 raise SystemExit(

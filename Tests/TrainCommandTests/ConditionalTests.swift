@@ -53,6 +53,7 @@ import Testing
                 "--data", Self.digits + "/digits-train.npy", "--test-data", Self.digits + "/digits-test.npy",
                 "--colors", "17", "--blocks", "4", "--filters", "24", "--batch-size", "8", "--epochs", "6", "--lr",
                 "2e-3", "--warmup", "50", "--schedule", "cosine", "--ema", "0.995", "--output", "out.safetensors",
+                "--force",
             ] + more, in: folder.url)
         #expect(outcome.code == 0, "\(outcome.errors)")
         let log = String(decoding: try bytes("out.log.jsonl", folder), as: UTF8.self).split(separator: "\n")
