@@ -46,7 +46,7 @@ import Testing
     func subcommandsOptionsAndTheirValuesAreOffered(shell: Shell) async throws {
         #expect(try await Self.offers(shell, ["pixelcnn", "sa"]) == ["sample"])
         #expect(try await Self.offers(shell, ["pixelcnn", "sample", "--temp"]) == ["--temperature"])
-        #expect(Set(try await Self.offers(shell, ["pixelcnn", "sample", "--format", ""])) == ["png", "npy"])
+        #expect(Set(try await Self.offers(shell, ["pixelcnn", "sample", "--format", ""])) == ["png", "npy", "npz"])
         #expect(Set(try await Self.offers(shell, ["pixelcnnd", "--precision", ""])) == ["f32", "bf16"])
         #expect(try await Self.offers(shell, ["pixelcnnd", "--log-level", "w"]) == ["warning"])
         #expect(try await Self.offers(shell, ["pixelcnn-train", "rec"]) == ["receptive-field"])

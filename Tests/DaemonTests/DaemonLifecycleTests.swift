@@ -162,8 +162,9 @@ import Testing
     }
 
     @Test func aMissingModelIs66() async throws {
-        for arguments in [["--model", "/no/such/file"], ["--check", "--model", "/no/such/file"]] {
-            try await run(arguments, expecting: .noInput, mentions: "/no/such/file")
+        let directory = try TemporaryDirectory()
+        for arguments in [["--socket", directory.file("s")], ["--check"]] {
+            try await run(arguments + ["--model", "/no/such/file"], expecting: .noInput, mentions: "/no/such/file")
         }
     }
 
