@@ -60,6 +60,9 @@ class Shell:
             "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", "")}
         self.process, self.terminal = pty.fork()
         if self.process == 0:
+            # Whoever ran this may ignore some of them, and so would all that begins here.
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
+                signal.signal(number, signal.SIG_DFL)
             os.chdir(folder)
             os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
