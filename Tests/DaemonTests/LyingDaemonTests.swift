@@ -244,14 +244,14 @@ private struct ClientCommands {
     @Test func classNamesAndPathsThatATerminalWouldObeyAreShownEscaped() async throws {
         let daemon = try LyingDaemon(
             Self.model("escape sequences", []) {
-                ($0.labels, $0.labelNames, $0.file, $0.warnings) = (1, [Self.escape], Self.escape, [Self.escape])
+                ($0.labels, $0.labelNames, $0.file, $0.warnings) = (2, [Self.escape, "b"], Self.escape, [Self.escape])
             })
         let commands = try ClientCommands()
         let table = try await commands.run("model", daemon)
         #expect(table.status == 0 && table.text.contains("\\u{1b}]0;title\\u{7}"), "\(table.text)")
         let json = try await commands.run("model --json", daemon)
         let model = try JSONCoding.decode(ModelDescription.self, from: json.output)
-        #expect(model.labelNames == [Self.escape] && model.file == Self.escape)
+        #expect(model.labelNames == [Self.escape, "b"] && model.file == Self.escape)
         let sample = try await commands.run("sample -o DIR/a.png", daemon)
         #expect(sample.status == 64 && sample.errors.contains("\\u{202e}"), "\(sample.errors)")
     }
