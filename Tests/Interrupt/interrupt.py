@@ -60,7 +60,8 @@ class Shell:
             "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", "")}
         self.process, self.terminal = pty.fork()
         if self.process == 0:
-            # Whoever ran this may ignore some of them, and so would all that begins here.
+            # Whoever ran this may ignore or block some of them, and so would all that begins here.
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
             for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
                 signal.signal(number, signal.SIG_DFL)
             os.chdir(folder)
