@@ -113,7 +113,10 @@ private final class StalledPipe: Sendable {
     @Test func aDaemonThatCannotStartEndsAllTheSame() async throws {
         let command = try Command(
             "/bin/sh",
-            ["-c", "log=$0; exec \"$@\" 2>\"$log\"", pipe.path, Programs.daemon, "--socket", socket, "--model", "/no/such/file"])
+            [
+                "-c", "log=$0; exec \"$@\" 2>\"$log\"", pipe.path, Programs.daemon, "--socket", socket, "--model",
+                "/no/such/file",
+            ])
         #expect(try await command.wait().status == 66)
     }
 
