@@ -80,7 +80,9 @@ package struct ImageSet: Sendable, Equatable {
     /// What a network of `colors` values per channel learns of the images: up to 256 values for levels 0 … 255, as
     /// pictures of such values show them, each the nearest; more than 256 values as they are.
     ///
-    /// - Parameter path: where the images come from, for errors.
+    /// - Parameters:
+    ///   - areCodes: whether they are values as they are, also up to 256 of them: a prior's.
+    ///   - path: where the images come from, for errors.
     /// - Throws: ``DataError`` where there are values that are none of these.
     package func quantised(
         to colors: Int, areCodes: Bool = false, _ path: String

@@ -1,6 +1,6 @@
 // Which inputs a network connects with a prediction, whatever its weights: the layers of its description walked
-// backwards, each time from the features that are wanted to those that they are computed from. For networks that are
-// not trained here, and so have no gradient; of the original's it gives what a gradient above 0 gives.
+// backwards, each time from the features that are wanted to those that they are computed from. For networks that have
+// no gradient here by the values they read; of the original's it gives what a gradient above 0 gives.
 
 import PixelCNNModel
 

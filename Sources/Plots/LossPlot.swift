@@ -1,5 +1,5 @@
-// `loss.png`: how the loss fell, in nats per value on the left and bits/dim on the right, over epochs. Each step's loss
-// is a pale line, averaged to what a pixel can show; the means of the epochs, and the test losses, are points.
+// `NAME.loss.png`: how the loss fell, in nats per value on the left and bits/dim on the right, over epochs. Each step's
+// loss is a pale line, averaged to what a pixel can show; the means of the epochs, and the test losses, are points.
 
 #if canImport(Glibc)
     import Glibc
