@@ -13,6 +13,7 @@ import Synchronization
 package final class ListeningSocket: Sendable {
     /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
     static let backlog: CInt = 4096
+    private static let mode: mode_t = 0o660
 
     /// O_PATH, which the C library hides behind _GNU_SOURCE.
     private static let openPath: CInt = 0o10_000_000
@@ -58,8 +59,6 @@ package final class ListeningSocket: Sendable {
     }
 
     /// Binds the path with mode 0660 and listens.
-    ///
-    /// The process's umask changes for the moment of the bind, so call it before other threads make files.
     ///
     /// - Throws: ``ListeningSocketError``; ``ListeningSocketError/alreadyServed(path:by:)`` where a daemon lives
     ///   there.
@@ -179,18 +178,18 @@ package final class ListeningSocket: Sendable {
         return code
     }
 
-    /// Binds with mode 0660 from the first instant, and listens.
+    /// Binds with mode 0660, and listens. The file never has a wider mode, whatever the umask is, which belongs to all
+    /// threads and is left alone.
     static func listen(at path: SocketPath) throws(ListeningSocketError) -> CInt {
         let descriptor = try Self.makeSocket(for: path)
-        // A mode set after the bind would leave a moment in which others could connect, or the group could not.
-        let previous = umask(0o117)
-        let code = path.withAddress { Foundation.bind(descriptor, $0, $1) == 0 ? 0 : errno }
-        umask(previous)
-        guard code == 0 else {
+        // The file gets the descriptor's mode, less what the umask takes of the group's; that comes back before anybody
+        // can connect.
+        guard fchmod(descriptor, Self.mode) == 0, path.withAddress({ Foundation.bind(descriptor, $0, $1) }) == 0 else {
+            let code = errno
             close(descriptor)
             throw .system("bind", path: path.path, code: code)
         }
-        guard Foundation.listen(descriptor, Self.backlog) == 0 else {
+        guard chmod(path.path, Self.mode) == 0, Foundation.listen(descriptor, Self.backlog) == 0 else {
             let code = errno
             close(descriptor)
             unlink(path.path)

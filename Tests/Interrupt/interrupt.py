@@ -5,7 +5,8 @@ FOLDER has the programs. In an interactive bash on a terminal of its own, `pixel
 stopped by Ctrl-C (of which tee dies, too), by SIGTERM, and by the loss of the terminal, ROUNDS times each. Each
 time the exit status is 128 and the signal's number, the checkpoint has the steps that were taken, and the same
 command with --resume goes on from it. At the end the model has the same bytes as that of a run which nobody has
-stopped. `| head -n 1` stops nothing.
+stopped. `| head -n 1` stops nothing. Two Ctrl-C that come together are one; a second one after a second ends the run
+at once, in the middle of a step.
 
 With --published the network has the published size; then no run is taken to its end.
 """
@@ -170,6 +171,33 @@ def interrupt(build, folder, command, number):
     return status
 
 
+def twice(build, folder, size, apart):
+    """Sends two SIGINT to a run in the middle of a step; returns its exit status and the steps of its checkpoint.
+
+    APART is a time, or None for a second after the run has said that it will save.
+    """
+    folder.mkdir()
+    # A step takes a while; only the end of an epoch, of six, and signals write a checkpoint.
+    command = [f"{build}/pixelcnn-train", "--data", "../images.npy", *size.split(), "--batch-size", "2000",
+               "--epochs", "1000", "--samples", "0", "--output", "run.safetensors"]
+    with open(folder / "errors", "wb") as errors:
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+    try:
+        until("a run that has begun", lambda: " parameters, " in (folder / "errors").read_text())
+        if apart is not None:
+            until("a step", lambda: logged(folder) > 0)
+        process.send_signal(signal.SIGINT)
+        if apart is None:
+            until("a run that saves", lambda: "saving after this step" in (folder / "errors").read_text())
+        time.sleep(1.1 if apart is None else apart)
+        process.send_signal(signal.SIGINT)
+        return process.wait(SECONDS), steps(folder)
+    finally:
+        process.kill()
+        process.wait()
+
+
 def parent(process):
     """None where the process is no more."""
     try:
@@ -188,7 +216,7 @@ def main():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     folder = Path(tempfile.mkdtemp(prefix="pixelcnn-interrupt-"))
     try:
-        images(folder / "images.npy", *((40, 32) if options.published else (12000, 6)))
+        images(folder / "images.npy", *((4000, 32) if options.published else (12000, 6)))
         size = "" if options.published else "--blocks 1 --filters 6 --colors 16"
         command = (f"pixelcnn-train --data images.npy {size} --batch-size 2 --epochs 1 --samples 0 --threads 2 "
                    "--verbose --output run.safetensors")
@@ -219,6 +247,19 @@ def main():
         shell.close()
         if (folder / "run.safetensors").read_bytes() != (folder / "whole.safetensors").read_bytes():
             raise SystemExit("interrupt.py: the models differ")
+        # On a busy machine two signals may be handled late, and further apart than they were sent.
+        found = (None, 0)
+        for i in range(ROUNDS):
+            together = folder / f"together-{i}"
+            found = twice(build, together, "--blocks 2 --filters 24", 0.1)
+            if 0 < found[1] < 6:
+                break
+        if found[0] != 130 or not 0 < found[1] < 6 or found[1] != logged(together):
+            raise SystemExit(f"interrupt.py: two SIGINT together: status {found[0]}, {found[1]} steps saved")
+        found = twice(build, folder / "apart", "", None)  # of the published network, whose step is long
+        if found != (130, 0):
+            raise SystemExit(f"interrupt.py: a second SIGINT: status {found[0]}, {found[1]} steps saved")
+        print("two SIGINT together save, a later one ends the run")
         # What only prints ends as others do that lose their reader.
         status = subprocess.run(
             ["bash", "-c", f"{build}/pixelcnn-train inspect run.safetensors | true; echo ${{PIPESTATUS[0]}}"],

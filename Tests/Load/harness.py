@@ -138,19 +138,20 @@ class Daemon:
             await asyncio.sleep(0.01)
 
 
-def connect(path):
-    """A connected socket. Connecting blocks while the listener's queue is full; asyncio would mishandle EAGAIN."""
-    connection = socket.socket(socket.AF_UNIX)
+def connect(address):
+    """A socket that is connected to the path of a Unix socket, or to a host and port. Connecting blocks while the
+    listener's queue is full; asyncio would mishandle EAGAIN."""
+    connection = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
     connection.settimeout(TIMEOUT)
-    connection.connect(path)
+    connection.connect(address)
     connection.setblocking(False)
     return connection
 
 
 def message(method, target, body=b"", **headers):
     """The bytes of a request."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: localhost"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in ({"Host": "localhost"} | headers).items()]
     if body or method == "POST":
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -173,11 +174,11 @@ class Response:
 class Client:
     """One connection, kept alive."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, address):
+        self.address = address
 
     async def __aenter__(self):
-        self.reader, self.writer = await asyncio.open_connection(sock=connect(self.path))
+        self.reader, self.writer = await asyncio.open_connection(sock=connect(self.address))
         return self
 
     async def __aexit__(self, *_):

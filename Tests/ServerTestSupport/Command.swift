@@ -16,8 +16,9 @@ package struct CommandResult: Sendable {
     package var text: String { String(decoding: self.output, as: UTF8.self) }
 }
 
-/// A running program. Foundation's `Process` reads past a buffer's end while this process has more than some 1,300
-/// descriptors open (it copies 256 bytes of each entry of /proc/self/fd), so tests that run together hold fewer.
+/// A running program. Foundation's `Process` reads past a buffer's end, and may crash, while this process has more than
+/// some 1,300 descriptors open (it copies 256 bytes of each entry of /proc/self/fd), so tests that run together hold
+/// fewer, and a program's files are closed here as soon as it has them.
 package final class Command: @unchecked Sendable {
     // `Process` is set up before it is shared, and afterwards only queried and signalled.
     private let process = Process()
@@ -35,9 +36,13 @@ package final class Command: @unchecked Sendable {
         for name in ["output", "errors"] {
             _ = FileManager.default.createFile(atPath: self.directory.file(name), contents: nil)
         }
+        let output = FileHandle(forWritingAtPath: self.directory.file("output"))
+        let errors = FileHandle(forWritingAtPath: self.directory.file("errors"))
+        // Foundation keeps a process, and what it was given, for ever.
+        defer { for file in [output, errors] { try? file?.close() } }
         self.process.standardInput = FileHandle.nullDevice
-        self.process.standardOutput = FileHandle(forWritingAtPath: self.directory.file("output"))
-        self.process.standardError = FileHandle(forWritingAtPath: self.directory.file("errors"))
+        self.process.standardOutput = output
+        self.process.standardError = errors
         self.process.terminationHandler = { process in
             let signalled = process.terminationReason == .uncaughtSignal
             continuation.yield(process.terminationStatus + (signalled ? 128 : 0))
@@ -58,6 +63,11 @@ package final class Command: @unchecked Sendable {
     /// What it has written to standard error so far.
     package var errors: String {
         (try? String(contentsOfFile: directory.file("errors"), encoding: .utf8)) ?? ""
+    }
+
+    /// What it has written to standard output so far.
+    package var output: String {
+        (try? String(contentsOfFile: directory.file("output"), encoding: .utf8)) ?? ""
     }
 
     /// How many bytes it has written to standard output so far.

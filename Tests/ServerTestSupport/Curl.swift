@@ -23,14 +23,26 @@ package enum Curl {
     package static func send(
         _ path: String, socket: String, _ arguments: [String] = [], json: String? = nil
     ) async throws -> CurlResponse {
+        try await send(to: "http://localhost\(path)", ["--unix-socket", socket] + arguments, json: json)
+    }
+
+    /// Sends one request to an address.
+    ///
+    /// - Parameters:
+    ///   - arguments: further arguments of curl.
+    ///   - wrapper: a program, and its arguments, that runs curl.
+    package static func send(
+        to address: String, _ arguments: [String] = [], json: String? = nil, by wrapper: [String] = []
+    ) async throws -> CurlResponse {
         let directory = try TemporaryDirectory()
+        if !wrapper.isEmpty { chmod(directory.path, 0o777) }  // it may run as another user
         var all = [
-            "--silent", "--max-time", "\(testTimeout.components.seconds)", "--unix-socket", socket, "-D",
-            directory.file("head"), "-o",
+            "--silent", "--max-time", "\(testTimeout.components.seconds)", "-D", directory.file("head"), "-o",
             directory.file("body"),
         ]
         if let json { all += ["-H", "Content-Type: application/json", "--data-binary", json] }
-        _ = try await Command.run("/usr/bin/curl", all + arguments + ["http://localhost\(path)"])
+        let words = wrapper + ["/usr/bin/curl"] + all + arguments + [address]
+        _ = try await Command.run(words[0], Array(words.dropFirst()))
         let head = (try? String(contentsOfFile: directory.file("head"), encoding: .utf8)) ?? ""
         let last = head.components(separatedBy: "\r\n\r\n").last { !$0.isEmpty } ?? ""
         let lines = last.components(separatedBy: "\r\n")

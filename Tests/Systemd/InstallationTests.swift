@@ -18,7 +18,7 @@ import Testing
                 "share/fish/vendor_completions.d/pixelcnn-train.fish",
                 "share/fish/vendor_completions.d/pixelcnn.fish", "share/fish/vendor_completions.d/pixelcnnd.fish",
                 "share/man/man1/pixelcnn-train.1", "share/man/man1/pixelcnn.1", "share/man/man8/pixelcnnd.8",
-                "share/pixelcnn/digits.safetensors", "share/pixelcnn/emoji32.safetensors",
+                "share/pixelcnn/digits28.safetensors", "share/pixelcnn/emoji32.safetensors",
                 "share/zsh/site-functions/_pixelcnn", "share/zsh/site-functions/_pixelcnn-train",
                 "share/zsh/site-functions/_pixelcnnd",
             ])
