@@ -21,10 +21,11 @@ import re
 
 
 def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith(("model name", "Model")):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
+    """Its name; on x86 with family and model, since the names on cloud machines say little."""
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    name = fields.get("model name") or fields.get("Model") or platform.machine()
+    return f"{name}, family {fields['cpu family']}, model {fields['model']}" if "cpu family" in fields else name
 
 
 def one(rows, **wanted):
@@ -200,16 +201,15 @@ def printed(what, run):
     return text.getvalue()
 
 
-def fill(page, run):
-    """Replaces what is between the page's comments."""
+def fill(page, figures):
+    """Replaces what is between the page's comments: {the comments' name: what comes between them}."""
     text = page.read_text()
-    places = [(name, what) for name, what in (("figures", print_tables), ("speed", print_speed))
-              if f"<!-- {name}:" in text]
-    if not places:
+    names = [name for name in figures if f"<!-- {name}:" in text]
+    if not names:
         raise SystemExit(f"{page}: no comments which mark the place of the figures")
-    for name, what in places:
+    for name in names:
         marks = re.compile(rf"(<!-- {name}:.*?-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        text = marks.sub(lambda found: found[1] + printed(what, run) + "\n" + found[2], text)
+        text = marks.sub(lambda found: f"{found[1]}{figures[name]}\n{found[2]}", text)
     page.write_text(text)
 
 
@@ -230,7 +230,7 @@ def main():
         run["ratios"] = ratios(run)
     print(printed(print_tables, run))
     for page in arguments.fill:
-        fill(page, run)
+        fill(page, {"figures": printed(print_tables, run), "speed": printed(print_speed, run)})
     if arguments.results:
         arguments.results.write_text(json.dumps(run, indent=1) + "\n")
         print(f"figures: {arguments.results}")

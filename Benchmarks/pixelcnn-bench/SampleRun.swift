@@ -23,37 +23,69 @@ struct SampleRunResult: Encodable {
 /// Whether each thread has work: a second one can help with a single image.
 func canDraw(images: Int, threads: Int) -> Bool { threads <= images || (images == 1 && threads == 2) }
 
-/// Seconds to draw `images` images of `size` × `size` on `threads` threads, including the allocation of sessions.
-func draw(_ engine: Engine, images: Int, threads: Int, size: Int) -> Double {
-    if images < threads { return drawWithHelper(engine, size: size) }
-    return seconds {
+/// Seconds to draw `images` images of `size` × `size` on `threads` threads, including the allocation of sessions; one
+/// image on two threads needs a ``HelpedSession``.
+func draw(_ engine: Engine, images: Int, threads: Int, size: Int, scoring: Bool = false) -> Double {
+    seconds {
         onThreads(threads) { thread in
             let share = images / threads + (thread < images % threads ? 1 : 0)
             let session = SamplingSession(engine: engine, capacity: share)
-            for i in 0..<share { session.add(engine.task(UInt64(thread * images + i), size: size), tag: i) }
+            for i in 0..<share {
+                session.add(engine.task(UInt64(thread * images + i), size: size, scoring: scoring), tag: i)
+            }
             while session.count > 0 { session.step { _, _ in } }
         }
     }
 }
 
-/// Seconds to draw one image on two threads; the second one runs before and after, too.
-private func drawWithHelper(_ engine: Engine, size: Int) -> Double {
-    Kernels.resetFloatState()
-    let session = SamplingSession(engine: engine, capacity: 1)
-    let helper = Helper(session)
-    defer { helper.stop() }
-    return seconds {
-        session.add(engine.task(0, size: size), tag: 0)
-        while session.count > 0 { session.step { _, _ in } }
+/// Draws one image after the other on two threads, the second of which runs before and after, too, as a daemon's does.
+final class HelpedSession {
+    private let engine: Engine
+    private let session: SamplingSession
+    private let helper: Helper
+
+    init(_ engine: Engine) {
+        Kernels.resetFloatState()
+        self.engine = engine
+        session = SamplingSession(engine: engine, capacity: 1)
+        helper = Helper(session)
     }
+
+    /// Seconds of an image.
+    func draw(size: Int, scoring: Bool = false) -> Double {
+        seconds {
+            session.add(engine.task(0, size: size, scoring: scoring), tag: 0)
+            while session.count > 0 { session.step { _, _ in } }
+        }
+    }
+
+    func stop() { helper.stop() }
+}
+
+/// The median time of drawing, or scoring, so many images.
+func timeToDraw(
+    _ engine: Engine, images: Int, threads: Int, size: Int, scoring: Bool = false, runs: Int, limit: Duration
+) -> Timing {
+    guard images < threads else {
+        return .median(runs: runs, limit: limit) {
+            draw(engine, images: images, threads: threads, size: size, scoring: scoring)
+        }
+    }
+    let session = HelpedSession(engine)
+    defer { session.stop() }
+    return .median(runs: runs, limit: limit) { session.draw(size: size, scoring: scoring) }
 }
 
 extension Engine {
-    /// Image `index` of a seed, of the first class if there are classes, drawn from the model's own distribution.
-    func task(_ index: UInt64, size: Int) -> ImageTask {
-        ImageTask(
+    /// Image `index` of a seed, of the first class if there are classes, drawn from the model's own distribution; or
+    /// one to be scored.
+    func task(_ index: UInt64, size: Int, scoring: Bool = false) -> ImageTask {
+        let count = hyperparameters.channels * size * size
+        return ImageTask(
             height: size, width: size, label: hyperparameters.isConditional ? 0 : nil,
-            source: .sample(seed: 1, index: index, parameters: SamplingParameters()))
+            source: scoring
+                ? .score(values: (0..<count).map { UInt16(($0 * 7 + Int(index)) % hyperparameters.colors) })
+                : .sample(seed: 1, index: index, parameters: SamplingParameters()))
     }
 }
 
@@ -64,9 +96,8 @@ func measureSampleRuns(_ engine: Engine, _ plan: Plan, cores: Int) -> [SampleRun
             report("\(images) images at once on \(threads) threads")
             return SampleRunResult(
                 images, threads,
-                .median(runs: plan.runs, limit: plan.limit) {
-                    draw(engine, images: images, threads: threads, size: 32)
-                })
+                timeToDraw(
+                    engine, images: images, threads: threads, size: 32, runs: plan.runs, limit: plan.limit))
         }
     }
 }

@@ -16,6 +16,7 @@ struct Time: ParsableCommand {
               pixelcnn-bench time
               pixelcnn-bench time --images 1,64 --threads 1,2 --runs 5
               pixelcnn-bench time --images 1 --phases --positions
+              PIXELCNN_ISA=avx2 pixelcnn-bench time --precision i16
             """)
 
     @Option(help: "Images drawn at once, separated by commas.") var images = "1,4,16,64"
@@ -23,7 +24,8 @@ struct Time: ParsableCommand {
     @Option(help: "Runs of each case; the median counts.") var runs = 3
     @Option(help: "A model file instead of random weights of the published size.") var model: String?
     @Option(help: "Rows and columns of the images.") var size = 32
-    @Option(help: "The storage of the weights: f32 or bf16.") var precision = Precision.f32
+    @Option(help: "The arithmetic: f32 or i16.") var precision = Precision.f32
+    @Flag(help: "Score images instead of drawing them.") var score = false
     @Flag(help: "Also the phases of a step, of 1 and of 64 images.") var phases = false
     @Flag(help: "Also 64 images at different positions against 64 in step.") var positions = false
 
@@ -37,12 +39,13 @@ struct Time: ParsableCommand {
         let loaded =
             try model.map { try Model.load(path: $0, height: size, width: size) }
             ?? Model.random(try Hyperparameters(), seed: 1)
-        let engine = Engine(model: loaded, precision: precision)
+        let kernels = try Kernels.named(ProcessInfo.processInfo.environment["PIXELCNN_ISA"])
+        let engine = Engine(model: loaded, kernels: kernels, precision: precision)
         for threads in numbers(threads) ?? [] {
             for images in numbers(images) ?? [] where canDraw(images: images, threads: threads) {
-                let timing = Timing.median(runs: runs, limit: .seconds(3600)) {
-                    draw(engine, images: images, threads: threads, size: size)
-                }
+                let timing = timeToDraw(
+                    engine, images: images, threads: threads, size: size, scoring: score, runs: runs,
+                    limit: .seconds(3600))
                 try printLine(SampleRunResult(images, threads, timing))
             }
         }

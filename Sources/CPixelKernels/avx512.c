@@ -1,18 +1,11 @@
-/* AVX-512: 32 registers of 16 lanes. 5 × 5 accumulators, 5 weights and a broadcast: 10 loads for 25 multiply-adds; or
-   3 × 8, 3 weights and a broadcast: 11 loads for 24, and half of the weights per multiply-add. */
+/* AVX-512 of every processor that has it. */
 #include "pixel_kernels.h"
 #ifdef __x86_64__
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))),                   \
                              apply_to = function)
 #include <immintrin.h>
-#define HAS_LANE_MASKS
 #define NAME avx512
-#define WIDE_PANEL 5
-#define NARROW_PANEL 3
-#define TILES(NAME_OF)                                                                                                 \
-  TILES_1(NAME_OF) TILES_1_WIDE(NAME_OF) TILES_2(NAME_OF) TILES_3(NAME_OF) TILES_4(NAME_OF) TILES_5(NAME_OF)
-#define TILE_COLUMNS 0, 14, 12, 8, 6, 5
-#include "kernels.h"
-#include "training.h"
+#define add_products(a, b, sum) ((sum) + (i32x16)_mm512_madd_epi16((__m512i)(a), (__m512i)(b)))
+#include "avx512_tiles.h"
 #pragma clang attribute pop
 #endif

@@ -6,14 +6,16 @@ extern const pixel_kernels pixel_kernels_portable;
 #if defined(__x86_64__)
 
 #include <xmmintrin.h>
-extern const pixel_kernels pixel_kernels_avx512, pixel_kernels_avx2;
+extern const pixel_kernels pixel_kernels_avx512vnni, pixel_kernels_avx512, pixel_kernels_avx2;
 
 const pixel_kernels *pixel_kernels_available(ptrdiff_t position) {
   int has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   int has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-  const pixel_kernels *const all[] = {&pixel_kernels_avx512, &pixel_kernels_avx2, &pixel_kernels_portable, 0};
-  return (all + !has_avx512 + !has_avx2)[position];
+  int has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
+  const pixel_kernels *const all[] = {&pixel_kernels_avx512vnni, &pixel_kernels_avx512, &pixel_kernels_avx2,
+                                      &pixel_kernels_portable, 0};
+  return (all + !has_vnni + !has_avx512 + !has_avx2)[position];
 }
 
 void pixel_kernels_reset_float_state(void) { _mm_setcsr(0x1f80); }

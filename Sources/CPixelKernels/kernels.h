@@ -2,7 +2,8 @@
    tiles, sets the target, and includes this. Shapes and contracts: pixel_kernels.h. */
 #include "vector.h"
 
-enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048 };
+/* QUANTIZED: integers of columns at once, 32 KB of stack. */
+enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048, QUANTIZED = 16 * PIXEL_I16_DEPTH };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define prefetch(address, locality) __builtin_prefetch((const void *)(address), 0, locality)
@@ -13,64 +14,64 @@ enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048 };
 
    One column has little to do with each weight and waits for the next from L3. Matrices that are used one after the
    other mostly lie so in memory, and most are short: 2 KB ahead reaches past their ends. A prefetch never faults. */
-#define TILE_START(MV, NC)                                                                                             \
-  f32x16 sum[NC][MV];                                                                                                  \
-  UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++) sum[j][v] =                                  \
-      load(y + j * ys + v * PIXEL_LANES);
-#define TILE_ADD(MV, NC, K)                                                                                            \
-  UNROLL for (int j = 0; j < NC; j++) {                                                                                \
-    f32x16 value = splat(x[j * xs + (K)]);                                                                             \
-    UNROLL for (int v = 0; v < MV; v++) sum[j][v] = fma16(weight[v], value, sum[j][v]);                                \
-  }
 #define TILE_FETCH(NC, V)                                                                                              \
   if (NC == 1)                                                                                                         \
     prefetch((uintptr_t)(w + PIXEL_LANES * (V)) + AHEAD_OF_ONE_COLUMN, 3);                                             \
   else if ((V) < lines)                                                                                                \
     prefetch(ahead + CACHE_LINE * (V), 2);
-#define TILE_END(MV, NC)                                                                                               \
-  UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++)                                              \
-      store(y + j * ys + v * PIXEL_LANES, sum[j][v]);
 #define TILE(MV, NC)                                                                                                   \
-  static void tile_##MV##x##NC(const void *weights, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y,           \
-                               ptrdiff_t ys, uintptr_t ahead, ptrdiff_t lines) {                                       \
-    const float *w = weights;                                                                                          \
-    TILE_START(MV, NC)                                                                                                 \
+  static void tile_##MV##x##NC(const float *w, ptrdiff_t depth, const float *x, ptrdiff_t xs, const float *start,      \
+                               ptrdiff_t ss, float *y, ptrdiff_t ys, uintptr_t ahead, ptrdiff_t lines) {               \
+    f32x16 sum[NC][MV];                                                                                                \
+    UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++) sum[j][v] =                                \
+        load(start + j * ss + v * PIXEL_LANES);                                                                        \
     for (; depth > 0; depth--, w += MV * PIXEL_LANES, x++, ahead += lines * CACHE_LINE) {                              \
       f32x16 weight[MV];                                                                                               \
       UNROLL for (int v = 0; v < MV; v++) {                                                                            \
         weight[v] = load(w + v * PIXEL_LANES);                                                                         \
         TILE_FETCH(NC, v)                                                                                              \
       }                                                                                                                \
-      TILE_ADD(MV, NC, 0)                                                                                              \
+      UNROLL for (int j = 0; j < NC; j++) {                                                                            \
+        f32x16 value = splat(x[j * xs]);                                                                               \
+        UNROLL for (int v = 0; v < MV; v++) sum[j][v] = fma16(weight[v], value, sum[j][v]);                            \
+      }                                                                                                                \
     }                                                                                                                  \
-    TILE_END(MV, NC)                                                                                                   \
+    UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++)                                            \
+        store(y + j * ys + v * PIXEL_LANES, sum[j][v]);                                                                \
   }
 
-/* The same with two bf16 weights per lane, of steps k and k + 1. The arithmetic is that of floats. */
-#define TILE_BF16(MV, NC)                                                                                              \
-  static void tile_bf16_##MV##x##NC(const void *weights, ptrdiff_t depth, const float *x, ptrdiff_t xs, float *y,      \
-                                    ptrdiff_t ys, uintptr_t ahead, ptrdiff_t lines) {                                  \
-    const uint32_t *w = weights;                                                                                       \
-    TILE_START(MV, NC)                                                                                                 \
-    for (; depth > 0; depth -= 2, w += MV * PIXEL_LANES, x += 2, ahead += lines * CACHE_LINE) {                        \
-      u32x16 pairs[MV];                                                                                                \
-      f32x16 weight[MV];                                                                                               \
+/* The same in integers: 32 bits hold two numbers, of depths k and k + 1, and a step adds both products. Nothing is
+   rounded before the end, so the order of the sums is free. */
+#define TILE_I16(MV, NC)                                                                                               \
+  static void tile_i16_##MV##x##NC(const uint32_t *w, ptrdiff_t steps, const uint32_t *x, ptrdiff_t xs,                \
+                                   const float *start, ptrdiff_t ss, float *y, ptrdiff_t ys, const float *scales,      \
+                                   uintptr_t ahead, ptrdiff_t lines) {                                                 \
+    i32x16 sum[NC][MV];                                                                                                \
+    UNROLL for (int j = 0; j < NC; j++) UNROLL for (int v = 0; v < MV; v++) sum[j][v] = (i32x16)(0);                   \
+    for (; steps > 0; steps--, w += MV * PIXEL_LANES, x++, ahead += lines * CACHE_LINE) {                              \
+      u32x16 weight[MV];                                                                                               \
       UNROLL for (int v = 0; v < MV; v++) {                                                                            \
-        pairs[v] = load_pairs(w + v * PIXEL_LANES);                                                                    \
-        weight[v] = low_of_pairs(pairs[v]);                                                                            \
+        weight[v] = load_pairs(w + v * PIXEL_LANES);                                                                   \
         TILE_FETCH(NC, v)                                                                                              \
       }                                                                                                                \
-      TILE_ADD(MV, NC, 0)                                                                                              \
-      if (depth == 1)                                                                                                  \
-        break;                                                                                                         \
-      UNROLL for (int v = 0; v < MV; v++) weight[v] = high_of_pairs(pairs[v]);                                         \
-      TILE_ADD(MV, NC, 1)                                                                                              \
+      UNROLL for (int j = 0; j < NC; j++) {                                                                            \
+        u32x16 pair = (u32x16)(x[j * xs]);                                                                             \
+        UNROLL for (int v = 0; v < MV; v++) sum[j][v] = add_products(weight[v], pair, sum[j][v]);                      \
+      }                                                                                                                \
     }                                                                                                                  \
-    TILE_END(MV, NC)                                                                                                   \
+    UNROLL for (int v = 0; v < MV; v++) {                                                                              \
+      f32x16 scale = load(scales + v * PIXEL_LANES);                                                                   \
+      UNROLL for (int j = 0; j < NC; j++) {                                                                            \
+        f32x16 first = load(start + j * ss + v * PIXEL_LANES);                                                         \
+        store(y + j * ys + v * PIXEL_LANES, fma16(__builtin_convertvector(sum[j][v], f32x16), scale, first));          \
+      }                                                                                                                \
+    }                                                                                                                  \
   }
 
-typedef void (*tile_function)(const void *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, uintptr_t,
-                              ptrdiff_t);
+typedef void (*tile_function)(const float *, ptrdiff_t, const float *, ptrdiff_t, const float *, ptrdiff_t, float *,
+                              ptrdiff_t, uintptr_t, ptrdiff_t);
+typedef void (*tile_i16_function)(const uint32_t *, ptrdiff_t, const uint32_t *, ptrdiff_t, const float *, ptrdiff_t,
+                                  float *, ptrdiff_t, const float *, uintptr_t, ptrdiff_t);
 
 /* TILES names the tiles which fit this instruction set's registers, by vectors and columns; the tables below
    find them. */
@@ -90,47 +91,83 @@ typedef void (*tile_function)(const void *, ptrdiff_t, const float *, ptrdiff_t,
 /* clang-format on */
 
 #define TABLE_ENTRY(MV, NC) [MV][NC] = tile_##MV##x##NC,
-#define TABLE_ENTRY_BF16(MV, NC) [MV][NC] = tile_bf16_##MV##x##NC,
-typedef tile_function tile_table[WIDE_PANEL + 1][MOST_COLUMNS + 1];
+#define TABLE_ENTRY_I16(MV, NC) [MV][NC] = tile_i16_##MV##x##NC,
 TILES(TILE)
-TILES(TILE_BF16)
-static const tile_table tiles = {TILES(TABLE_ENTRY)}, tiles_bf16 = {TILES(TABLE_ENTRY_BF16)};
+TILES(TILE_I16)
+static const tile_function tiles[WIDE_PANEL + 1][MOST_COLUMNS + 1] = {TILES(TABLE_ENTRY)};
+static const tile_i16_function tiles_i16[WIDE_PANEL + 1][MOST_COLUMNS + 1] = {TILES(TABLE_ENTRY_I16)};
 static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = {TILE_COLUMNS};
 
-/* `steps` rows of 32-bit lanes hold the weights of a panel. */
-INLINE void multiply(const tile_table tiles, const uint32_t *weights, ptrdiff_t steps, ptrdiff_t depth,
-                     ptrdiff_t vectors, ptrdiff_t panel, const float *x, ptrdiff_t x_stride, float *y,
-                     ptrdiff_t y_stride, ptrdiff_t columns) {
-  while (vectors > 0) {
-    ptrdiff_t width = pixel_panel_width(vectors, panel);
-    const uint32_t *next = weights + steps * width * PIXEL_LANES;
-    /* The tiles have as nearly equal numbers of columns as possible: 32 columns are 5·4 + 4·3, never 5·6 + 2. */
-    ptrdiff_t blocks = (columns + tile_columns[width] - 1) / tile_columns[width];
-    /* While a panel's tiles use its weights again and again, they fetch the panel which follows in memory, in equal
-       shares, so that its first tile does not wait for L3. */
-    uintptr_t ahead = (uintptr_t)next;
-    ptrdiff_t lines = width;
-    for (ptrdiff_t j = 0; blocks > 0; blocks--) {
-      ptrdiff_t count = (columns - j + blocks - 1) / blocks, share = (lines + blocks - 1) / blocks;
-      tiles[width][count](weights, depth, x + j * x_stride, x_stride, y + j * y_stride, y_stride, ahead, share);
-      ahead += (uintptr_t)(share * steps * CACHE_LINE);
-      lines -= share;
-      j += count;
-    }
-    weights = next;
-    y += width * PIXEL_LANES;
-    vectors -= width;
+/* For each panel `tile(width, weights, first column, columns, lane, ahead, lines)`, of as nearly equal numbers of
+   columns as possible: 32 columns are 5·4 + 4·3, never 5·6 + 2. `steps` rows of 32-bit lanes hold a panel's weights.
+
+   While a panel's tiles use its weights again and again, they fetch the panel which follows in memory, in equal shares,
+   so that its first tile does not wait for L3. */
+#define FOR_EACH_TILE(TYPE, WEIGHTS, STEPS, VECTORS, PANEL, COLUMNS, CALL)                                             \
+  {                                                                                                                    \
+    const TYPE *w = WEIGHTS;                                                                                           \
+    ptrdiff_t lane = 0;                                                                                                \
+    for (ptrdiff_t left = VECTORS; left > 0;) {                                                                        \
+      ptrdiff_t width = pixel_panel_width(left, PANEL), lines = width;                                                 \
+      const TYPE *next = w + (STEPS)*width * PIXEL_LANES;                                                              \
+      uintptr_t ahead = (uintptr_t)next;                                                                               \
+      ptrdiff_t blocks = ((COLUMNS) + tile_columns[width] - 1) / tile_columns[width];                                  \
+      for (ptrdiff_t j = 0; blocks > 0; blocks--) {                                                                    \
+        ptrdiff_t count = ((COLUMNS)-j + blocks - 1) / blocks, share = (lines + blocks - 1) / blocks;                  \
+        CALL;                                                                                                          \
+        ahead += (uintptr_t)(share * (STEPS)*CACHE_LINE);                                                              \
+        lines -= share;                                                                                                \
+        j += count;                                                                                                    \
+      }                                                                                                                \
+      w = next;                                                                                                        \
+      lane += width * PIXEL_LANES;                                                                                     \
+      left -= width;                                                                                                   \
+    }                                                                                                                  \
+  }
+
+static void accumulate(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
+                       ptrdiff_t x_stride, const float *start, ptrdiff_t start_stride, float *y, ptrdiff_t y_stride,
+                       ptrdiff_t columns){
+    FOR_EACH_TILE(float, weights, depth, vectors, panel, columns,
+                  tiles[width][count](w, depth, x + j * x_stride, x_stride, start + j * start_stride + lane,
+                                      start_stride, y + j * y_stride + lane, y_stride, ahead, share))}
+
+/* q = x · inverse, to nearest, ties to even, within ±limit; in whole vectors, zero past count. */
+INLINE void quantize(const float *x, const float *inverses, float limit, ptrdiff_t count, int16_t *q) {
+  const float magic = 0x1.8p23f; /* adding it rounds to an integer, which is then in the low bits */
+  for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
+    f32x16 scaled = load_at(x, i, count, 0) * load(inverses + i);
+    i32x16 rounded = (i32x16)(at_most(at_least(scaled, -limit), limit) + magic);
+    store_i16(q + i, __builtin_convertvector(rounded, i16x16));
   }
 }
 
-static void accumulate(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
-                       ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns) {
-  multiply(tiles, (const uint32_t *)weights, depth, depth, vectors, panel, x, x_stride, y, y_stride, columns);
-}
-
-static void accumulate_bf16(const uint32_t *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel,
-                            const float *x, ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns) {
-  multiply(tiles_bf16, weights, (depth + 1) / 2, depth, vectors, panel, x, x_stride, y, y_stride, columns);
+static void accumulate_i16(const uint32_t *matrix, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
+                           ptrdiff_t x_stride, const float *start, ptrdiff_t start_stride, float *y, ptrdiff_t y_stride,
+                           ptrdiff_t columns) {
+  int16_t quantized[QUANTIZED] __attribute__((aligned(CACHE_LINE)));
+  do {
+    ptrdiff_t part = depth < PIXEL_I16_DEPTH ? depth : PIXEL_I16_DEPTH, steps = (part + 1) / 2;
+    ptrdiff_t stride = (part + PIXEL_LANES - 1) / PIXEL_LANES * PIXEL_LANES;
+    const float *scales = (const float *)matrix, *inverses = scales + vectors * PIXEL_LANES;
+    const uint32_t *pairs = matrix + vectors * PIXEL_LANES + stride;
+    /* As many columns at once as there is room for. */
+    for (ptrdiff_t first = 0, many = part ? QUANTIZED / stride : columns; first < columns; first += many) {
+      ptrdiff_t some = columns - first < many ? columns - first : many;
+      for (ptrdiff_t j = 0; j < some; j++)
+        quantize(x + (first + j) * x_stride, inverses, pixel_i16_limit(part), part, quantized + j * stride);
+      const uint32_t *q = (const uint32_t *)quantized;
+      FOR_EACH_TILE(uint32_t, pairs, steps, vectors, panel, some,
+                    tiles_i16[width][count](w, steps, q + j * stride / 2, stride / 2,
+                                            start + (first + j) * start_stride + lane, start_stride,
+                                            y + (first + j) * y_stride + lane, y_stride, scales + lane, ahead, share))
+    }
+    start = y;
+    start_stride = y_stride;
+    matrix = pairs + steps * vectors * PIXEL_LANES;
+    x += part;
+    depth -= part;
+  } while (depth > 0);
 }
 
 static void winograd_inputs(const float *x, ptrdiff_t x_stride, float *v, ptrdiff_t count, ptrdiff_t columns) {
@@ -267,7 +304,7 @@ const pixel_kernels TABLE_NAME(NAME) = {
     .wide_panel = WIDE_PANEL,
     .narrow_panel = NARROW_PANEL,
     .accumulate = accumulate,
-    .accumulate_bf16 = accumulate_bf16,
+    .accumulate_i16 = accumulate_i16,
     .winograd_inputs = winograd_inputs,
     .winograd_outputs = winograd_outputs,
     .gate = gate,

@@ -5,8 +5,9 @@
 
 extern const training_kernels training_kernels_portable;
 #if defined(__x86_64__)
-extern const training_kernels training_kernels_avx512, training_kernels_avx2;
-static const training_kernels *const all[] = {&training_kernels_avx512, &training_kernels_avx2};
+extern const training_kernels training_kernels_avx512vnni, training_kernels_avx512, training_kernels_avx2;
+static const training_kernels *const all[] = {&training_kernels_avx512vnni, &training_kernels_avx512,
+                                              &training_kernels_avx2};
 #elif defined(__aarch64__)
 extern const training_kernels training_kernels_neon;
 static const training_kernels *const all[] = {&training_kernels_neon};

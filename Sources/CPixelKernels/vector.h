@@ -7,6 +7,9 @@ typedef float f32x16 __attribute__((ext_vector_type(16)));
 typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
 typedef uint32_t u32x16 __attribute__((ext_vector_type(16)));
 typedef uint32_t u32x16_unaligned __attribute__((ext_vector_type(16), aligned(4)));
+typedef int16_t i16x16 __attribute__((ext_vector_type(16)));
+typedef int16_t i16x16_unaligned __attribute__((ext_vector_type(16), aligned(2)));
+typedef int16_t i16x32 __attribute__((ext_vector_type(32)));
 typedef float f32x16_unaligned __attribute__((ext_vector_type(16), aligned(4)));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -16,10 +19,21 @@ INLINE void store(float *p, f32x16 v) { *(f32x16_unaligned *)p = v; }
 INLINE f32x16 splat(float value) { return (f32x16)(value); }
 INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 
-/* Two bf16 per lane; a bf16 is the upper half of a float. */
+INLINE void store_i16(int16_t *p, i16x16 v) { *(i16x16_unaligned *)p = v; }
+
+/* Two 16-bit integers per lane. To each lane of the sum, the products of its halves are added. */
 INLINE u32x16 load_pairs(const uint32_t *p) { return *(const u32x16_unaligned *)p; }
-INLINE f32x16 low_of_pairs(u32x16 pairs) { return (f32x16)(pairs << 16); }
-INLINE f32x16 high_of_pairs(u32x16 pairs) { return (f32x16)(pairs & 0xffff0000u); }
+#ifndef add_products
+INLINE i32x16 add_products(u32x16 a, u32x16 b, i32x16 sum) {
+#define HALF(v, first)                                                                                                 \
+  __builtin_convertvector(__builtin_shufflevector((i16x32)(v), (i16x32)(v), first, first + 2, first + 4, first + 6,    \
+                                                  first + 8, first + 10, first + 12, first + 14, first + 16,           \
+                                                  first + 18, first + 20, first + 22, first + 24, first + 26,          \
+                                                  first + 28, first + 30),                                             \
+                          i32x16)
+  return sum + HALF(a, 0) * HALF(b, 0) + HALF(a, 1) * HALF(b, 1);
+}
+#endif
 
 /* The first `count` < 16 lanes; the others read as `fill` and are not written. */
 #ifdef HAS_LANE_MASKS

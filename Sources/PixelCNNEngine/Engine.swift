@@ -9,7 +9,7 @@ package final class Engine: Sendable {
     package let hyperparameters: Hyperparameters
     /// The instruction set in use; every one gives the same bits.
     package let kernels: Kernels
-    /// How the weights are kept; each precision has its own bits.
+    /// The arithmetic of the products; each precision has its own bits.
     package let precision: Precision
 
     let shape: NetworkShape
@@ -25,7 +25,7 @@ package final class Engine: Sendable {
         weights = PackedWeights(model, shape: shape, kernels: kernels, precision: precision, storage: storage)
     }
 
-    /// `avx512`, `avx2`, `neon` or `portable`.
+    /// `avx512vnni`, `avx512`, `avx2`, `neon` or `portable`.
     package var instructionSet: String { kernels.name }
 
     /// Bytes of activation rows that an image of `width` columns in flight takes; its height does not matter.

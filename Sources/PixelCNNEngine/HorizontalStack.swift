@@ -4,12 +4,24 @@
 //
 // Only a few columns to the left are ever read again; they live beside the current column and shift by one when a pixel
 // begins. Buffers are block by block, (image, …) inside, so that a kernel call walks over the batch.
+//
+// Where all values of a row are known, as in scores, the batch is of columns of the row instead: each has the others on
+// its left. Then one block is computed after the other, with the same sums in the same order.
 
 import PixelCNNKernels
 
-/// The state of one pixel for each image of a batch. Owned by a session, whose helper thread may
-/// begin the next pixel of a lent image.
+/// The state of one pixel for each image of a batch, or of columns of a row. Owned by a session, whose helper thread
+/// may begin the next pixel of a lent image.
 final class HorizontalStack {
+    /// What a batch is of.
+    enum Batch {
+        /// A pixel of each image.
+        case images
+        /// Columns of one row, side by side.
+        case columns
+    }
+
+    private let batch: Batch
     private let engine: Engine  // keeps what `weights` points to
     private let weights: PackedWeights
     private let kernels: Kernels
@@ -18,29 +30,36 @@ final class HorizontalStack {
     private let sumStride: Int
 
     private let patches: FloatBuffer  // (image, context + C): the values that the first layer sees
-    private let features: FloatBuffer  // block by block (image, kept columns, channels), then the last output
-    private let preactivations: FloatBuffer  // (blocks, image, C, pair)
+    /// Block by block (image, kept columns, channels), or (left columns, then those of the batch; channels); then the
+    /// last output.
+    private let features: FloatBuffer
+    private let preactivations: FloatBuffer  // (blocks, image, C, pair); of columns for one block at a time
     private let nextPreactivations: FloatBuffer  // (blocks, C, pair): of the next pixel, by a second thread
-    private let gates: FloatBuffer  // (blocks, image, F)
+    private let gates: FloatBuffer  // (blocks, image, F); of columns for one block at a time
+    private var takenVertical = FloatBuffer(count: 0)  // (blocks, W, 2 · room), of a row of columns
+    private var isVerticalTaken = false
     private let sums: FloatBuffer  // (image, widest group in whole vectors): a product on its way to a group
     private let skips: FloatBuffer  // (image, C, group in whole vectors): the sum of the blocks'
     private let headInputs: [FloatBuffer]  // [layers] × (image, channels)
     private let logits: FloatBuffer  // (image, logits of a pass in whole vectors)
     private var labels: [Int?]  // [image]: classes of the images
 
-    init(engine: Engine, capacity: Int) {
+    init(engine: Engine, capacity: Int, batch: Batch = .images) {
         self.engine = engine
         self.capacity = capacity
+        self.batch = batch
         weights = engine.weights
         kernels = engine.kernels
         shape = engine.shape
         let (blocks, filters, layers) = (shape.blocks, shape.features.channels, engine.weights.head.layers)
         sumStride = max(shape.pair, layers.map(\.stride).max() ?? 0)
         patches = FloatBuffer(count: capacity * shape.patchCount)
-        features = FloatBuffer(count: capacity * shape.columnCount)
-        preactivations = FloatBuffer(count: blocks * capacity * shape.pairs)
-        nextPreactivations = FloatBuffer(count: blocks * shape.pairs)
-        gates = FloatBuffer(count: blocks * capacity * filters)
+        // Products start from whole vectors of a group.
+        features = FloatBuffer(count: capacity * shape.columnCount + Kernels.lanes)
+        let blocksAtOnce = batch == .images ? blocks : 1
+        preactivations = FloatBuffer(count: blocksAtOnce * capacity * shape.pairs)
+        nextPreactivations = FloatBuffer(count: batch == .images ? blocks * shape.pairs : 0)
+        gates = FloatBuffer(count: blocksAtOnce * capacity * filters)
         sums = FloatBuffer(count: capacity * sumStride)
         skips = FloatBuffer(count: capacity * shape.features.count * shape.skipRoom)
         headInputs = layers.indices.map { i in
@@ -62,36 +81,51 @@ final class HorizontalStack {
         takeVertical(column: column, of: cache, into: pairs)
     }
 
-    /// The taps left of the pixel, all blocks and colour groups, of the first `count` images.
-    func addLeftTaps(count: Int) {
-        for block in 0..<shape.blocks {
-            for c in 0..<shape.features.count {
-                let left = weights.blocks[block].left[c]
-                kernels.accumulate(left.matrix, columns(block) + left.first, into: pair(block, 0), count: count)
-            }
+    /// The taps left of the pixel, all blocks and colour groups, of these slots' images.
+    func addLeftTaps(_ slots: Range<Int>) {
+        for block in 0..<shape.blocks { addLeftTaps(block, slots) }
+    }
+
+    @inline(__always)
+    private func addLeftTaps(_ block: Int, _ slots: Range<Int>) {
+        let (columns, pairs) = (columns(block).dropFirst(slots.lowerBound), pair(block, 0).dropFirst(slots.lowerBound))
+        for c in 0..<shape.features.count {
+            let left = weights.blocks[block].left[c]
+            kernels.accumulate(left.matrix, columns + left.first, into: pairs, count: slots.count)
         }
     }
 
     /// Colour group `c` of the first layer and of every block, of the first `count` images.
     func computeGroup(_ c: Int, count: Int) {
-        let (first, group) = (shape.features.start(c), shape.features.size(c))
-        if !shape.blocksReadValues {
-            fill(sumRows, with: weights.input.start, from: c * shape.pair, length: shape.pair, count)
-            engine.inputGroup(c, of: patchRows, sum: sumRows, into: current(0), count: count)
-        }
+        if !shape.blocksReadValues { computeInput(c, count) }
+        beginSkips(c, count)
+        for block in 0..<shape.blocks { computeGroup(c, block, count) }
+    }
+
+    /// Colour group `c` of the first layer.
+    private func computeInput(_ c: Int, _ count: Int) {
+        fill(sumRows, with: weights.input.start, from: c * shape.pair, length: shape.pair, count)
+        engine.inputGroup(c, of: patchRows, sum: sumRows, into: current(0), count: count)
+    }
+
+    private func beginSkips(_ c: Int, _ count: Int) {
         if let start = weights.head.skipStart {
             fill(skipRows(c), with: start, from: c * shape.skipRoom, length: shape.skipRoom, count)
         }
-        for block in 0..<shape.blocks {
-            let packed = weights.blocks[block]
-            let (pair, centre) = (pair(block, c), packed.centre[c])
-            kernels.accumulate(centre.matrix, columns(block) + centre.first, into: pair, count: count)
-            kernels.gate(pair, pair + group, into: gates(block) + first, channels: group, count: count)
-            if !packed.skip.isEmpty {
-                kernels.accumulate(packed.skip[c], gates(block), into: skipRows(c), count: count)
-            }
-            if !packed.projection.isEmpty { project(c, block, packed, count) }
+    }
+
+    /// Colour group `c` of a block, whose left taps are added.
+    @inline(__always)
+    private func computeGroup(_ c: Int, _ block: Int, _ count: Int) {
+        let (first, group) = (shape.features.start(c), shape.features.size(c))
+        let packed = weights.blocks[block]
+        let (pair, centre) = (pair(block, c), packed.centre[c])
+        kernels.accumulate(centre.matrix, columns(block) + centre.first, into: pair, count: count)
+        kernels.gate(pair, pair + group, into: gates(block) + first, channels: group, count: count)
+        if !packed.skip.isEmpty {
+            kernels.accumulate(packed.skip[c], gates(block), into: skipRows(c), count: count)
         }
+        if !packed.projection.isEmpty { project(c, block, packed, count) }
     }
 
     /// The block's output, group c: norm(projection of the gates + input).
@@ -99,19 +133,18 @@ final class HorizontalStack {
     private func project(_ c: Int, _ block: Int, _ packed: PackedBlock, _ count: Int) {
         let (first, group) = (shape.features.start(c), shape.features.size(c))
         let (residual, output) = (sumRows, current(block + 1) + first)
-        if packed.hasResidual {
-            let input = current(block) + first
-            for slot in 0..<count { residual[slot].update(from: input[slot], count: group) }
-            if let bias = packed.projectionBias {
-                let row = UnsafeMutablePointer(mutating: bias.row(nil) + first)
-                kernels.add(Rows(base: row, stride: 0), into: residual, channels: group, count: count)
+        var start = packed.hasResidual ? current(block) + first : Rows(repeating: weights.zeros)
+        if let bias = packed.projectionBias {
+            let bias = Rows(repeating: bias.row(nil) + first)
+            if packed.hasResidual {
+                for slot in 0..<count { residual[slot].update(from: start[slot], count: group) }
+                kernels.add(bias, into: residual, channels: group, count: count)
+                start = residual
+            } else {
+                start = bias
             }
-        } else if let bias = packed.projectionBias {
-            for slot in 0..<count { residual[slot].update(from: bias.row(nil) + first, count: group) }
-        } else {
-            for slot in 0..<count { residual[slot].update(repeating: 0, count: group) }
         }
-        kernels.accumulate(packed.projection[c], gates(block), into: residual, count: count)
+        kernels.multiply(packed.projection[c], gates(block), from: start, into: residual, count: count)
         let norm = packed.horizontalNorm
         switch norm.kind {
         case .layer:
@@ -144,8 +177,8 @@ final class HorizontalStack {
             let layer = head.layers[i]
             let isLast = i + 1 == head.layers.count
             let sum = isLast ? logitRows : sumRows
-            sum.fill(count, with: layer.biases[c].base, length: layer.biases[c].count)
-            kernels.accumulate(layer.matrices[c], input, into: sum, count: count)
+            let bias = Rows(repeating: layer.biases[c].base)
+            kernels.multiply(layer.matrices[c], input, from: bias, into: sum, count: count)
             if isLast { return }
             input = headInput(i + 1)
             activate(sum, layer.activation, into: input, layer.outputs.start(c), layer.outputs.size(c), count)
@@ -181,6 +214,81 @@ final class HorizontalStack {
         for block in 0...shape.blocks {
             columns(block)[destination].update(from: columns(block)[source], count: shape.columns[block].stride)
         }
+    }
+
+    // MARK: - Columns of a row whose values are known
+
+    /// Makes room for ``takeVertical(of:)`` of rows of `width` columns.
+    func reserve(width: Int) {
+        let count = shape.blocks * width * 2 * shape.featureRoom
+        if takenVertical.count < count { takenVertical = FloatBuffer(count: count) }
+    }
+
+    /// Takes what the vertical stack has for the whole row, if `now`, so that it may go on with the next one; else
+    /// ``computeColumns(_:row:cache:label:left:)`` will find it in the cache.
+    func takeVertical(of cache: RowCache, now: Bool) {
+        isVerticalTaken = now
+        guard now else { return }
+        takenVertical.base.update(
+            from: cache.toHorizontal(block: 0, column: 0).base,
+            count: shape.blocks * cache.layout.width * 2 * shape.featureRoom)
+    }
+
+    /// All features of these columns of an image's row. The row's values are in the cache, and the first features, too,
+    /// where both stacks start from them. `left` keeps what the columns to the right will see of these
+    /// (``NetworkShape/columnCount`` floats).
+    func computeColumns(
+        _ columns: Range<Int>, row: Int, cache: RowCache, label: Int?, left: UnsafeMutablePointer<Float>
+    ) {
+        let count = columns.count
+        precondition(batch == .columns && count <= capacity)
+        for slot in 0..<count { labels[slot] = label }
+        takeInput(columns, row: row, cache: cache)
+        for c in 0..<shape.features.count { beginSkips(c, count) }
+        let vertical = isVerticalTaken ? takenVertical.base : cache.toHorizontal(block: 0, column: 0).base
+        for block in 0..<shape.blocks {
+            takeLeft(block, of: left, isRowStart: columns.lowerBound == 0)
+            for slot in 0..<count {
+                let place = block * cache.layout.width + columns.lowerBound + slot
+                takeVertical(vertical + place * 2 * shape.featureRoom, into: pair(block, 0)[slot])
+            }
+            addLeftTaps(block, 0..<count)
+            for c in 0..<shape.features.count { computeGroup(c, block, count) }
+            keepLeft(block, count, in: left)
+        }
+    }
+
+    /// The first block's input.
+    private func takeInput(_ columns: Range<Int>, row: Int, cache: RowCache) {
+        let count = columns.count
+        let values = cache.values(row: row, column: columns.lowerBound)
+        if shape.blocksReadValues {
+            current(0).base.update(from: values, count: count * shape.valueWidth)
+        } else if shape.sharesInput {
+            let features = cache.ring(shape.blockRings[0].input, row: row, column: columns.lowerBound)
+            current(0).base.update(from: features.base, count: count * features.stride)
+        } else {
+            for slot in 0..<count {
+                let patch = patchRows[slot]
+                cache.gatherPatch(row: row, column: columns.lowerBound + slot, into: patch)
+                (patch + shape.patchContext).update(from: values + slot * shape.channels, count: shape.channels)
+            }
+            for c in 0..<shape.features.count { computeInput(c, count) }
+        }
+    }
+
+    private func takeLeft(_ block: Int, of left: UnsafeMutablePointer<Float>, isRowStart: Bool) {
+        let (kept, columns) = (shape.columns[block], columns(block).base)
+        if isRowStart {
+            columns.update(repeating: 0, count: kept.left * kept.width)
+        } else {
+            columns.update(from: left + kept.before, count: kept.left * kept.width)
+        }
+    }
+
+    private func keepLeft(_ block: Int, _ count: Int, in left: UnsafeMutablePointer<Float>) {
+        let (kept, columns) = (shape.columns[block], columns(block).base)
+        (left + kept.before).update(from: columns + count * kept.width, count: kept.left * kept.width)
     }
 
     // MARK: - The next pixel of the image in slot 0, prepared by a second thread while this one is computed
@@ -224,16 +332,25 @@ final class HorizontalStack {
 
     /// Initial pre-activations, a row of `pairs` a block: what the vertical stack has for the column.
     private func takeVertical(column: Int, of cache: RowCache, into pairs: Rows) {
-        let half = shape.featureRoom
         for block in 0..<shape.blocks {
-            let vertical = cache.toHorizontal(block: block, column: column).base
-            for c in 0..<shape.features.count {
-                let (first, group) = (shape.features.start(c), shape.features.size(c))
-                let pair = pairs[block] + c * shape.pair
-                pair.update(from: vertical + first, count: group)
-                (pair + group).update(from: vertical + half + first, count: group)
-                (pair + 2 * group).update(repeating: 0, count: shape.pair - 2 * group)
+            // Of many images these are not in the processor's caches, and too far apart for it to guess them.
+            if block + 2 < shape.blocks {
+                let next = cache.toHorizontal(block: block + 2, column: column)
+                Kernels.prefetch(next.base, count: next.stride)
             }
+            takeVertical(cache.toHorizontal(block: block, column: column).base, into: pairs[block])
+        }
+    }
+
+    @inline(__always)
+    private func takeVertical(_ vertical: UnsafeMutablePointer<Float>, into pairs: UnsafeMutablePointer<Float>) {
+        let half = shape.featureRoom
+        for c in 0..<shape.features.count {
+            let (first, group) = (shape.features.start(c), shape.features.size(c))
+            let pair = pairs + c * shape.pair
+            pair.update(from: vertical + first, count: group)
+            (pair + group).update(from: vertical + half + first, count: group)
+            (pair + 2 * group).update(repeating: 0, count: shape.pair - 2 * group)
         }
     }
 
@@ -260,7 +377,8 @@ final class HorizontalStack {
     /// Block `block`'s input at the columns left of the pixel, followed by the pixel's own.
     private func columns(_ block: Int) -> Rows {
         let kept = shape.columns[block]
-        return Rows(base: features.base + capacity * kept.before, stride: kept.stride)
+        return Rows(
+            base: features.base + capacity * kept.before, stride: batch == .images ? kept.stride : kept.width)
     }
 
     /// Block `block`'s input at the pixel. `shape.blocks` is the stack's output.
@@ -271,13 +389,17 @@ final class HorizontalStack {
 
     private func gates(_ block: Int) -> Rows {
         let filters = shape.features.channels
-        return Rows(base: gates.base + block * capacity * filters, stride: filters)
+        return Rows(base: gates.base + place(block) * capacity * filters, stride: filters)
     }
 
     /// Block `block`'s pre-activations of group c: tanh half, sigmoid half.
     private func pair(_ block: Int, _ c: Int) -> Rows {
-        Rows(base: preactivations.base + block * capacity * shape.pairs, stride: shape.pairs) + c * shape.pair
+        Rows(base: preactivations.base + place(block) * capacity * shape.pairs, stride: shape.pairs)
+            + c * shape.pair
     }
+
+    /// A block's place in the buffers that hold all blocks only of images.
+    private func place(_ block: Int) -> Int { batch == .images ? block : 0 }
 }
 
 extension Engine {

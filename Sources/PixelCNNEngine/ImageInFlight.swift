@@ -10,10 +10,15 @@ final class ImageInFlight {
     var wavefront: VerticalWavefront
     private(set) var row = 0
     private(set) var column = 0
+    /// Columns of the row below that are complete, too.
+    private(set) var columnsBelow = 0
     /// Whether its given rows have been looked up.
     var isStarted = false
     /// The rows that are known: those that are given, and others as ``extendPrefix()`` adds them.
     private(set) var prefix: RowPrefix
+
+    /// Where its columns are computed side by side: what those to come will see of the horizontal stack.
+    private(set) var leftColumns: FloatBuffer?
 
     private let task: ImageTask
     private let shape: NetworkShape
@@ -57,7 +62,7 @@ final class ImageInFlight {
     var label: Int? { task.label }
 
     /// The number of the current pixel, row by row: as many are complete.
-    var pixel: Int { row * task.width + column }
+    var pixel: Int { number(of: place) }
 
     /// Whether the image has advanced past its last pixel.
     var isComplete: Bool { row == task.height }
@@ -65,8 +70,21 @@ final class ImageInFlight {
     /// Whether the current row is given as a whole, so that none of its values is drawn or scored.
     var isPrefillRow: Bool { column == 0 && row < prefillRows }
 
-    /// Whether the current pixel is given.
-    var isGivenPixel: Bool { !mask.isEmpty && mask[pixel] }
+    /// Where it stands.
+    var place: Place { Place(row: row, column: column) }
+
+    /// Where it stands in the row below, which may follow the current one, so far left of it that no pixel of either
+    /// sees a value that is not there yet, or no longer there. Nil where the row below is too close, or not drawn.
+    var placeBelow: Place? {
+        guard row + 1 < drawnRows, column - columnsBelow > shape.rings[0].pad else { return nil }
+        return Place(row: row + 1, column: columnsBelow)
+    }
+
+    /// The number of a pixel, row by row.
+    func number(of place: Place) -> Int { place.row * task.width + place.column }
+
+    /// Whether a pixel is given.
+    func isGiven(_ place: Place) -> Bool { !mask.isEmpty && mask[number(of: place)] }
 
     /// Whether nothing is left to draw, though rows may be left.
     var isRestGiven: Bool { row >= drawnRows && !isComplete }
@@ -104,13 +122,15 @@ final class ImageInFlight {
         }
     }
 
-    /// The value of channel `c` at the current pixel, drawn or given; keeps what the task is for.
-    func chooseValue(channel c: Int, logits: UnsafePointer<Float>, with categorical: Categorical) -> Int {
-        let place = (c * task.height + row) * task.width + column
-        if isGivenPixel { return Int(values[place]) }
+    /// The value of channel `c` at a pixel, drawn or given; keeps what the task is for.
+    func chooseValue(
+        channel c: Int, at pixel: Place, logits: UnsafePointer<Float>, with categorical: Categorical
+    ) -> Int {
+        let place = (c * task.height + pixel.row) * task.width + pixel.column
+        if isGiven(pixel) { return Int(values[place]) }
         switch task.source {
         case .sample(let seed, let index, let parameters, _):
-            let position = UInt64(pixel * shape.channels + c)
+            let position = UInt64(number(of: pixel) * shape.channels + c)
             let u = Philox(seed: seed, index: index).uniform(at: position)
             let value = categorical.draw(logits, uniform: u, parameters: parameters)
             values[place] = UInt16(value)
@@ -118,29 +138,41 @@ final class ImageInFlight {
             if !logProbabilities.isEmpty { logProbabilities[place] = categorical.logProbability(logits, of: value) }
             return value
         case .score:
-            let value = Int(values[place])
-            logProbabilities[place] = categorical.logProbability(logits, of: value)
-            return value
+            score(channel: c, column: pixel.column, logits: logits, with: categorical)
+            return Int(values[place])
         }
     }
 
-    /// Keeps the first features (F) of the current pixel: the vertical stack reads them from the next row on.
-    func storeInputFeatures(_ features: UnsafePointer<Float>) {
-        let place = cache.ring(shape.blockRings[0].input, row: row, column: column)
+    /// Scores the value of channel `c` in a column of the current row.
+    func score(channel c: Int, column: Int, logits: UnsafePointer<Float>, with categorical: Categorical) {
+        let place = (c * task.height + row) * task.width + column
+        logProbabilities[place] = categorical.logProbability(logits, of: Int(values[place]))
+    }
+
+    /// Keeps the first features (F) of a pixel: the vertical stack reads them from the next row on.
+    func storeInputFeatures(_ features: UnsafePointer<Float>, of pixel: Place) {
+        let place = cache.ring(shape.blockRings[0].input, row: pixel.row, column: pixel.column)
         place.base.update(from: features, count: shape.features.channels)
     }
 
-    /// Goes on to the next pixel.
-    func advance() {
-        column += 1
+    /// From now on the image moves by columns of a row, whose values are known.
+    func beginColumns() { leftColumns = FloatBuffer(count: shape.columnCount) }
+
+    /// Goes on by so many pixels of the row; from its end, to the first pixel below that is not complete.
+    func advance(by count: Int = 1) {
+        column += count
         if column == task.width { advanceRow() }
     }
 
-    /// Goes on to the next row's start.
+    /// Goes on to the next row.
     func advanceRow() {
         row += 1
-        column = 0
+        column = columnsBelow
+        columnsBelow = 0
     }
+
+    /// Goes on by a pixel of the row below.
+    func advanceBelow() { columnsBelow += 1 }
 
     /// Adds the row above to ``prefix``, where it is not there yet.
     func extendPrefix() {
@@ -153,4 +185,10 @@ final class ImageInFlight {
         column = 0
         wavefront = VerticalWavefront(shape: shape, height: task.height, width: task.width, row: rows)
     }
+}
+
+/// A pixel of an image.
+struct Place {
+    let row: Int
+    let column: Int
 }

@@ -43,6 +43,10 @@ struct NetworkShape: Sendable {
     let hasVerticalStem: Bool
     /// How many columns to the right each stage of the vertical stack sees: the stem where it is a stage, the blocks.
     let stageReach: ConstantList<Int>
+    /// Whether a row of the vertical stack, which follows the pixels of the row above, may begin before that one's own
+    /// vertical row is complete: it overwrites only columns of a layer that nobody reads any more, since they are
+    /// further left by what the stages before read to the right.
+    let rowsMayOverlap: Bool
     private let storage: ConstantStorage
 
     /// Columns of a row that lie side by side.
@@ -65,8 +69,12 @@ struct NetworkShape: Sendable {
         let before: (perColumn: Int, fixed: Int)
 
         var kept: Int { history + 1 }
+        /// Whole cache lines, whatever the image's width: the next ring begins on one.
         var after: (perColumn: Int, fixed: Int) {
-            (before.perColumn + kept * channels, before.fixed + kept * 2 * pad * channels)
+            (
+                before.perColumn + (kept * channels).roundedUpToLanes,
+                before.fixed + (kept * 2 * pad * channels).roundedUpToLanes
+            )
         }
     }
 
@@ -147,8 +155,11 @@ struct NetworkShape: Sendable {
         }
         columns.append(KeptColumns(before: before, left: 0, width: features.channels))
         self.columns = storage.list(columns)
-        stageReach = storage.list(
-            (verticalStem.map { [$0.columnReach] } ?? []) + network.blocks.map(\.vertical.columnReach))
+        let reaches = (verticalStem.map { [$0.columnReach] } ?? []) + network.blocks.map(\.vertical.columnReach)
+        stageReach = storage.list(reaches)
+        rowsMayOverlap =
+            network.blocks.allSatisfy { $0.point == nil && $0.second == nil }
+            && reaches.indices.dropFirst().allSatisfy { reaches[$0] <= reaches[..<$0].reduce(0, +) }
     }
 
     /// Floats of the kept columns of all layers, per image.

@@ -7,19 +7,25 @@ import PixelCNNKernels
 import PixelCNNModel
 
 /// All weights of a model, packed for one instruction set in one precision. Immutable.
-struct PackedWeights: Sendable, BitwiseCopyable {
+struct PackedWeights: @unchecked Sendable, BitwiseCopyable {
     let input: PackedInput
     let blocks: ConstantList<PackedBlock>
     let head: PackedHead
+    /// What products start from that add to nothing: as many as any of them has outputs.
+    let zeros: UnsafePointer<Float>
 
     /// Bytes of all of them, padding included; without the masked entries that is about what the parameters take.
     var byteCount: Int { input.byteCount + blocks.reduce(0) { $0 + $1.byteCount } + head.byteCount }
 
     init(_ model: Model, shape: NetworkShape, kernels: Kernels, precision: Precision, storage: ConstantStorage) {
-        let packer = Packer(model: model, shape: shape, kernels: kernels, precision: precision, storage: storage)
+        let packer = Packer(
+            model: model, shape: shape, kernels: kernels, bounds: precision == .i16 ? ActivationBounds(model) : nil,
+            storage: storage)
         input = PackedInput(packer)
         blocks = packer.list(shape.blocks) { PackedBlock(packer, index: $0) }
         head = PackedHead(packer)
+        let strides = blocks.flatMap { [$0.vertical.stride, $0.second?.stride ?? 0] } + [input.vertical?.stride ?? 0]
+        zeros = storage.numbers(max(2 * shape.featureRoom, strides.max() ?? 0) + Kernels.lanes) { _ in }
     }
 }
 
@@ -77,7 +83,7 @@ struct PackedInput: Sendable, BitwiseCopyable {
         case .separate(let convolution, let horizontal):
             layer = horizontal
             activation = .none
-            vertical = PackedConvolution(packer, convolution)
+            vertical = PackedConvolution(packer, convolution, reading: packer.bounds?.values)
             verticalStart = packer.rows(bias: [convolution])
         }
         let isGate = activation == .gate
@@ -86,7 +92,9 @@ struct PackedInput: Sendable, BitwiseCopyable {
         groups = packer.list(shape.features.count) { c in
             // The patch, (tap, channel), ends with the pixel's own channels.
             let depth = shape.patchContext + layer.seen(c, of: channels)
-            return packer.matrix(lanes: shape.features.size(c) * (isGate ? 2 : 1), depth: depth) { lane, k in
+            return packer.matrix(
+                lanes: shape.features.size(c) * (isGate ? 2 : 1), depth: depth, reading: packer.bounds?.values
+            ) { lane, k in
                 weights(
                     output: shape.features.channel(c, lane: lane), input: k % shape.channels, tap: k / shape.channels)
             }
@@ -152,6 +160,7 @@ struct PackedBlock: Sendable, BitwiseCopyable {
         let (network, shape) = (packer.model.description, packer.shape)
         let block = network.blocks[index]
         let (features, filters) = (shape.features, shape.features.channels)
+        let bounds = packer.bounds?.blocks[index]
         order =
             switch (block.point, block.linkSource) {
             case (_, .sumOfRowAbove): .rowAbove
@@ -160,11 +169,13 @@ struct PackedBlock: Sendable, BitwiseCopyable {
             }
 
         // The vertical stack.
-        vertical = PackedConvolution(packer, block.vertical)
-        second = block.second.map { PackedConvolution(packer, $0) }
+        vertical = PackedConvolution(packer, block.vertical, reading: bounds?.vertical)
+        second = block.second.map { PackedConvolution(packer, $0, reading: bounds?.between) }
         point = block.point.map { point in
             let weights = packer.weights(point)
-            return packer.matrix(lanes: 2 * filters, depth: point.inputs.count, forRows: true) { lane, k in
+            return packer.matrix(
+                lanes: 2 * filters, depth: point.inputs.count, forRows: true, reading: bounds?.vertical
+            ) { lane, k in
                 weights(output: lane, input: k, tap: 0)
             }
         }
@@ -186,7 +197,9 @@ struct PackedBlock: Sendable, BitwiseCopyable {
         case .full(let layer):
             let weights = packer.weights(layer)
             link = packer.list(2) { half in
-                let matrix = packer.matrix(lanes: filters, depth: 2 * filters, forRows: true) { lane, k in
+                let matrix = packer.matrix(
+                    lanes: filters, depth: 2 * filters, forRows: true, reading: bounds?.link
+                ) { lane, k in
                     weights(output: half * filters + lane, input: k, tap: 0)
                 }
                 return PackedLink(matrix: matrix, input: 0, output: half * room)
@@ -197,7 +210,10 @@ struct PackedBlock: Sendable, BitwiseCopyable {
             link = packer.list(2 * features.count) { i in
                 let (j, half) = (i / 2, i % 2)
                 let first = features.start(j)
-                let matrix = packer.matrix(lanes: filters - first, depth: features.size(j), forRows: true) { lane, k in
+                let matrix = packer.matrix(
+                    lanes: filters - first, depth: features.size(j), forRows: true, reading: bounds?.link,
+                    from: half * filters + first
+                ) { lane, k in
                     weights[half](output: first + lane, input: first + k, tap: 0)
                 }
                 return PackedLink(matrix: matrix, input: half * filters + first, output: half * room + first)
@@ -227,7 +243,9 @@ struct PackedBlock: Sendable, BitwiseCopyable {
                 seesNearest && !isNearestOfCentre
                 ? (c == 0 ? firstSeen * kept.width : nearest + inputs.start(c))..<nearest + inputs.end(c)
                 : c == 0 && columns > firstSeen ? firstSeen * kept.width..<columns * kept.width : 0..<0
-            let matrix = packer.matrix(lanes: shape.pairs, depth: range.count) { lane, k in
+            let matrix = packer.matrix(
+                lanes: shape.pairs, depth: range.count, reading: bounds?.horizontal, from: range.lowerBound
+            ) { lane, k in
                 let (group, lane) = (lane / shape.pair, lane % shape.pair)
                 guard lane < 2 * features.size(group), let tap = taps[(range.lowerBound + k) / kept.width] else {
                     return 0
@@ -240,19 +258,25 @@ struct PackedBlock: Sendable, BitwiseCopyable {
         centre = packer.list(features.count) { c in
             let start = isNearestOfCentre ? nearest : kept.left * kept.width
             let depth = kept.left * kept.width - start + block.horizontal.seen(c, of: inputs)
-            let matrix = packer.matrix(lanes: 2 * features.size(c), depth: depth) { lane, k in
+            let matrix = packer.matrix(
+                lanes: 2 * features.size(c), depth: depth, reading: bounds?.horizontal, from: start
+            ) { lane, k in
                 guard let tap = taps[(start + k) / kept.width] else { return 0 }
                 return weights(
                     output: features.channel(c, lane: lane), input: (start + k) % kept.width, tap: tap)
             }
             return PackedColumns(matrix: matrix, first: start)
         }
-        skip = block.skip.map { packer.pointwise($0, features, features) } ?? packer.storage.list([PackedMatrix]())
+        skip =
+            block.skip.map { packer.pointwise($0, features, features, reading: bounds?.gates) }
+            ?? packer.storage.list([PackedMatrix]())
         let feedsNothing = network.head.takesSkips && index + 1 == shape.blocks
         projection =
             feedsNothing
-            ? packer.storage.list([PackedMatrix]()) : packer.pointwise(block.output, features, features)
-        projectionBias = packer.rows(bias: [block.output])
+            ? packer.storage.list([PackedMatrix]())
+            : packer.pointwise(block.output, features, features, reading: bounds?.gates)
+        // Products start from whole vectors of a group.
+        projectionBias = packer.rows(bias: [block.output], stride: filters.roundedUpToLanes + Kernels.lanes)
         hasResidual = block.hasResidual
         horizontalNorm = PackedNorm(packer, block.horizontalNorm, block.output.outputs)
     }
@@ -290,7 +314,7 @@ struct PackedConvolution: Sendable, BitwiseCopyable {
     var stride: Int { outputs.roundedUpToLanes }
     var byteCount: Int { matrices.weightBytes }
 
-    init(_ packer: Packer, _ layer: Convolution) {
+    init(_ packer: Packer, _ layer: Convolution, reading bounds: [Float]?) {
         let weights = packer.weights(layer)
         let (inputs, outputs) = (layer.inputs.count, layer.outputs.count)
         let (rows, all) = (layer.rowOffsets, layer.taps)
@@ -303,7 +327,10 @@ struct PackedConvolution: Sendable, BitwiseCopyable {
             windows = packer.storage.list(rows.map { Window(row: $0, column: -1) })
             matrices = packer.list(rows.count * 4) { i in
                 let first = tap(rows[i / 4], -1)
-                return packer.matrix(lanes: outputs, depth: inputs, forRows: true) { lane, k in
+                // Sums and differences of two columns.
+                return packer.matrix(
+                    lanes: outputs, depth: inputs, forRows: true, reading: bounds?.map { 2 * $0 }
+                ) { lane, k in
                     winogradWeight(i % 4) { weights(output: lane, input: k, tap: first + $0) }
                 }
             }
@@ -318,7 +345,9 @@ struct PackedConvolution: Sendable, BitwiseCopyable {
             matrices = packer.list(cuts.count) { i in
                 let (row, columns) = cuts[i]
                 let taps = columns.map { tap(row, $0) }
-                return packer.matrix(lanes: outputs, depth: columns.count * inputs, forRows: true) { lane, k in
+                return packer.matrix(
+                    lanes: outputs, depth: columns.count * inputs, forRows: true, reading: bounds
+                ) { lane, k in
                     weights(output: lane, input: k % inputs, tap: taps[k / inputs])
                 }
             }
@@ -414,7 +443,7 @@ struct PackedHead: Sendable, BitwiseCopyable {
             let isLast = i + 1 == head.layers.count
             defer { inputs = outputs }
             return PackedLayer(
-                packer, layer, inputs, outputs,
+                packer, layer, inputs, outputs, reading: packer.bounds?.head[i],
                 activation: isLast ? .none : PackedInput.Activation(head.between))
         }
     }
@@ -432,13 +461,13 @@ struct PackedLayer: Sendable, BitwiseCopyable {
     var byteCount: Int { matrices.weightBytes + biases.reduce(0) { $0 + $1.byteCount } }
 
     init(
-        _ packer: Packer, _ layer: Convolution, _ inputs: ColorGroups, _ outputs: ColorGroups,
+        _ packer: Packer, _ layer: Convolution, _ inputs: ColorGroups, _ outputs: ColorGroups, reading bounds: [Float]?,
         activation: PackedInput.Activation
     ) {
         self.outputs = outputs
         self.activation = activation
         let halves = activation == .gate ? 2 : 1
-        matrices = packer.pointwise(layer, inputs, outputs, halves: halves)
+        matrices = packer.pointwise(layer, inputs, outputs, halves: halves, reading: bounds)
         let bias = packer.model.bias(of: layer)
         biases = packer.list(outputs.count) { c in
             let lanes = (0..<halves * outputs.size(c)).map { bias[outputs.channel(c, lane: $0)] }
@@ -461,27 +490,32 @@ struct Packer {
     let model: Model
     let shape: NetworkShape
     let kernels: Kernels
-    let precision: Precision
+    /// Where products are of integers.
+    let bounds: ActivationBounds?
     let storage: ConstantStorage
 
     func weights(_ layer: Convolution) -> ConvolutionWeights { model.weights(of: layer) }
 
-    /// What meets a pixel is read anew for each, so it may be kept in less precision; what meets a row need not.
+    /// A matrix whose input k is within the bound of channel `first` + k, modulo the channels.
     func matrix(
-        lanes: Int, depth: Int, forRows: Bool = false, weight: (_ lane: Int, _ k: Int) -> Float
+        lanes: Int, depth: Int, forRows: Bool = false, reading bounds: [Float]?, from first: Int = 0,
+        weight: (_ lane: Int, _ k: Int) -> Float
     ) -> PackedMatrix {
         PackedMatrix(
             kernels: kernels, storage: storage, lanes: lanes, depth: depth, forRows: forRows,
-            precision: forRows ? .f32 : precision, weight: weight)
+            inputBounds: bounds.map { bounds in (0..<depth).map { bounds[(first + $0) % bounds.count] } },
+            weight: weight)
     }
 
     /// A 1 × 1 convolution, group by group; of two halves, those of a group side by side.
     func pointwise(
-        _ layer: Convolution, _ inputs: ColorGroups, _ outputs: ColorGroups, halves: Int = 1
+        _ layer: Convolution, _ inputs: ColorGroups, _ outputs: ColorGroups, halves: Int = 1, reading bounds: [Float]?
     ) -> ConstantList<PackedMatrix> {
         let weights = weights(layer)
         return list(outputs.count) { c in
-            matrix(lanes: halves * outputs.size(c), depth: layer.seen(c, of: inputs)) { lane, k in
+            matrix(
+                lanes: halves * outputs.size(c), depth: layer.seen(c, of: inputs), reading: bounds
+            ) { lane, k in
                 weights(output: outputs.channel(c, lane: lane), input: k, tap: 0)
             }
         }
@@ -504,7 +538,8 @@ struct Packer {
 
     /// A row of zeros.
     func zeroRow(_ count: Int) -> PackedRows {
-        PackedRows(storage.numbers(count.roundedUpToLanes) { _ in }, stride: count.roundedUpToLanes, isPerLabel: false)
+        let stride = count.roundedUpToLanes
+        return PackedRows(storage.list(repeatElement(Float(0), count: stride)), stride: stride, isPerLabel: false)
     }
 
     /// The biases of some layers of the same outputs and what a class adds, together, each output at its place; nil
@@ -518,13 +553,12 @@ struct Packer {
         for layer in layers { for (i, value) in model.bias(of: layer).enumerated() { bias[i] += value } }
         let rows = label.map(model.rows) ?? [bias]
         let stride = stride ?? outputs.count.roundedUpToLanes
-        let values: ConstantList<Float> = storage.numbers(rows.count * stride) { values in
-            for (i, row) in rows.enumerated() {
-                for (j, value) in row.enumerated() {
-                    values[i * stride + place(j)] = label == nil || layers.isEmpty ? value : value + bias[j]
-                }
+        var values = [Float](repeating: 0, count: rows.count * stride)
+        for (i, row) in rows.enumerated() {
+            for (j, value) in row.enumerated() {
+                values[i * stride + place(j)] = label == nil || layers.isEmpty ? value : value + bias[j]
             }
         }
-        return PackedRows(values, stride: stride, isPerLabel: label != nil)
+        return PackedRows(storage.list(values), stride: stride, isPerLabel: label != nil)
     }
 }

@@ -3,9 +3,9 @@
 // columns. Which rows those are, the network's shape says.
 //
 // Who touches a row cache: the vertical stack and prefill write rows and the horizontal stack's accumulators; the
-// session and prefill write values and the first features; the horizontal stack reads. All of them run on the
-// session's thread, except while an image is lent to the session's helper thread: its vertical stack then writes the
-// next row, and the horizontal stack's left taps are read there. Nobody else sees a pointer: the prefix cache copies
+// session and prefill write values and the first features; the horizontal stack reads. All of them run on the session's
+// thread, except while an image is lent to the session's helper thread: its vertical stack then writes the next two
+// rows, and the horizontal stack's left taps are read there. Nobody else sees a pointer: the prefix cache copies
 // checkpoints in and out, the pool holds caches without an image.
 
 import Foundation
@@ -122,7 +122,7 @@ final class RowCache {
     // `toHorizontal`, which belongs to the row to come.
 
     /// Writes the checkpoint after `rows` rows. While a helper thread computes the row that comes next, too: that is
-    /// none of those which are read here.
+    /// none of those which are read here, and the row after that one waits where a checkpoint is due.
     func writeCheckpoint(to checkpoint: UnsafeMutablePointer<Float>, rows: Int) {
         layout.forEachCheckpointRow(after: rows) { place, offset, count in
             (checkpoint + offset).update(from: self.rows.base + place, count: count)

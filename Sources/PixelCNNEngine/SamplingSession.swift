@@ -2,7 +2,7 @@
 // further: at a row's start the vertical stack, then the horizontal stack and the output layers, value by value. It
 // comes in pieces, since the vertical rows of many images take fifty times as long as their pixels; images join and
 // leave between pieces. An image's result does not depend on what else is in the session, nor on the helper
-// thread, which helps with the last one.
+// thread, which helps with the last one: then a step may take along a pixel of the row below.
 
 import PixelCNNKernels
 
@@ -19,13 +19,18 @@ package final class SamplingSession {
     private let engine: Engine
     private let vertical: VerticalStack
     private let horizontal: HorizontalStack
+    private var columns: HorizontalStack?  // of scored images
     private let prefill: Prefill
     private let categorical: Categorical
     private let rowCaches: RowCachePool
     private let prefixCache: PrefixCache?
     private let rowsBetweenCheckpoints: Int
     private var images: [ImageInFlight] = []  // image i has slot i of the horizontal stack
-    /// In their given rows, one row per step. Of several with the same rows, the first one computes them.
+    /// The slot of the row below that of an image which is, or was, the only one, and whose columns there are complete:
+    /// beside its own, or the last one, which no image has.
+    private var slotBelow = 1
+    /// In rows whose values are known, because they are given or scored: one row per step. Of several with the same
+    /// given rows, the first one computes them.
     private var prefilling: [ImageInFlight] = []
     /// Rows prefilled, of all images: for tests.
     private(set) var prefilledRows = 0
@@ -35,6 +40,11 @@ package final class SamplingSession {
     private var begun: (prefillsLeft: Int, prepared: Int)?
     /// Columns of a block that a piece takes at most: half a millisecond's work for the published network.
     private static let columnsOfPiece = 256
+    /// Columns of a scored row that a piece takes at most: so many share each weight that more would gain little.
+    private static let columnsOfScore = 16
+    /// Columns of rows that are narrow enough to be taken over as a whole, so that a helper thread may begin the next
+    /// row at once: it follows a wider row's columns.
+    private static let mostColumnsAhead = 64
 
     /// Called with each complete row of an image, in order, before `finish` is called with the image.
     package var finishRow: ((_ tag: Int, _ row: CompletedRow) -> Void)?
@@ -42,6 +52,10 @@ package final class SamplingSession {
     /// Called with the logits (d) of each value, teacher-forced or drawn, before it is chosen: for tests and
     /// comparisons.
     package var inspectLogits: ((_ tag: Int, _ row: Int, _ column: Int, _ channel: Int, UnsafePointer<Float>) -> Void)?
+
+    /// Whether images are scored by columns of a row at a time, rather than pixel by pixel as they are drawn: the bits
+    /// are the same.
+    package var scoresByColumns = true
 
     /// Called when a phase of a step begins, of several images or without a helper thread: for measurements.
     package var observePhase: ((SamplingPhase) -> Void)?
@@ -63,7 +77,7 @@ package final class SamplingSession {
         self.rowsBetweenCheckpoints = rowsBetweenCheckpoints
         self.rowCaches = rowCaches
         vertical = VerticalStack(engine: engine)
-        horizontal = HorizontalStack(engine: engine, capacity: capacity)
+        horizontal = HorizontalStack(engine: engine, capacity: capacity + 1)
         prefill = Prefill(engine: engine)
         categorical = Categorical(kernels: engine.kernels, colors: engine.shape.colors)
         helperThread = HelperThread(
@@ -80,6 +94,8 @@ package final class SamplingSession {
         precondition(task.height > 0 && task.width > 0)
         precondition(engine.hyperparameters.accepts(label: task.label))
         helperThread.takeBack()
+        helperThread.forgetRow()
+        if slotBelow < capacity, images.contains(where: { $0.columnsBelow > 0 }) { moveRowBelow(to: capacity) }
         vertical.reserve(columns: min(task.width, Self.columnsOfPiece))
         let image = ImageInFlight(
             task: task, tag: tag, cache: rowCaches.take(RowCache.Layout(engine.shape, width: task.width)),
@@ -87,13 +103,19 @@ package final class SamplingSession {
         if image.isPrefillRow {
             prefill.reserve(width: task.width)
             prefilling.append(image)
+        } else if !image.isDrawn && scoresByColumns {
+            columns = columns ?? HorizontalStack(engine: engine, capacity: Self.columnsOfScore, batch: .columns)
+            columns?.reserve(width: min(task.width, Self.mostColumnsAhead))
+            prefill.reserve(width: task.width)
+            image.beginColumns()
+            prefilling.append(image)
         } else {
             images.append(image)
         }
     }
 
-    /// Takes every image one pixel further, or one row where it is given, and hands those that are complete to
-    /// `finish`.
+    /// Takes every image one pixel further, or one row where it is given or scored, and hands those that are complete
+    /// to `finish`.
     package func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
         while !stepPiece(finish: finish) {}
     }
@@ -156,39 +178,54 @@ package final class SamplingSession {
             horizontal.beginPixel(
                 slot: slot, row: image.row, column: image.column, cache: image.cache, label: image.label)
         }
-        horizontal.addLeftTaps(count: count)
-        let needsLogits = images.contains { !$0.isGivenPixel }
+        horizontal.addLeftTaps(0..<count)
+        let needsLogits = images.contains { !$0.isGiven($0.place) }
         for c in 0..<engine.shape.features.count {
             horizontal.computeGroup(c, count: count)
             observePhase?(.output)
             if needsLogits { horizontal.computeLogits(c, count: count) }
             observePhase?(.draw)
-            for slot in 0..<count { chooseValues(c, slot, images[slot]) }
+            for slot in 0..<count { chooseValues(c, slot, images[slot], images[slot].place) }
             observePhase?(.horizontal)
         }
         for slot in 0..<count {
-            storeInputFeatures(slot, images[slot])
-            advance(images[slot])
+            storeInputFeatures(slot, images[slot], images[slot].place)
+            advance(images[slot], slot: slot)
         }
     }
 
-    /// The same for a single image, while the helper thread prepares the next row and the next pixel.
+    /// The same for a single image, while the helper thread prepares the next row and the next pixel; with a pixel of
+    /// the next row, too, where that may go on.
     private func stepWithHelper(_ image: ImageInFlight) {
-        helperThread.beginPixel(of: image)
-        for c in 0..<engine.shape.features.count {
-            horizontal.computeGroup(c, count: 1)
-            helperThread.didCompute(group: c, of: image)
-            if !image.isGivenPixel { horizontal.computeLogits(c, count: 1) }
-            chooseValues(c, 0, image)
+        if slotBelow > 1 { moveRowBelow(to: 1) }
+        let below = helperThread.beginPixels(of: image)
+        let count = below == nil ? 1 : 2
+        func forEachPlace(_ body: (_ slot: Int, _ place: Place) -> Void) {
+            body(0, image.place)
+            if let below { body(1, below) }
         }
-        storeInputFeatures(0, image)
-        advance(image)
-        if !image.isComplete { helperThread.didAdvance(image) }
+        let needsLogits = !image.isGiven(image.place) || below.map(image.isGiven) == false
+        for c in 0..<engine.shape.features.count {
+            horizontal.computeGroup(c, count: count)
+            if below == nil { helperThread.didCompute(group: c, of: image) }
+            if needsLogits { horizontal.computeLogits(c, count: count) }
+            forEachPlace { slot, place in chooseValues(c, slot, image, place) }
+        }
+        forEachPlace { slot, place in storeInputFeatures(slot, image, place) }
+        if below != nil { image.advanceBelow() }
+        advance(image, slot: 0)
+        if !image.isComplete { helperThread.didAdvance(image, keepingRow: isCheckpoint(after: image.row + 1)) }
+    }
+
+    private func moveRowBelow(to slot: Int) {
+        horizontal.move(from: slotBelow, to: slot)
+        slotBelow = slot
     }
 
     /// The next piece of the image's vertical rows, when the row above is complete.
     private func computeVertical(_ image: ImageInFlight, passingToHorizontal: Bool = true) {
-        guard let piece = image.wavefront.nextPiece(drawn: image.pixel, least: 1, most: Self.columnsOfPiece) else {
+        let drawn = DrawnPixels(pixel: image.pixel)
+        guard let piece = image.wavefront.nextPiece(drawn: drawn, least: 1, most: Self.columnsOfPiece) else {
             preconditionFailure("the vertical stack waits for a row that is not complete")
         }
         vertical.compute(piece, of: image.cache, label: image.label, passingToHorizontal: passingToHorizontal)
@@ -196,32 +233,41 @@ package final class SamplingSession {
     }
 
     /// The values that a pass draws: one, or those of all channels.
-    private func chooseValues(_ pass: Int, _ slot: Int, _ image: ImageInFlight) {
+    private func chooseValues(_ pass: Int, _ slot: Int, _ image: ImageInFlight, _ place: Place) {
         for c in engine.shape.drawn(in: pass) {
             let logits = horizontal.logits(slot: slot, channel: c)
-            if !image.isGivenPixel { inspectLogits?(image.tag, image.row, image.column, c, logits) }
-            let value = image.chooseValue(channel: c, logits: logits, with: categorical)
-            engine.write(value, channel: c, to: image.cache.values(row: image.row, column: image.column))
+            if !image.isGiven(place) { inspectLogits?(image.tag, place.row, place.column, c, logits) }
+            let value = image.chooseValue(channel: c, at: place, logits: logits, with: categorical)
+            engine.write(value, channel: c, to: image.cache.values(row: place.row, column: place.column))
             horizontal.setValue(value, slot: slot, channel: c)
         }
     }
 
-    private func storeInputFeatures(_ slot: Int, _ image: ImageInFlight) {
-        if engine.shape.sharesInput { image.storeInputFeatures(horizontal.inputFeatures(slot: slot)) }
+    private func storeInputFeatures(_ slot: Int, _ image: ImageInFlight, _ place: Place) {
+        if engine.shape.sharesInput {
+            image.storeInputFeatures(horizontal.inputFeatures(slot: slot), of: place)
+        }
     }
 
-    private func advance(_ image: ImageInFlight) {
+    private func advance(_ image: ImageInFlight, slot: Int) {
+        let row = image.row
         image.advance()
-        if image.column == 0 { didCompleteRow(of: image) }
+        guard image.row != row else { return }
+        if image.column > 0 { horizontal.move(from: slotBelow, to: slot) }
+        didCompleteRow(of: image)
     }
 
-    /// The image stands at a row's start: the row above is complete, and with it the image where the rest is
-    /// prefilling.
+    /// Whether what so many drawn rows have left is kept, for other images that begin with them.
+    private func isCheckpoint(after rows: Int) -> Bool {
+        prefixCache != nil && rows.isMultiple(of: rowsBetweenCheckpoints)
+    }
+
+    /// The row above the one in which the image stands is complete, and with it the image where the rest is given.
     private func didCompleteRow(of image: ImageInFlight) {
         reportRow(above: image)
         if let prefixCache, image.isDrawn, !image.isComplete {
             image.extendPrefix()
-            if image.row.isMultiple(of: rowsBetweenCheckpoints) || image.isBelowPrefill {
+            if isCheckpoint(after: image.row) || image.isBelowPrefill {
                 prefixCache.store(image.prefix, rows: image.row, from: image.cache)
             }
         }
@@ -237,7 +283,7 @@ package final class SamplingSession {
     }
 
     private func reportRow(above image: ImageInFlight) {
-        finishRow?(image.tag, CompletedRow(row: image.row - 1, image: image))
+        finishRow?(image.tag, CompletedRow(row: image.row - 1, isKnown: false, image: image))
     }
 
     // MARK: - Prefill
@@ -245,7 +291,10 @@ package final class SamplingSession {
     /// A piece of a given row, and whether that was the row's last; an image that has no more of them joins the others.
     private func prefillRow(place: Int, _ finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
         let image = prefilling[place]
-        if image.isRestGiven {
+        if let left = image.leftColumns {
+            guard scorePiece(of: image, left: left.base) else { return false }
+            if !image.isComplete { return true }
+        } else if image.isRestGiven {
             completeRest(of: image)
         } else if image.isPrefillRow {
             if let first = prefilling.first(where: { $0.prefix.isSame(as: image.prefix) }), first !== image {
@@ -276,7 +325,7 @@ package final class SamplingSession {
 
     private func resume(_ image: ImageInFlight, belowRows rows: Int) {
         image.resume(belowRows: rows)
-        for row in 0..<rows { finishRow?(image.tag, CompletedRow(row: row, image: image)) }
+        for row in 0..<rows { finishRow?(image.tag, CompletedRow(row: row, isKnown: true, image: image)) }
     }
 
     /// A piece of the given row that the image stands at; whether it was the last.
@@ -288,6 +337,49 @@ package final class SamplingSession {
         prefill.compute(image)
         prefilledRows += 1
         image.advanceRow()
+        didCompleteRow(of: image)
+        return true
+    }
+
+    // MARK: - Scores
+
+    /// A piece of the scored row that the image stands at; whether it was the last.
+    private func scorePiece(of image: ImageInFlight, left: UnsafeMutablePointer<Float>) -> Bool {
+        guard let columns else { preconditionFailure("an image is scored without room for its columns") }
+        let piece = image.column..<min(image.column + Self.columnsOfScore, image.width)
+        let isNarrow = image.width <= Self.mostColumnsAhead
+        let pixels = image.row * image.width + (isNarrow ? image.width : piece.upperBound)
+        let isLent = count == 1 && helperThread.lend(image)
+        if piece.lowerBound == 0 || !isNarrow {
+            if isLent {
+                // It may have been lent within the row above.
+                helperThread.didAdvance(image)
+                helperThread.wait(forVertical: pixels)
+            } else if image.wavefront.ready < pixels {
+                computeVertical(image)
+                return false
+            }
+        }
+        if piece.lowerBound == 0 {
+            prefill.compute(image)
+            let isAhead = isLent && isNarrow
+            columns.takeVertical(of: image.cache, now: isAhead)
+            if isAhead { helperThread.didAdvance(image, by: image.width) }
+        }
+        columns.computeColumns(piece, row: image.row, cache: image.cache, label: image.label, left: left)
+        for pass in 0..<engine.shape.features.count {
+            columns.computeLogits(pass, count: piece.count)
+            for c in engine.shape.drawn(in: pass) {
+                for (slot, column) in piece.enumerated() {
+                    let logits = columns.logits(slot: slot, channel: c)
+                    inspectLogits?(image.tag, image.row, column, c, logits)
+                    image.score(channel: c, column: column, logits: logits, with: categorical)
+                }
+            }
+        }
+        image.advance(by: piece.count)
+        if isLent && !isNarrow && !image.isComplete { helperThread.didAdvance(image) }
+        guard image.column == 0 else { return false }
         didCompleteRow(of: image)
         return true
     }
@@ -305,6 +397,7 @@ package final class SamplingSession {
     // MARK: - Leaving
 
     private func removePrefilling(place: Int, isDone: Bool = true) {
+        helperThread.takeBack()
         if isDone { rowCaches.put(prefilling[place].cache) }
         prefilling.remove(at: place)
     }
@@ -330,6 +423,8 @@ package final class SamplingSession {
 package struct CompletedRow {
     /// The row's number in its image.
     package let row: Int
+    /// Whether it is a given row that was known already, so that nothing of it was computed.
+    package let isKnown: Bool
     /// How many values it has, C·W.
     package var count: Int { image.rowCount }
     /// The values, (C, W); a copy.

@@ -132,14 +132,13 @@ final class VerticalStack {
     /// class adds.
     private func link(_ u: Rows, _ work: Work) {
         let accumulators = work.cache.toHorizontal(block: work.block, column: work.columns.lowerBound)
-        let length = 2 * shape.featureRoom
-        if let start = work.packed.horizontalStart {
-            accumulators.fill(work.count, with: start.row(work.label), length: length)
-        } else {
-            accumulators.base.update(repeating: 0, count: work.count * length)
-        }
-        for part in work.packed.link {
-            kernels.accumulate(part.matrix, u + part.input, into: accumulators + part.output, count: work.count)
+        let start = work.packed.horizontalStart?.row(work.label) ?? weights.zeros
+        for (i, part) in work.packed.link.enumerated() {
+            // The first part of each half writes all of it.
+            kernels.multiply(
+                part.matrix, u + part.input,
+                from: (i < 2 ? Rows(repeating: start) : accumulators) + part.output, into: accumulators + part.output,
+                count: work.count)
         }
     }
 
@@ -241,15 +240,15 @@ private final class VerticalConvolution {
         _ start: UnsafePointer<Float>?
     ) -> Rows {
         let (u, count) = (scratch(of: layer), columns.count)
-        if let start {
-            u.fill(count, with: start, length: u.stride)
-        } else {
-            u.base.update(repeating: 0, count: count * u.stride)
-        }
+        let first = Rows(repeating: start ?? engine.weights.zeros)
+        var start = first
         for (i, window) in layer.windows.enumerated() where row + window.row >= 0 {
             let input = cache.ring(ring, row: row + window.row, column: columns.lowerBound + window.column)
-            kernels.accumulate(layer.matrices[i], input, into: u, count: count)
+            kernels.multiply(layer.matrices[i], input, from: start, into: u, count: count)
+            start = u
         }
+        // Of the rows above there is none.
+        if start.stride == 0 { u.fill(count, with: start.base, length: u.stride) }
         return u
     }
 
@@ -261,22 +260,28 @@ private final class VerticalConvolution {
         let lead = columns.lowerBound % 2
         let count = lead + columns.count
         let (tiles, channels, stride) = ((count + 1) / 2, layer.inputs, layer.stride)
-        products.base.update(repeating: 0, count: 4 * tiles * stride)
-        if let start {
-            // Both columns of a tile have the product m1 once, and with its sign.
-            Rows(base: products.base + tiles * stride, stride: stride).fill(tiles, with: start, length: stride)
-        }
+        let zeros = Rows(repeating: engine.weights.zeros)
+        var isFirst = true
         for (i, window) in layer.windows.enumerated() where row + window.row >= 0 {
             let input = cache.ring(ring, row: row + window.row, column: columns.lowerBound - lead + window.column)
             kernels.winogradInputs(input, into: inputs.base, channels: channels, count: count)
             for position in 0..<4 {
-                kernels.accumulate(
+                // Both columns of a tile have the product m1 once, and with its sign.
+                let first = position == 1 ? start.map(Rows.init(repeating:)) ?? zeros : zeros
+                let sums = Rows(base: products.base + position * tiles * stride, stride: stride)
+                kernels.multiply(
                     layer.matrices[4 * i + position],
                     Rows(base: inputs.base + position * tiles * channels, stride: channels),
-                    into: Rows(base: products.base + position * tiles * stride, stride: stride), count: tiles)
+                    from: isFirst ? first : sums, into: sums, count: tiles)
             }
+            isFirst = false
         }
         let u = scratch(of: layer)
+        if isFirst {
+            // Of the rows above there is none.
+            u.fill(count, with: start ?? engine.weights.zeros, length: stride)
+            return u + lead * stride
+        }
         kernels.winogradOutputs(products.base, into: u, channels: stride, count: count)
         return u + lead * stride
     }
@@ -291,20 +296,42 @@ struct VerticalPiece {
     let columns: Range<Int>
 }
 
+/// How far the pixels of an image are drawn: those before `pixel`, row by row, and the first columns of the row below.
+struct DrawnPixels {
+    let pixel: Int
+    let columnsBelow: Int
+
+    init(pixel: Int, columnsBelow: Int = 0) {
+        self.pixel = pixel
+        self.columnsBelow = columnsBelow
+    }
+
+    /// Complete columns of a row of `width`.
+    fileprivate func columns(ofRow row: Int, width: Int) -> Int {
+        switch row - pixel / width {
+        case ..<0: width
+        case 0: pixel % width
+        case 1: columnsBelow
+        default: 0
+        }
+    }
+}
+
 /// How far the vertical rows of one image have come, in order, as pieces. A column of a stage reads the one before it
 /// some columns further right, so a row can follow the pixels of the row above, stage by stage, before that row is
-/// complete: that is what a second thread does while the first one draws pixels.
-///
-/// Counts pixels and columns from the image's first on, row by row.
+/// complete: that is what a second thread does while the first one draws pixels. Two rows may be on their way: that
+/// which follows the upper one of the rows that are drawn, and that which follows the lower one, further left.
 struct VerticalWavefront {
     private let height: Int
     private let width: Int
     private let reaches: ConstantList<Int>  // the engine's, as the image's cache is
+    private let rows: Int  // at a time
 
     private var row: Int
-    private var done: [Int]  // columns of `row` that each stage has
-    /// The stage that is next in a sweep from the first to the last; nil between sweeps.
-    private var sweep: Int?
+    /// Columns that each stage has: [2] × (stages), of `row` and of the one below.
+    private var done: [Int]
+    /// Which of both is in a sweep from the first stage to the last, and the stage that is next; nil between sweeps.
+    private var sweep: (place: Int, stage: Int)?
 
     /// Begins with row `row`; those above are there.
     init(shape: NetworkShape, height: Int, width: Int, row: Int = 0) {
@@ -312,50 +339,67 @@ struct VerticalWavefront {
         self.width = width
         self.row = row
         reaches = shape.stageReach
-        done = Array(repeating: 0, count: reaches.count)
+        rows = shape.rowsMayOverlap ? 2 : 1
+        done = Array(repeating: 0, count: 2 * reaches.count)
     }
 
-    /// Columns that every stage has: the pixels that the horizontal stack may take on.
-    var ready: Int { row * width + done[done.count - 1] }
+    /// The pixels that the horizontal stack may take on: those before `ready`, whose columns every stage has.
+    var ready: Int { row * width + done[reaches.count - 1] }
 
-    /// The next piece that `drawn` pixels allow, of `most` columns at most; nil where there is none. A sweep begins
+    /// Likewise of the row below that of `ready`, alone.
+    var readyBelow: Int { (row + 1) * width + done[2 * reaches.count - 1] }
+
+    /// The next piece that the drawn pixels allow, of `most` columns at most; nil where there is none. A sweep begins
     /// where the first stage can go `least` columns further, or to the row's end.
-    mutating func nextPiece(drawn: Int, least: Int, most: Int) -> VerticalPiece? {
+    mutating func nextPiece(drawn: DrawnPixels, least: Int, most: Int) -> VerticalPiece? {
         while row < height {
-            guard let stage = sweep else {
-                let reach = reach(of: 0, drawn)
-                guard reach == width || reach - done[0] >= least else { return nil }
-                sweep = 0
+            guard let (place, stage) = sweep else {
+                guard let place = (0..<rows).first(where: { canSweep($0, drawn, least) }) else { return nil }
+                sweep = (place, 0)
                 continue
             }
-            let last = min(reach(of: stage, drawn), done[stage] + min(most, width))
-            if last > done[stage] { return VerticalPiece(row: row, stage: stage, columns: done[stage]..<last) }
-            endStage(stage)
+            let columns = done[place * reaches.count + stage]
+            let last = min(reach(of: stage, place, drawn), columns + min(most, width))
+            if last > columns { return VerticalPiece(row: row + place, stage: stage, columns: columns..<last) }
+            endStage(place, stage)
         }
         return nil
     }
 
     /// Notes that a piece has been computed.
     mutating func complete(_ piece: VerticalPiece) {
-        done[piece.stage] = piece.columns.upperBound
+        done[(piece.row - row) * reaches.count + piece.stage] = piece.columns.upperBound
     }
 
-    /// The columns of `row` that a stage could have.
-    private func reach(of stage: Int, _ drawn: Int) -> Int {
+    private func canSweep(_ place: Int, _ drawn: DrawnPixels, _ least: Int) -> Bool {
+        guard row + place < height else { return false }
+        let reach = reach(of: 0, place, drawn)
+        return reach == width || reach - done[place * reaches.count] >= least
+    }
+
+    /// The columns that a stage could have.
+    private func reach(of stage: Int, _ place: Int, _ drawn: DrawnPixels) -> Int {
+        let above = row + place - 1
         let input =
-            if stage > 0 { done[stage - 1] } else if row == 0 { width } else { min(drawn - (row - 1) * width, width) }
+            if stage > 0 {
+                done[place * reaches.count + stage - 1]
+            } else {
+                above < 0 ? width : drawn.columns(ofRow: above, width: width)
+            }
         return input == width ? width : max(input - reaches[stage], 0)
     }
 
-    private mutating func endStage(_ stage: Int) {
-        if stage + 1 < done.count {
-            sweep = stage + 1
-        } else {
-            sweep = nil
-            if done[stage] == width {
-                row += 1
-                for stage in done.indices { done[stage] = 0 }
-            }
+    private mutating func endStage(_ place: Int, _ stage: Int) {
+        guard stage + 1 == reaches.count else {
+            sweep = (place, stage + 1)
+            return
+        }
+        sweep = nil
+        guard done[stage] == width else { return }
+        row += 1
+        for stage in 0..<reaches.count {
+            done[stage] = done[reaches.count + stage]
+            done[reaches.count + stage] = 0
         }
     }
 }

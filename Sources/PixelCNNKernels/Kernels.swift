@@ -24,7 +24,7 @@ package struct Kernels: @unchecked Sendable {
     /// The fastest that this processor can run.
     package static var fastest: Kernels { available[0] }
 
-    /// `avx512`, `avx2`, `neon` or `portable`.
+    /// `avx512vnni`, `avx512`, `avx2`, `neon` or `portable`.
     package var name: String { String(cString: table.pointee.name) }
 
     /// The instruction set of that name, or the fastest for nil.
@@ -41,6 +41,12 @@ package struct Kernels: @unchecked Sendable {
     /// is written for. Every thread that computes calls it once.
     package static func resetFloatState() {
         pixel_kernels_reset_float_state()
+    }
+
+    /// Fetches `count` floats that are needed soon.
+    @inlinable @inline(__always)
+    package static func prefetch(_ floats: UnsafePointer<Float>, count: Int) {
+        pixel_prefetch(floats, count * MemoryLayout<Float>.stride)
     }
 
     /// What a loop that waits for another thread calls each time around.
@@ -70,9 +76,17 @@ package struct Rows {
         self.stride = stride
     }
 
+    /// One row, for all: it is only read.
+    @inlinable package init(repeating row: UnsafePointer<Float>) {
+        self.init(base: UnsafeMutablePointer(mutating: row), stride: 0)
+    }
+
     @inlinable package static func + (rows: Rows, offset: Int) -> Rows {
         Rows(base: rows.base + offset, stride: rows.stride)
     }
+
+    /// The rows from row `count` on.
+    @inlinable package func dropFirst(_ count: Int) -> Rows { self + count * stride }
 
     @inlinable package subscript(row: Int) -> UnsafeMutablePointer<Float> { base + row * stride }
 
@@ -83,17 +97,25 @@ package struct Rows {
 }
 
 extension Kernels {
-    /// y[j] += matrix · x[j] for `count` rows j. Rows of y have room for whole vectors.
+    /// y[j] = start[j] + matrix · x[j] for `count` rows j. Rows of start and y have room for whole vectors.
     @inlinable @inline(__always)
-    package func accumulate(_ matrix: PackedMatrix, _ x: Rows, into y: Rows, count: Int) {
+    package func multiply(_ matrix: PackedMatrix, _ x: Rows, from start: Rows, into y: Rows, count: Int) {
         switch matrix.weights {
         case .floats(let weights):
             table.pointee.accumulate(
-                weights, matrix.depth, matrix.vectors, matrix.panel, x.base, x.stride, y.base, y.stride, count)
-        case .bfloat16Pairs(let weights):
-            table.pointee.accumulate_bf16(
-                weights, matrix.depth, matrix.vectors, matrix.panel, x.base, x.stride, y.base, y.stride, count)
+                weights, matrix.depth, matrix.vectors, matrix.panel, x.base, x.stride, start.base, start.stride, y.base,
+                y.stride, count)
+        case .integers(let weights):
+            table.pointee.accumulate_i16(
+                weights, matrix.depth, matrix.vectors, matrix.panel, x.base, x.stride, start.base, start.stride, y.base,
+                y.stride, count)
         }
+    }
+
+    /// y[j] += matrix · x[j] for `count` rows j. Rows of y have room for whole vectors.
+    @inlinable @inline(__always)
+    package func accumulate(_ matrix: PackedMatrix, _ x: Rows, into y: Rows, count: Int) {
+        multiply(matrix, x, from: y, into: y, count: count)
     }
 
     /// The inputs of F(2, 3), (4, tiles, channels), of `count` columns that read `count` + 2 columns x.

@@ -77,18 +77,18 @@ package final class ConstantStorage: @unchecked Sendable {
     /// `count` numbers, zero except for what `initialize` sets, aligned to a cache line.
     package func numbers<Number: Numeric & BitwiseCopyable>(
         _ count: Int, initialize: (UnsafeMutablePointer<Number>) -> Void
-    ) -> ConstantList<Number> {
+    ) -> UnsafePointer<Number> {
         let numbers = allocate(count, of: Number.self)
         numbers.initialize(repeating: 0, count: count)
         initialize(numbers)
-        return ConstantList(base: UnsafePointer(numbers), count: count)
+        return UnsafePointer(numbers)
     }
 
-    /// A copy of the elements.
-    package func list<Element: BitwiseCopyable>(_ elements: some Collection<Element>) -> ConstantList<Element> {
+    /// The first of copies of the elements.
+    package func copy<Element: BitwiseCopyable>(_ elements: some Collection<Element>) -> UnsafePointer<Element> {
         let copy = allocate(elements.count, of: Element.self)
         for (i, element) in elements.enumerated() { (copy + i).initialize(to: element) }
-        return ConstantList(base: UnsafePointer(copy), count: elements.count)
+        return UnsafePointer(copy)
     }
 
     private func allocate<Element>(_ count: Int, of type: Element.Type) -> UnsafeMutablePointer<Element> {
@@ -101,27 +101,6 @@ package final class ConstantStorage: @unchecked Sendable {
     deinit {
         for piece in pieces { piece.deallocate() }
     }
-}
-
-/// Elements in a ``ConstantStorage``.
-package struct ConstantList<Element: BitwiseCopyable>: @unchecked Sendable, BitwiseCopyable, RandomAccessCollection {
-    package let base: UnsafePointer<Element>
-    package let count: Int
-
-    fileprivate init(base: UnsafePointer<Element>, count: Int) {
-        self.base = base
-        self.count = count
-    }
-
-    @inlinable package var startIndex: Int { 0 }
-    @inlinable package var endIndex: Int { count }
-
-    @inlinable package subscript(place: Int) -> Element {
-        precondition(place >= 0 && place < count)
-        return base[place]
-    }
-
-    package var byteCount: Int { count * MemoryLayout<Element>.stride }
 }
 
 // MARK: - Arenas

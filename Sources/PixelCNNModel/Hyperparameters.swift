@@ -49,6 +49,9 @@ package struct Hyperparameters: Sendable, Equatable {
     /// Whether every image is drawn, scored and trained under a label, 0 … `labels` − 1.
     package var isConditional: Bool { labels > 0 }
 
+    /// Whether the values are codes, and no levels: a prior's, however few, and all of more than 256.
+    package var readsCodes: Bool { network == .vqvaePrior || colors > 256 }
+
     /// Whether an image may have this class: one of the network's, or none where it is unconditional.
     package func accepts(label: Int?) -> Bool {
         if let label { (0..<labels).contains(label) } else { !isConditional }

@@ -155,6 +155,20 @@ package struct UnreadTensor: Sendable, Equatable {
     package let format: ModelFormat
     /// Dotted path of the dictionary that it is in.
     package var path = ""
+
+    /// False for a tensor of PyTorch's that stands for one whose numbers are not in the file.
+    var hasNumbers: Bool { type != Self.meta && type != Self.uninitialised }
+
+    /// Python's way from such a tensor to one of plain numbers.
+    var toDense: String {
+        switch type {
+        case Self.sparse: ".to_dense()"
+        case "qint8", "quint8", "qint32", Self.quantised: ".dequantize()"
+        default: ""
+        }
+    }
+
+    static let (meta, uninitialised, sparse, quantised) = ("meta", "uninitialised", "sparse", "quantised")
 }
 
 /// One of a file's networks.

@@ -62,7 +62,8 @@ package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertib
     private var command: String? {
         switch problem {
         case .pyTorch(.unexpectedClass(_, let path)):
-            "where that code can be imported, this saves the weights alone: "
+            "where that code can be imported, and if you trust the file (reading it runs what it says), this saves the "
+                + "weights alone: "
                 + ForeignFile.python(
                     file, "torch.save(torch.load(FILE, weights_only=False)\(Self.keys(path)).state_dict(), OUT)")
         case .model(.unreadTensor(let tensor)) where tensor.format == .safetensors:
@@ -71,12 +72,12 @@ package struct ModelFileError: Error, Sendable, Equatable, CustomStringConvertib
                     file, "save_file({k: v.float() for k, v in load_file(FILE).items()}, OUT)",
                     importing: "torch; from safetensors.torch import load_file, save_file",
                     out: file.replacing(".safetensors", with: "") + "-float.safetensors")
-        case .model(.unreadTensor(let tensor)) where tensor.format == .pyTorchStateDictionary:
-            "this converts a state_dict: "
+        case .model(.unreadTensor(let tensor)) where tensor.format == .pyTorchStateDictionary && tensor.hasNumbers:
+            "if you trust the file (reading it runs what it says), this converts a state_dict: "
                 + ForeignFile.python(
                     file,
                     "s = torch.load(FILE, weights_only=False)\(Self.keys(tensor.path)); "
-                        + "torch.save({k: torch.as_tensor(v).float() for k, v in s.items()}, OUT)")
+                        + "torch.save({k: torch.as_tensor(v)\(tensor.toDense).float() for k, v in s.items()}, OUT)")
         default: nil
         }
     }
@@ -164,13 +165,17 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
         case .shapeMismatch(let tensor, let expected, let found):
             "tensor \(quoted(tensor)) has shape \(Shape.text(found)); expected \(expected)"
         case .unsupportedElementType(let tensor, let found):
-            "tensor \(quoted(tensor)) holds \(found.rawValue); weights are f32, f16, bf16 or f64"
+            "tensor \(quoted(tensor)) holds \(found.rawValue); weights are f32, f16, bf16 or f64: save "
+                + "{k: v.float() for k, v in model.state_dict().items()}"
+        case .unreadTensor(let tensor) where !tensor.hasNumbers:
+            "tensor \(quoted(tensor.name)) is \(tensor.type): it has no numbers; load the trained weights into the "
+                + "model, then save model.state_dict()"
         case .unreadTensor(let tensor):
             "tensor \(quoted(tensor.name)) is \(tensor.type); weights are float32, float16, bfloat16 or float64"
         case .noSuchWeights(let name, let found):
             "the file has no weights \(quoted(name)); it has \(Self.list(found))"
         case .ambiguousWeights(let name, let found):
-            "several weights of the file are called \(quoted(name)): \(Self.list(found)); give one of these"
+            "several weights of the file are called \(quoted(name)): \(Self.list(found)); choose one of these"
         case .notFinite(let tensor, let position):
             "tensor \(quoted(tensor)) is not a finite float32 number at \(Shape.text(position)); "
                 + "was training diverging?"

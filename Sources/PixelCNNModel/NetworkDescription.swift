@@ -145,20 +145,6 @@ package struct NetworkDescription: Sendable, Equatable {
     }
 }
 
-extension NetworkDescription {
-    /// Names of the weights that every pixel reads, which bf16 rounds: those of the horizontal stack, of what stands
-    /// before it, and of the head. The vertical stack and the link are computed once per row.
-    package var weightsOfPixels: Set<String> {
-        var layers = head.layers + blocks.flatMap { [$0.horizontal, $0.output] + ($0.skip.map { [$0] } ?? []) }
-        switch stem {
-        case .none: break
-        case .shared(let layer, _, _): layers.append(layer)
-        case .separate(_, let horizontal): layers.append(horizontal)
-        }
-        return Set(layers.map(\.weightName))
-    }
-}
-
 // MARK: - Layers
 
 /// A convolution of stride 1 and where its numbers are: `name.weight`, and `name.bias` where it has one.

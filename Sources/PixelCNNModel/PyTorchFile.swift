@@ -506,9 +506,11 @@ package enum PyTorchError: Error, Sendable, Equatable, CustomStringConvertible {
         case .malformedTensor(let name):
             "tensor \(quoted(name)) is not a dense tensor as torch.save writes it"
         case .missingStorage(let tensor, let entry):
-            "tensor \(quoted(tensor)) has its numbers in \(quoted(entry)), which the file lacks"
+            "tensor \(quoted(tensor)) has its numbers in \(quoted(entry)), which the file lacks; copy or "
+                + "download it again"
         case .storageSizeMismatch(let tensor, let entry, let found, let expected):
-            "tensor \(quoted(tensor)): \(quoted(entry)) has \(found) bytes, its storage \(expected)"
+            "tensor \(quoted(tensor)) has its numbers in \(quoted(entry)), which should have \(expected) bytes and has "
+                + "\(found); the file is cut short or damaged: copy or download it again"
         case .tensorOutsideStorage(let tensor, let shape, let strides, let offset, let storage):
             "tensor \(quoted(tensor)), shape \(Shape.text(shape)), strides \(Shape.text(strides)), offset \(offset), "
                 + "reaches outside its storage of \(storage) elements"

@@ -76,12 +76,12 @@ struct TensorRebuilder {
         case "_rebuild_qtensor":
             guard let storage = items.first, case .persistent(let identifier)? = graph.node(storage),
                 let parts = graph.tuple(identifier), parts.count > 1, case .global(let type)? = graph.node(parts[1])
-            else { return "quantised" }
+            else { return UnreadTensor.quantised }
             return type.elementName
-        case "_rebuild_sparse_tensor", "_rebuild_sparse_csr_tensor": return "sparse"
-        case "_rebuild_meta_tensor_no_storage": return "meta, without numbers"
+        case "_rebuild_sparse_tensor", "_rebuild_sparse_csr_tensor": return UnreadTensor.sparse
+        case "_rebuild_meta_tensor_no_storage": return UnreadTensor.meta
         case "_rebuild_nested_tensor": return "nested"
-        case "UninitializedParameter", "UninitializedBuffer": return "uninitialised"
+        case "UninitializedParameter", "UninitializedBuffer": return UnreadTensor.uninitialised
         case "_rebuild_wrapper_subclass":
             guard let first = items.first, case .global(let type)? = graph.node(first) else {
                 return quoted(global.path)

@@ -125,6 +125,7 @@ package final class JobProgress: Sendable {
     private let signal: AsyncStream<Void>.Continuation
     private let values = Atomic<Int>(0)
     private let images = Atomic<Int>(0)
+    private let known = Atomic<Int>(0)
     private let updates = Mutex<Deque<JobUpdate>>([])
 
     /// Without `streamsRows` there are updates of whole images only.
@@ -139,16 +140,22 @@ package final class JobProgress: Sendable {
     /// Images that are complete.
     package var imagesDone: Int { images.load(ordering: .relaxed) }
 
+    /// Given rows of all images that were known already, so that nothing of them was computed.
+    package var rowsKnown: Int { known.load(ordering: .relaxed) }
+
     /// The oldest update that has not been taken yet.
     package func takeUpdate() -> JobUpdate? { updates.withLock { $0.popFirst() } }
 
     /// Takes in a row of `count` values, (C, W); `makeValues` is called where rows are streamed.
-    package func finish(row: Int, of image: Int, count: Int, values makeValues: () -> [UInt16]) {
+    package func finish(
+        row: Int, of image: Int, count: Int, isKnown: Bool = false, values makeValues: () -> [UInt16]
+    ) {
         if streamsRows {
             let update = JobUpdate.row(image: image, row: row, values: makeValues())
             updates.withLock { $0.append(update) }
         }
         values.wrappingAdd(count, ordering: .relaxed)
+        if isKnown { known.wrappingAdd(1, ordering: .relaxed) }
         signal.yield()
     }
 
@@ -270,7 +277,7 @@ final class Job: Sendable {
 
     /// Takes in a row of image `image`.
     func finish(row: CompletedRow, of image: Int) {
-        progress?.finish(row: row.row, of: image, count: row.count) { row.values }
+        progress?.finish(row: row.row, of: image, count: row.count, isKnown: row.isKnown) { row.values }
     }
 
     /// Takes in image `image`'s result; the last one ends the job. Only a job without progress keeps them.

@@ -46,17 +46,23 @@ static void pack(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdi
   }
 }
 
-/* The same as bf16, cut off rather than rounded, two per word. */
-static void pack_bf16(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, uint32_t *packed) {
+/* The same in 16-bit integers, two per word, behind scales and inverses of powers of two: sums stay below 2^31, and
+   inputs reach past the limit, too. */
+static void pack_i16(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, uint32_t *packed) {
+  ptrdiff_t lanes = vectors * PIXEL_LANES, inverses = (depth + PIXEL_LANES - 1) / PIXEL_LANES * PIXEL_LANES;
+  float limit = pixel_i16_limit(depth);
+  for (ptrdiff_t i = 0; i < lanes + inverses; i++) {
+    float value = i < lanes ? 0x1p-20f : i - lanes < depth ? limit * 0.75f : 0;
+    memcpy(packed++, &value, sizeof value);
+  }
+  float most = depth * limit < 0x1p16f ? 0x7fff : 0x1.fffffep30f / (float)depth / limit;
   for (ptrdiff_t lane = 0; vectors > 0;) {
     ptrdiff_t width = pixel_panel_width(vectors, panel);
     for (ptrdiff_t k = 0; k < depth; k += 2)
       for (ptrdiff_t m = 0; m < width * PIXEL_LANES; m++) {
-        uint32_t low, high = 0;
-        memcpy(&low, weights + (lane + m) * depth + k, sizeof low);
-        if (k + 1 < depth)
-          memcpy(&high, weights + (lane + m) * depth + k + 1, sizeof high);
-        *packed++ = low >> 16 | (high & 0xffff0000u);
+        const float *weight = weights + (lane + m) * depth + k;
+        uint32_t low = (uint16_t)(int16_t)(weight[0] * most);
+        *packed++ = low | (k + 1 < depth ? (uint32_t)(uint16_t)(int16_t)(weight[1] * most) << 16 : 0);
       }
     lane += width * PIXEL_LANES;
     vectors -= width;
@@ -67,8 +73,8 @@ static void pack_bf16(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, 
 static void accumulate(const pixel_kernels *table) {
   static const ptrdiff_t depths[] = {1, 7, MOST_DEPTH};
   static float weights[MOST_LANES * MOST_DEPTH], packed[MOST_LANES * MOST_DEPTH];
-  static uint32_t pairs[MOST_LANES * (MOST_DEPTH + 1) / 2];
-  static float x[MOST_COLUMNS * (MOST_DEPTH + GAP)], y[MOST_COLUMNS * (MOST_LANES + GAP)];
+  static uint32_t integers[MOST_LANES * (1 + (MOST_DEPTH + 1) / 2) + MOST_DEPTH + PIXEL_LANES];
+  static float x[MOST_COLUMNS * (MOST_DEPTH + GAP)], y[MOST_COLUMNS * (MOST_LANES + GAP)], start[sizeof y / sizeof *y];
   for (ptrdiff_t vectors = 1; vectors <= MOST_LANES / PIXEL_LANES; vectors++)
     for (int d = 0; d < 3; d++)
       for (ptrdiff_t columns = 1; columns <= MOST_COLUMNS; columns++) {
@@ -84,11 +90,13 @@ static void accumulate(const pixel_kernels *table) {
         /* Either of the table's panels; all are the same on a table that has one. */
         ptrdiff_t panel = columns % 3 ? table->wide_panel : table->narrow_panel;
         pack(weights, depth, vectors, panel, packed);
-        table->accumulate(packed, depth, vectors, panel, x, x_stride, y, y_stride, columns);
+        table->accumulate(packed, depth, vectors, panel, x, x_stride, y, y_stride, y, y_stride, columns);
+        memcpy(start, y, sizeof y);
         take(y, columns * y_stride); /* the gaps too: nothing may be written there */
 
-        pack_bf16(weights, depth, vectors, panel, pairs);
-        table->accumulate_bf16(pairs, depth, vectors, panel, x, x_stride, y, y_stride, columns);
+        pack_i16(weights, depth, vectors, panel, integers);
+        table->accumulate_i16(integers, depth, vectors, panel, x, x_stride, start, columns % 2 ? y_stride : 0, y,
+                              y_stride, columns);
         take(y, columns * y_stride);
       }
 }
@@ -150,7 +158,7 @@ int main(void) {
     digest = 0xCBF29CE484222325u;
     accumulate(table);
     elementwise(table);
-    printf("%-8s %016llx\n", table->name, (unsigned long long)digest);
+    printf("%-10s %016llx\n", table->name, (unsigned long long)digest);
     if (position == 0)
       first = digest;
     if (digest != first) {

@@ -103,6 +103,7 @@ with open(foreign / "tensors.pkl", "wb") as file:
     pickle.dump(dict(state), file)
 with open(foreign / "arrays.pkl", "wb") as file:
     pickle.dump({k: v.numpy() for k, v in state.items()}, file)
+torch.save({**state, "in_conv.0.weight": state["in_conv.0.weight"].to_sparse()}, foreign / "sparse.pt")
 
 halves = [dict(list(state.items())[i::2]) for i in range(2)]
 for kind, write in (("safetensors", safetensors.torch.save_file), ("bin", torch.save)):

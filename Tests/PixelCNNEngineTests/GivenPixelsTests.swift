@@ -1,5 +1,6 @@
 // Pixels that are given anywhere: they stay as they are, and the rest is drawn as if the session had drawn them itself.
 
+import PixelCNNKernels
 import PixelCNNReference
 import TestSupport
 import Testing

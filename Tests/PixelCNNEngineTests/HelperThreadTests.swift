@@ -11,8 +11,10 @@ import Testing
 
 @Suite struct HelperThreadTests {
     /// Sizes that the wavefront fits badly: fewer columns than it lags behind, one row, one column; odd widths, whose
-    /// last column is half a tile of F(2, 3).
-    static let sizes = [(1, 1), (1, 9), (9, 1), (6, 2), (6, 3), (7, 4), (5, 40), (4, 51), (12, 13)]
+    /// last column is half a tile of F(2, 3); and some where two rows have room beside each other.
+    static let sizes = [
+        (1, 1), (1, 9), (9, 1), (6, 2), (6, 3), (7, 4), (5, 40), (4, 51), (12, 13), (9, 70), (3, 131),
+    ]
 
     @Test(arguments: SmallModels.all.indices)
     func aSecondThreadChangesNoBit(_ index: Int) {
@@ -40,7 +42,7 @@ import Testing
         let engine = Engine(model: SmallModels.colour)
         func task(_ i: Int) -> ImageTask {
             ImageTask(
-                height: 6 + i % 3, width: 12,
+                height: 6 + i % 3, width: i % 2 == 0 ? 12 : 43,
                 source: .sample(seed: 1, index: UInt64(i), parameters: SamplingParameters()))
         }
         let session = SamplingSession(engine: engine, capacity: 3)
@@ -56,6 +58,80 @@ import Testing
         helper.stop()
         #expect(results.count >= 5)
         for (i, result) in results { #expect(result == engine.run([task(i)])[0]) }
+    }
+
+    /// Company comes while columns of the row below are complete, some of it to stay; what is below goes on after that.
+    @Test(arguments: [1, 2, 4]) func theRowBelowOutlivesCompany(_ capacity: Int) {
+        let engine = Engine(model: SmallModels.colour)
+        func task(_ i: Int, width: Int) -> ImageTask {
+            ImageTask(
+                height: 7, width: width,
+                source: .sample(seed: 2, index: UInt64(i), parameters: SamplingParameters()))
+        }
+        let expected = engine.run([task(0, width: 80)])[0]
+        let beside = (1..<capacity).map { engine.run([task($0, width: 3 * $0)])[0] }
+        for steps in [90, 131, 160, 197, 260] {
+            let session = SamplingSession(engine: engine, capacity: capacity)
+            let helper = Helper(session.helperThread)
+            var results: [Int: ImageResult] = [:]
+            session.add(task(0, width: 80), tag: 0)
+            for _ in 0..<steps { session.step { results[$0] = $1 } }
+            for i in 1..<capacity { session.add(task(i, width: 3 * i), tag: i) }
+            while session.count > 0 { session.step { results[$0] = $1 } }
+            helper.stop()
+            #expect(results[0] == expected)
+            for i in 1..<capacity { #expect(results[i] == beside[i - 1]) }
+        }
+    }
+
+    @Test func rowsAreDrawnBesideEachOther() {
+        let engine = Engine(model: SmallModels.colour)
+        let session = SamplingSession(engine: engine, capacity: 1)
+        let helper = Helper(session.helperThread)
+        var (row, isBeside) = (0, false)
+        session.inspectLogits = { _, place, _, _, _ in
+            if place < row { isBeside = true }
+            row = place
+        }
+        // Until the second thread has a core of its own for a while.
+        for i in 0..<1000 where !isBeside {
+            row = 0
+            session.add(
+                ImageTask(
+                    height: 20, width: 100,
+                    source: .sample(seed: 1, index: UInt64(i), parameters: SamplingParameters())), tag: i)
+            while session.count > 0 { session.step { _, _ in } }
+        }
+        helper.stop()
+        #expect(isBeside)
+    }
+
+    /// What is kept of first rows is that of those rows alone, however far the second thread has come below them.
+    @Test(arguments: [1, 2, 3]) func checkpointsAreTheSameWithHelp(_ rowsBetweenCheckpoints: Int) {
+        for model in SmallModels.all.map(\.model) {
+            let engine = Engine(model: model)
+            let (height, width) = (7, 60)
+            let task = ImageTask(
+                height: height, width: width, source: .sample(seed: 5, index: 1, parameters: SamplingParameters()))
+            let cache = PrefixCache()
+            guard
+                case .values(let values) = engine.runWithHelp(
+                    task, prefixCache: cache, rowsBetweenCheckpoints: rowsBetweenCheckpoints)
+            else {
+                Issue.record("no values")
+                return
+            }
+            for rows in 1..<height {
+                let completion = ImageTask(
+                    height: height, width: width,
+                    source: .sample(
+                        seed: 6, index: 2, parameters: SamplingParameters(),
+                        given: .rows(rows, of: values, height: height, width: width)))
+                let restored = engine.runWithHelp(
+                    completion, prefixCache: cache, rowsBetweenCheckpoints: rowsBetweenCheckpoints)
+                #expect(restored == engine.run([completion])[0], "below \(rows) rows")
+            }
+        }
     }
 
     /// Rows of one pixel: each ends while the second thread may be about to sleep, and must wake it.
@@ -119,8 +195,11 @@ final class Helper: Sendable {
 
 extension Engine {
     /// A task computed with a second thread that helps.
-    func runWithHelp(_ task: ImageTask, pieces: Int = .max) -> ImageResult? {
-        let session = SamplingSession(engine: self, capacity: 1)
+    func runWithHelp(
+        _ task: ImageTask, pieces: Int = .max, prefixCache: PrefixCache? = nil, rowsBetweenCheckpoints: Int = 1
+    ) -> ImageResult? {
+        let session = SamplingSession(
+            engine: self, capacity: 1, prefixCache: prefixCache, rowsBetweenCheckpoints: rowsBetweenCheckpoints)
         let helper = Helper(session.helperThread, pieces: pieces)
         defer { helper.stop() }
         session.add(task, tag: 0)

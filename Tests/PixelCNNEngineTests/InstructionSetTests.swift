@@ -11,6 +11,7 @@ import Testing
 @Suite struct InstructionSetTests {
     /// What an instruction set needs among the flags of /proc/cpuinfo.
     private static let needs: [String: Set<String>] = [
+        "avx512vnni": ["avx512_vnni", "avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "fma"],
         "avx512": ["avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "fma"],
         "avx2": ["avx2", "fma"],
         "neon": ["asimd"],

@@ -65,29 +65,93 @@ import Testing
         }
     }
 
-    /// Even and odd depths, whose last pair has one weight and reads one input.
+    /// Against docs/MODEL.md in plain arithmetic: odd depths, several parts, more columns than go at once, inputs at
+    /// and past their bounds, which make the largest sums, a lane and an input without numbers.
     @Test(arguments: Kernels.available.map(\.name))
-    func bfloat16WeightsGiveTheBitsOfTheSameWeightsAsFloats(_ name: String) throws {
+    func integersGiveTheBitsOfTheirDefinition(_ name: String) throws {
         let (kernels, storage) = (try Kernels.named(name), ConstantStorage())
         defer { withExtendedLifetime(storage) {} }
-        for lanes in [1, 17, 80, 120, 256] {
-            for (depth, columns) in [(1, 1), (2, 1), (7, 1), (40, 1), (1, 3), (6, 5), (7, 17), (72, 64)] {
-                let weights = random(lanes * depth, seed: 2).map { Float(bitPattern: $0.bitPattern & 0xffff_0000) }
-                func result(_ precision: Precision, _ forRows: Bool) -> [UInt32] {
-                    let matrix = PackedMatrix(
-                        kernels: kernels, storage: storage, lanes: lanes, depth: depth, forRows: forRows,
-                        precision: precision
-                    ) { weights[$0 * depth + $1] }
-                    let stride = lanes.roundedUpToLanes + 3
-                    // What follows the last input must not be read.
-                    let x = FloatBuffer(random(columns * depth, seed: 3) + [.nan])
-                    let y = FloatBuffer(random(columns * stride))
-                    kernels.accumulate(
-                        matrix, Rows(base: x.base, stride: depth), into: Rows(base: y.base, stride: stride),
-                        count: columns)
-                    return (0..<y.count).map { y.base[$0].bitPattern }
+        for (lanes, depth, columns) in [
+            (1, 1, 1), (20, 0, 3), (17, 2, 1), (80, 7, 3), (120, 40, 1), (40, 63, 17), (256, 64, 2), (48, 120, 9),
+            (17, 257, 64), (33, 1024, 20), (16, 2060, 3),
+        ] {
+            var weights = random(lanes * depth, seed: 2)
+            var bounds = random(depth, 0.1...4, seed: 6)
+            if depth > 2 {
+                weights.replaceSubrange(0..<depth, with: repeatElement(0, count: depth))
+                bounds[1] = 0
+            }
+            let inputs = random(columns * depth, -1.2...1.2, seed: 3).enumerated().map { i, share in
+                // Of some columns every input is at its bound, with the sign of a lane's weight.
+                let (column, k) = (i / depth, i % depth)
+                let isExtreme = column % 3 == 0
+                return bounds[k] * (isExtreme ? (weights[column % lanes * depth + k] < 0 ? -1 : 1) : share)
+            }
+            for forRows in [false, true] {
+                let matrix = PackedMatrix(
+                    kernels: kernels, storage: storage, lanes: lanes, depth: depth, forRows: forRows,
+                    inputBounds: bounds
+                ) { weights[$0 * depth + $1] }
+                let stride = lanes.roundedUpToLanes + 3
+                // What follows the last input must not be read.
+                let (x, y) = (FloatBuffer(inputs + [.nan]), FloatBuffer(count: columns * stride))
+                let start = random(columns * stride)
+                let starts = FloatBuffer(start)
+                kernels.multiply(
+                    matrix, Rows(base: x.base, stride: depth), from: Rows(base: starts.base, stride: stride),
+                    into: Rows(base: y.base, stride: stride), count: columns)
+                for lane in 0..<lanes {
+                    let integers = IntegerLane(weights: Array(weights[lane * depth..<(lane + 1) * depth]), bounds)
+                    for column in 0..<columns {
+                        let place = column * stride + lane
+                        let expected = integers.sum(inputs[column * depth..<(column + 1) * depth], start[place])
+                        #expect(y.base[place] == expected, "\(lanes), \(depth), lane \(lane)")
+                    }
                 }
-                for forRows in [false, true] { #expect(result(.bf16, forRows) == result(.f32, forRows)) }
+            }
+        }
+    }
+
+    /// A row of a matrix in integers, written a second time.
+    private struct IntegerLane {
+        private struct Part {
+            let first: Int
+            let limit: Double
+            let inverses: [Float]
+            let weights: [Int]
+            let scale: Float
+        }
+
+        private let parts: [Part]
+
+        init(weights: [Float], _ bounds: [Float]) {
+            parts = stride(from: 0, to: weights.count, by: 1024).map { first in
+                let places = first..<min(first + 1024, weights.count)
+                let limit = Double(min(32767, (1 << 21) / places.count))
+                let steps = places.map { Double(bounds[$0]) / limit }
+                let scaled = zip(places, steps).map { Double(weights[$0]) * $1 }
+                let total = scaled.reduce(0) { $0 + abs($1) }
+                let largest = scaled.map(abs).max() ?? 0
+                let factor =
+                    total == 0
+                    ? 0 : min(32767 / largest, (2_147_483_647 / limit - Double(places.count) / 2) / total)
+                return Part(
+                    first: first, limit: limit, inverses: steps.map { $0 == 0 ? 0 : Float(1 / $0) },
+                    weights: scaled.map { Int(($0 * factor).rounded(.toNearestOrEven)) },
+                    scale: total == 0 ? 0 : Float(1 / factor))
+            }
+        }
+
+        func sum(_ inputs: ArraySlice<Float>, _ start: Float) -> Float {
+            parts.reduce(start) { sum, part in
+                let products = part.weights.indices.map { k in
+                    let input = inputs[inputs.startIndex + part.first + k] * part.inverses[k]
+                    let limited = max(-Float(part.limit), min(Float(part.limit), input))
+                    return part.weights[k] * Int(limited.rounded(.toNearestOrEven))
+                }
+                let total = products.reduce(0, +)
+                #expect(Int32(exactly: total) != nil && Int32(exactly: products.reduce(0) { $0 + abs($1) }) != nil)
+                return sum.addingProduct(Float(total), part.scale)
             }
         }
     }

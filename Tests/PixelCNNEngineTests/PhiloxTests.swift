@@ -1,3 +1,4 @@
+import PixelCNNKernels
 import Testing
 
 @testable import PixelCNNEngine

@@ -18,7 +18,7 @@ import Testing
     private static let names = Fixture.published.keys.sorted()
     private static let sizes = [(6, 9), (1, 8), (8, 1), (7, 2), (12, 3)]
 
-    /// Every size in full precision; rounded weights meet the same rows and columns.
+    /// Every size in floats; integers meet the same rows and columns.
     private static func sizes(_ precision: Precision) -> [(Int, Int)] {
         precision == .f32 ? sizes : Array(sizes.prefix(1))
     }
@@ -70,12 +70,17 @@ import Testing
     func incrementalLogitsAreTheFullForwardPasssAtEverySize(_ name: String, _ precision: Precision) throws {
         let network = try Network(name)
         let engine = Engine(model: network.model, precision: precision)
-        let comparison = try EngineComparison(model: network.model, engine: engine)
+        let comparison = EngineComparison(model: network.model, engine: engine)
         for (i, (height, width)) in Self.sizes(precision).enumerated() {
             for label in i == 0 ? network.labels : [network.label(i)] {
                 let image = network.image(height, width, seed: UInt64(height))
                 let difference = comparison.difference(image, height: height, width: width, label: label)
                 #expect(difference.isWithinBound, "\(height) × \(width): \(difference)")
+                func bits(byColumns: Bool) -> [UInt32] {
+                    engine.logits(image, height: height, width: width, label: label, byColumns: byColumns)
+                        .map(\.bitPattern)
+                }
+                #expect(bits(byColumns: true) == bits(byColumns: false), "\(height) × \(width)")
             }
         }
     }

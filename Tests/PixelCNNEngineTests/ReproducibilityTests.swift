@@ -39,6 +39,21 @@ import Testing
         }
     }
 
+    /// Rows of less than a piece, of several, and wider than what a helper thread may take over at once.
+    @Test(arguments: SmallModels.all.indices, Precision.allCases)
+    func columnsSideBySideGiveTheBitsOfPixelsOneByOne(_ index: Int, _ precision: Precision) {
+        let engine = Engine(model: SmallModels.all[index].model, precision: precision)
+        let h = engine.hyperparameters
+        for (height, width) in [(h.height, h.width), (3, 1), (4, 33), (3, 70)] {
+            let image = (0..<h.channels * height * width).map { UInt16($0 * 7 % h.colors) }
+            let pixels = engine.logits(image, height: height, width: width)
+            let columns = engine.logits(image, height: height, width: width, byColumns: true)
+            #expect(columns.map(\.bitPattern) == pixels.map(\.bitPattern), "\(height) × \(width)")
+            let task = ImageTask(height: height, width: width, source: .score(values: image))
+            #expect(engine.runWithHelp(task) == engine.run([task])[0], "\(height) × \(width)")
+        }
+    }
+
     @Test func imagesThatJoinLateAndDifferInSizeDisturbNobody() {
         let model = SmallModels.colour
         let engine = Engine(model: model)

@@ -181,7 +181,7 @@ import Testing
         let expected = try Model.load(path: folder.path("state.pt"), height: 6, width: 5)
         let foreign = folder.url.appending(path: "foreign")
         let names = try FileManager.default.contentsOfDirectory(atPath: foreign.path).sorted()
-        #expect(names.count == 12)
+        #expect(names.count == 13)
         for name in names {
             let path = foreign.appending(path: name).path
             let error = try #require(throws: ModelFileError.self) { try Model.load(path: path) }

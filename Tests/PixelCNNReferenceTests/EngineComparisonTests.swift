@@ -14,7 +14,7 @@ import Testing
 
     private func difference(_ model: Model, _ engine: Engine) throws -> EngineComparison.Difference {
         let size = model.hyperparameters
-        return try EngineComparison(model: model, engine: engine).difference(
+        return EngineComparison(model: model, engine: engine).difference(
             SmallModels.image(for: model, seed: 3), height: size.height, width: size.width,
             label: size.isConditional ? 1 : nil)
     }

@@ -13,10 +13,10 @@
 
 #pragma clang assume_nonnull begin
 
-enum { PIXEL_LANES = 16 };
+enum { PIXEL_LANES = 16, PIXEL_I16_DEPTH = 1024 };
 
 typedef struct pixel_kernels {
-  /* "avx512", "avx2", "neon" or "portable": the values of PIXELCNN_ISA. */
+  /* "avx512vnni", "avx512", "avx2", "neon" or "portable": the values of PIXELCNN_ISA. */
   const char *name;
 
   /* Vectors in a panel of a packed matrix that mostly meets one column, and of one that mostly meets eight or more:
@@ -26,18 +26,25 @@ typedef struct pixel_kernels {
      width of the first of the remaining panels. */
   ptrdiff_t wide_panel, narrow_panel;
 
-  /* y[j][m] += Σ_k weights[k][m] · x[j][k], k ascending, y's value first: y holds the initial accumulators.
+  /* y[j][m] = start[j][m] + Σ_k weights[k][m] · x[j][k], in this order, k ascending.
      weights: packed in panels of at most `panel` vectors, either of the two above, depth × 16·vectors;
-     x: (columns, depth), rows x_stride apart;  y: (columns, 16·vectors), rows y_stride apart; rows of x may overlap,
-     those of y may not. */
+     x: (columns, depth), rows x_stride apart;  start: (columns, 16·vectors), rows start_stride apart, which may be y;
+     y: (columns, 16·vectors), rows y_stride apart; rows of x and start may overlap, those of y may not. */
   void (*accumulate)(const float *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
-                     ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns);
+                     ptrdiff_t x_stride, const float *start, ptrdiff_t start_stride, float *y, ptrdiff_t y_stride,
+                     ptrdiff_t columns);
 
-  /* The same with weights in bf16, the upper half of a float, two per lane: a panel is stored as (ceil(depth / 2),
-     16 · width) words, whose lower half is the weight of the even k and whose upper half is that of the odd one. The
-     same bits as accumulate gives with these weights as floats. */
-  void (*accumulate_bf16)(const uint32_t *weights, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
-                          ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, ptrdiff_t columns);
+  /* The same in 16-bit integers, of a matrix cut into parts of PIXEL_I16_DEPTH of its depth, the last one shorter
+     (empty of a matrix without depth):
+     q[j][k] = x[j][k] · inverses[k], rounded to nearest, ties to even, within ±pixel_i16_limit(depth of the part), then
+     y[j][m] = start[j][m] + (Σ_k weights[k][m] · q[j][k]) · scales[m], part by part, fused, the sum exact: it must fit
+     in 32 bits for every q.
+     A part of the matrix is scales (16·vectors), inverses (its depth, zeros up to whole vectors), and panels, each
+     (ceil(depth / 2), 16 · width) words whose lower half is the weight of the even k and whose upper half is that of
+     the odd one, or 0. */
+  void (*accumulate_i16)(const uint32_t *matrix, ptrdiff_t depth, ptrdiff_t vectors, ptrdiff_t panel, const float *x,
+                         ptrdiff_t x_stride, const float *start, ptrdiff_t start_stride, float *y, ptrdiff_t y_stride,
+                         ptrdiff_t columns);
 
   /* Winograd's F(2, 3): two neighbouring outputs of a window of three columns from four products instead of six.
      v[0 … 3][t] = d0 − d2, d1 + d2, d2 − d1, d1 − d3, where d0 … d3 are the columns x[2t … 2t + 3], t < tiles =
@@ -94,8 +101,18 @@ static inline ptrdiff_t pixel_panel_width(ptrdiff_t vectors, ptrdiff_t panel) {
   return (vectors + panels - 1) / panels;
 }
 
+/* The largest of the integers that stand for inputs: where few products are added up, there is room for more bits. Then
+   the weights have 2^10 on average, of the 2^31 that a sum may reach. */
+static inline float pixel_i16_limit(ptrdiff_t depth) { return depth <= 64 ? 32767 : (float)((1 << 21) / depth); }
+
 /* Round to nearest, denormals kept: the state for which the contract is written. Every computing thread calls it. */
 void pixel_kernels_reset_float_state(void);
+
+/* Fetches `bytes` bytes that are needed soon. */
+static inline void pixel_prefetch(const void *address, ptrdiff_t bytes) {
+  for (ptrdiff_t i = 0; i < bytes; i += 64)
+    __builtin_prefetch((const char *)address + i, 0, 3);
+}
 
 /* What a loop that waits for another thread calls each time around. */
 static inline void pixel_spin_hint(void) {
