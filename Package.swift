@@ -60,7 +60,7 @@ let package = Package(
         .target(name: "Support", dependencies: ["CMessageDigest", "CZlib"], swiftSettings: settings),
         .target(name: "ImageFormats", dependencies: ["CPNG", "Support"], swiftSettings: settings),
         .target(
-            name: "ImageImport", dependencies: ["CLeptonica", "CZlib", "ImageFormats", "Support"],
+            name: "ImageImport", dependencies: ["CCairo", "CLeptonica", "CZlib", "ImageFormats", "Support"],
             swiftSettings: settings),
         .target(name: "StrictJSON", swiftSettings: settings),
         .target(name: "PixelCNNAPI", dependencies: ["StrictJSON"], swiftSettings: settings),
@@ -77,9 +77,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "PixelCNNTraining",
-            dependencies: [
-                "PixelCNNModel", "PixelCNNKernels", "ImageFormats", "ImageImport", "Support", "CCairo",
-            ],
+            dependencies: ["PixelCNNModel", "PixelCNNKernels", "ImageFormats", "ImageImport", "Support"],
             swiftSettings: settings),
         .target(
             name: "PixelCNNScheduler", dependencies: ["PixelCNNEngine", "PixelCNNKernels", "Support", collections],
@@ -90,7 +88,13 @@ let package = Package(
                 "Support", "ImageFormats", "PixelCNNAPI", "PixelCNNScheduler", "Prometheus",
                 httpTypes, hummingbirdCore, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
                 nioHTTPTypesHTTP1, nioPosix, serviceLifecycle,
-            ], resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
+            ],
+            resources: ["openapi.yaml"].map { .embedInCode($0) }
+                + [
+                    "page.html", "page.css", "api.js", "complete.js", "dom.js", "main.js", "pictures.js", "pixels.js",
+                    "runs.js", "score.js", "settings.js", "status.js", "viewer.js",
+                ].map { .embedInCode("Page/\($0)") },
+            swiftSettings: settings),
 
         // The programs.
         .executableTarget(
@@ -109,8 +113,8 @@ let package = Package(
         .executableTarget(
             name: "pixelcnn-train",
             dependencies: [
-                "Support", "ImageFormats", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels", "PixelCNNModel",
-                "PixelCNNReference", "PixelCNNTraining", "Plots", argumentParser,
+                "Support", "ImageFormats", "ImageImport", "PixelCNNAPI", "PixelCNNEngine", "PixelCNNKernels",
+                "PixelCNNModel", "PixelCNNReference", "PixelCNNTraining", "Plots", argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
             name: "pixelcnn-bench",
@@ -154,6 +158,7 @@ let package = Package(
             name: "PixelCNNTrainingTests",
             dependencies: [
                 "PixelCNNKernels", "PixelCNNTraining", "PixelCNNReference", "TestSupport", "ImageFormats",
+                "ImageImport",
             ],
             swiftSettings: settings),
         .testTarget(

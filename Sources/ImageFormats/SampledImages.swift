@@ -12,7 +12,7 @@ package struct SampledImages: Sendable {
         package var labels: [Int]
         /// SHA-256 of the model's file.
         package var model: String
-        /// The arithmetic that sampled them, `f32` or `bf16`.
+        /// The arithmetic that sampled them, `f32` or `i16`.
         package var precision: String
         /// The daemon that sampled them, with its version.
         package var software: String

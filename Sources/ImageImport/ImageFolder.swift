@@ -1,6 +1,7 @@
 // The images of a folder, the same for all commands. Its subfolders are entered, each once: a link is followed to what
 // is not there anyhow, whatever loops links make. Hidden names are nobody's images (.ipynb_checkpoints, ._x), and a
-// training run's own pictures are not what it learns from. Everything else that is left out is counted and named.
+// training run's own pictures are not what it learns from. Everything else that is left out is counted and named, also
+// pictures that turn out to be damaged: one of ten thousand should stop nobody.
 
 import Support
 
@@ -18,6 +19,7 @@ package struct ImageFolder: Sendable, Equatable {
         case brokenLink = "links that lead nowhere"
         case repeated = "links to what is there already"
         case ownPicture = "pictures that a training run has made"
+        case damaged = "pictures that cannot be decoded"
         case notText = "names that are not UTF-8"
         case array = "arrays"
         case other = "files of other kinds"
@@ -67,6 +69,17 @@ package struct ImageFolder: Sendable, Equatable {
         names.removeAll(where: Self.isArray)
     }
 
+    /// Leaves out pictures that have turned out to be damaged.
+    package mutating func leaveOut(damaged: Set<String>) {
+        for name in damaged { leave(out: name, .damaged) }
+        names.removeAll(where: damaged.contains)
+    }
+
+    /// Whether a name is that of an array, rather than of a picture.
+    package static func isArray(_ name: String) -> Bool {
+        ["npy", "npz"].contains { name.lowercased().hasSuffix(".\($0)") }
+    }
+
     /// What is left out, as part of a line; nil where nothing is.
     package var note: String? {
         let parts = Reason.allCases.compactMap { reason -> String? in
@@ -84,10 +97,6 @@ package struct ImageFolder: Sendable, Equatable {
         // The first by name, of however many.
         if first.count < 3 || name < first[2] { first = Array((first + [name]).sorted().prefix(3)) }
         leftOut[reason] = (count, first)
-    }
-
-    private static func isArray(_ name: String) -> Bool {
-        ["npy", "npz"].contains { name.lowercased().hasSuffix(".\($0)") }
     }
 }
 
@@ -130,7 +139,7 @@ private struct Scan {
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             guard bytes.first != UInt8(ascii: ".") else { continue }
             guard let file = String(validating: bytes, as: UTF8.self) else {
-                folder.leave(out: name + String(decoding: bytes, as: UTF8.self), .notText)
+                folder.leave(out: name + RawArguments.escaped(bytes), .notText)
                 continue
             }
             guard fstatat(dirfd(stream), file, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }  // gone meanwhile

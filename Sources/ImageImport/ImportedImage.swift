@@ -53,6 +53,16 @@ extension Picture {
             ? try PNG.decode(bytes, limit: limit, background: background)
             : try PictureFile.decode(bytes, limit: limit, background: background)
     }
+
+    /// Whether an error says that a file holds no picture that can be had, rather than one that is not read as it is.
+    package static func isDamage(_ error: any Error) -> Bool {
+        switch error {
+        case PictureError.damaged, PNGError.notPNG, PNGError.truncated, PNGError.damagedChunk, PNGError.missingChunk,
+            PNGError.invalidHeader, PNGError.implausibleSize, PNGError.paletteIndex, PNGError.undecodable:
+            true
+        default: false
+        }
+    }
 }
 
 extension OpenFile {

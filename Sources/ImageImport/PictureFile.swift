@@ -118,7 +118,8 @@ package enum PictureError: Error, Sendable, Equatable, CustomStringConvertible {
     /// One line for a person.
     package var description: String {
         switch self {
-        case .damaged(let format): "a \(format.rawValue) that cannot be decoded: it is damaged, or animated"
+        case .damaged(.webp): "a WebP that cannot be decoded: it is damaged, or animated"
+        case .damaged(let format): "a \(format.rawValue) that cannot be decoded: it is damaged, or cut short"
         case .tooLarge(let format, let width, let height, let limit):
             "a \(format.rawValue) of \(width) × \(height) pixels; at most \(limit) are read"
         case .transparent(let format, let row, let column):

@@ -38,6 +38,8 @@ package enum CIFAR10 {
     }
 
     private static let (channels, side, labels) = (3, 32, 10)
+    /// Of an image, for people.
+    package static let shape = "\(channels) × \(side) × \(side)"
     private static let record = 1 + channels * side * side
 
     /// The images of some of the files, which must all be there.

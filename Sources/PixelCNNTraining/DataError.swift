@@ -44,8 +44,10 @@ package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         case npy(NPYError)
         /// A container of arrays without the one that is needed.
         case npz(NPZError)
-        /// A picture that cannot be read, and why.
+        /// A picture that is not read as it is, and why.
         case picture(String)
+        /// A file that holds no picture which could be decoded, and why.
+        case damagedPicture(String)
         /// A value that the network, or a picture, does not have.
         case valueBeyond(largest: Int, colors: Int)
         /// Pictures for a network of more values than their levels.
@@ -60,6 +62,8 @@ package struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
         case notResizable(shape: String)
         /// There are no images.
         case noImages
+        /// Too few images to set a share of them aside.
+        case nothingToSplit(share: Double, images: Int)
         /// A folder without pictures, and what it has.
         case noPictures(String?)
         /// The download failed.
@@ -114,6 +118,7 @@ extension DataError.Problem: CustomStringConvertible {
         case .notImages(let found): "has shape \(found); images are \(ImageArrayShape.advice(found, channels: nil))"
         case .npy(let error): "\(error)"
         case .npz(let error): "\(error)"
+        case .damagedPicture(let error): error
         case .picture(let error): error.contains("transparen") ? "\(error), or name a --background" : error
         case .valueBeyond(let largest, let colors) where colors <= 256:
             "holds values up to \(largest); levels are 0 to 255. Train on codes, such as a VQ-VAE's, with --colors and "
@@ -129,6 +134,9 @@ extension DataError.Problem: CustomStringConvertible {
             "holds images of \(found), and the training images are \(expected); --size brings all to one size"
         case .notResizable(let shape): "is \(shape), too large to be resized; sides may be 32767"
         case .noImages: "holds no images"
+        case .nothingToSplit(let share, let images):
+            "holds \(images == 1 ? "1 image" : "\(images) images"), which a --validation of \(share) does not divide; "
+                + "name another share, or other images"
         case .download(let url, let reason):
             "cannot be downloaded from \(url): \(reason); put the file there yourself, or name other images with --data"
         case .wrongDigest(let found, let expected):

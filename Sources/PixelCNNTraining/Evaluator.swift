@@ -69,10 +69,12 @@ package struct Evaluation: Sendable {
         /// Standard error of `nats`; NaN for one image.
         package let standardError: Double
 
-        init(_ values: [Double]) {
+        /// Of the images' means; `nats` is what they come to, where that is known.
+        init(_ values: [Double], nats: Double? = nil) {
             let mean = values.reduce(0, +) / Double(values.count)
             let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-            (nats, standardError) = (mean, (squares / Double(values.count - 1) / Double(values.count)).squareRoot())
+            self.nats = nats ?? mean
+            standardError = (squares / Double(values.count - 1) / Double(values.count)).squareRoot()
         }
     }
     package let images: Int

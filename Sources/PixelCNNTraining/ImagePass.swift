@@ -19,6 +19,8 @@ final class ImagePass {
     private let network: PackedNetwork
     /// The class of the image; 0 where the network is unconditional.
     private var label = 0
+    /// What the step drops, and the number of the image in it; nil where it drops nothing.
+    private var dropout: (step: Dropout, image: Int)?
     /// Whether a block's inner activations are computed again in the backward pass.
     private let recomputes: Bool
     private let arena: Arena  // owns what `buffers` point to
@@ -49,9 +51,12 @@ final class ImagePass {
     // MARK: - Forward
 
     /// The mean of −ln p over the values of an image (C, H, W) of a class, and in `buffers.logits` the gradient of
-    /// `scale` × their sum.
-    func forward(_ image: UnsafePointer<UInt16>, label: Int, scale: Float) -> Double {
+    /// `scale` × their sum; with dropout, as the image with this number in its step.
+    func forward(
+        _ image: UnsafePointer<UInt16>, label: Int, scale: Float, dropout: (step: Dropout, image: Int)? = nil
+    ) -> Double {
         self.label = label
+        self.dropout = dropout
         inputLayer(image)
         for block in 0..<sizes.blocks { forward(block) }
         outputLayers()
@@ -142,6 +147,7 @@ final class ImagePass {
             let s = inner.s.shifted(channels: c * pair)
             gate(s, s.shifted(channels: group), into: inner.gated.shifted(channels: c * group), channels: group)
         }
+        drop(inner.gated, block)
         if slices.hasResidual { copy(h, to: inner.sum) } else { clear(inner.sum) }
         if let bias = slices.projectionBias { add(flat + bias.offset, to: inner.sum, count: filters) }
         for c in 0..<sizes.channels {
@@ -248,6 +254,7 @@ final class ImagePass {
             accumulateGradient(slices.projection[c], inner.gated, sum, into: gradient)
             accumulate(weights.projectionBack[c], sum, into: dGate.shifted(channels: c * group))
         }
+        drop(dGate, block)
         for c in 0..<sizes.channels {
             let (s, d) = (inner.s.shifted(channels: c * pair), ds.shifted(channels: c * pair))
             gateGradient(
@@ -429,6 +436,17 @@ final class ImagePass {
     ) {
         let sum = gradient + slice.row(input)
         forEachRow { training.accumulateColumns(dy.row($0), into: sum, channels: slice.lanes, count: sizes.width) }
+    }
+
+    /// Drops units of a block's horizontal gate, or their gradients.
+    private func drop(_ y: Grid, _ block: Int) {
+        guard let dropout else { return }
+        let mask = dropout.step.mask(image: dropout.image, block: block)
+        forEachRow { row in
+            for column in 0..<sizes.width {
+                mask.apply(to: y.row(row)[column], count: sizes.filters, position: row * sizes.width + column)
+            }
+        }
     }
 
     private func rectifyGradient(of y: Grid, _ dy: Grid, channels: Int) {

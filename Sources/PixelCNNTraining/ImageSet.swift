@@ -77,29 +77,70 @@ package struct ImageSet: Sendable, Equatable {
         arePictures = true
     }
 
-    /// What a network of `colors` values per channel learns of the images: up to 256 values for levels 0 … 255, as
-    /// pictures of such values show them, each the nearest; more than 256 values as they are.
+    /// What a network reads of the images: codes as they are; else levels 0 … 255 as pictures of its values show them,
+    /// each the nearest.
     ///
-    /// - Parameters:
-    ///   - areCodes: whether they are values as they are, also up to 256 of them: a prior's.
-    ///   - path: where the images come from, for errors.
+    /// - Parameter path: where the images come from, for errors.
     /// - Throws: ``DataError`` where there are values that are none of these.
-    package func quantised(
-        to colors: Int, areCodes: Bool = false, _ path: String
-    ) throws(DataError) -> ImageSet {
-        guard colors <= 256, !areCodes else {
+    package func quantised(for network: Hyperparameters, _ path: String) throws(DataError) -> ImageSet {
+        let colors = network.colors
+        if network.readsCodes {
             if arePictures { throw DataError(path, .picturesForCodes(colors: colors)) }
             guard let largest = values.largest, largest >= colors else { return self }
             throw DataError(path, .valueBeyond(largest: Int(largest), colors: colors))
         }
-        guard case .bytes(let bytes) = values else {
-            throw DataError(path, .valueBeyond(largest: Int(values.largest ?? 0), colors: colors))
-        }
+        try checkLevels(path, colors: colors)
+        guard case .bytes(let bytes) = values else { return self }
         let levels = Levels(colors: colors)
         let table = (0...255).map { UInt8(levels.value(of: UInt8($0))) }
+        return replacing(bytes.map { table[Int($0)] })
+    }
+
+    /// That the values are levels 0 … 255, for a network of `colors` values.
+    ///
+    /// - Parameter path: where the images come from, for errors.
+    /// - Throws: ``DataError`` where there are others.
+    package func checkLevels(_ path: String, colors: Int = 2) throws(DataError) {
+        guard case .words = values else { return }
+        throw DataError(path, .valueBeyond(largest: Int(values.largest ?? 0), colors: colors))
+    }
+
+    /// The same images with other values.
+    func replacing(_ bytes: [UInt8]) -> ImageSet {
+        precondition(bytes.count == values.count, "as many values")
         var set = self
-        set.values = .bytes(bytes.map { table[Int($0)] })
+        set.values = .bytes(bytes)
         return set
+    }
+
+    /// Some of the images, with their classes.
+    func subset(_ indices: [Int]) -> ImageSet {
+        var set = self
+        switch values {
+        case .bytes(let bytes): set.values = .bytes(Self.gather(bytes, imageSize, indices))
+        case .words(let words): set.values = .words(Self.gather(words, imageSize, indices))
+        }
+        set.labels = labels?.subset(indices)
+        set.folder = nil
+        return set
+    }
+
+    private static func gather<Value>(_ values: [Value], _ size: Int, _ indices: [Int]) -> [Value] {
+        indices.flatMap { values[$0 * size..<($0 + 1) * size] }
+    }
+
+    /// Sets a share of the images aside, drawn by the seed: which images to learn from, and which to choose the best
+    /// epoch by. Both keep the images' order.
+    ///
+    /// - Throws: ``DataError`` where one of the two would be empty.
+    package func split(
+        _ share: Double, seed: UInt64, _ path: String
+    ) throws(DataError) -> (train: ImageSet, validation: ImageSet) {
+        let size = Int((share * Double(count)).rounded())
+        guard 0 < size, size < count else { throw DataError(path, .nothingToSplit(share: share, images: count)) }
+        var generator = TrainingGenerator(seed: seed, .validation)
+        let order = Array(0..<count).shuffled(using: &generator)
+        return (subset(order[size...].sorted()), subset(order[..<size].sorted()))
     }
 
     /// Whether the levels are rather a model's own values 0 … `colors` − 1, as `pixelcnn sample` writes them: read as
@@ -117,20 +158,13 @@ package struct ImageSet: Sendable, Equatable {
         }
     }
 
-    /// The images at `indices`, those that `flipped` names mirrored left to right.
-    func batch(_ indices: some Collection<Int>, flipped: (Int) -> Bool = { _ in false }) -> [UInt16] {
+    /// The images at `indices`, each as `changed` has it, which is called with its number, too.
+    func batch(
+        _ indices: some Collection<Int>, changed: (_ image: [UInt16], _ index: Int) -> [UInt16] = { image, _ in image }
+    ) -> [UInt16] {
         var batch: [UInt16] = []
         batch.reserveCapacity(indices.count * imageSize)
-        for index in indices {
-            let image = values[index * imageSize..<(index + 1) * imageSize]
-            if flipped(index) {
-                for row in stride(from: 0, to: image.count, by: width) {
-                    batch += image[row..<row + width].reversed()
-                }
-            } else {
-                batch += image
-            }
-        }
+        for index in indices { batch += changed(values[index * imageSize..<(index + 1) * imageSize], index) }
         return batch
     }
 
@@ -157,6 +191,24 @@ package struct ImageSet: Sendable, Equatable {
         }
         var set = ImageSet(channels: 3, height: height, width: width, levels: levels)
         (set.labels, set.folder) = (labels, folder)
+        return set
+    }
+
+    /// The middles of the images at another size; nil where cairo cannot, and for more values than 256.
+    func resized(to size: ImageSize) -> ImageSet? {
+        guard case .bytes(let values) = values else { return nil }
+        guard (height, width) != (size.height, size.width) else { return self }
+        guard
+            let resizer = ImageResizer(
+                channels: channels, from: ImageSize(height: height, width: width), to: size)
+        else { return nil }
+        var resized: [UInt8] = []
+        resized.reserveCapacity(count * channels * size.height * size.width)
+        for start in stride(from: 0, to: values.count, by: imageSize) {
+            resized += resizer.resize(values[start..<start + imageSize])
+        }
+        var set = ImageSet(channels: channels, height: size.height, width: size.width, values: .bytes(resized))
+        set.arePictures = arePictures
         return set
     }
 
@@ -208,7 +260,7 @@ package struct ImageSet: Sendable, Equatable {
         if kind != .folder {
             if isArray(path) { return (try readArray(path), nil) }
             switch ImageKind(Array(try bytes(path).prefix(ImageKind.bytesNeeded))) {
-            case .png, .picture: return (try readPictures([path], size: size, background), nil)
+            case .png, .picture: return (try readPicture(path, size: size, background), nil)
             case .npy, .npz, nil: return (try readIDX(path), nil)
             }
         }
@@ -334,25 +386,17 @@ package struct ImageSet: Sendable, Equatable {
             throw DataError(path, .system(reason: error.message))
         }
         folder.leaveOutArrays()
-        guard !folder.names.isEmpty else { throw DataError(path, .noPictures(folder.note)) }
-        var set = try readPictures(folder.names.map { folder.path + $0 }, size: size, background)
-        set.folder = folder
-        return set
-    }
-
-    /// Pictures in files, at least one. If some are in colour, all are: the gray ones show the same then.
-    private static func readPictures(
-        _ paths: [String], size: ImageSize?, _ background: Background?
-    ) throws(DataError) -> ImageSet {
         var all: ImageSet?
-        for path in paths {
-            let file = try bytes(path)
-            let picture: Picture
-            do { picture = try Picture.imported(file, background: background) } catch {
-                throw DataError(path, .picture("\(error)"))
+        var damaged: Set<String> = []
+        for name in folder.names {
+            let path = folder.path + name
+            var image: ImageSet
+            do throws(DataError) { image = try readPicture(path, size: size, background) } catch {
+                guard case .damagedPicture = error.problem else { throw error }
+                damaged.insert(name)
+                continue
             }
-            var image = ImageSet(picture)
-            if let size { image = try resized(image, to: size, path) }
+            // If some are in colour, all are: the gray ones show the same then.
             guard var set = all.take() else {
                 all = image
                 continue
@@ -365,8 +409,25 @@ package struct ImageSet: Sendable, Equatable {
             set.append(image)
             all = set
         }
-        guard let all else { preconditionFailure("at least one picture") }
+        folder.leaveOut(damaged: damaged)
+        guard var all else { throw DataError(path, .noPictures(folder.note)) }
+        all.folder = folder
         return all
+    }
+
+    /// A picture in a file.
+    private static func readPicture(
+        _ path: String, size: ImageSize?, _ background: Background?
+    ) throws(DataError) -> ImageSet {
+        let file = try bytes(path)
+        let picture: Picture
+        do { picture = try Picture.imported(file, background: background) } catch {
+            let reason = "\(error)"
+            throw DataError(path, Picture.isDamage(error) ? .damagedPicture(reason) : .picture(reason))
+        }
+        let image = ImageSet(picture)
+        guard let size else { return image }
+        return try resized(image, to: size, path)
     }
 
     /// Adds pictures of the same size.

@@ -58,6 +58,13 @@ package struct Labels: Sendable, Equatable {
         return result
     }
 
+    /// Those of some of the images.
+    func subset(_ indices: [Int]) -> Labels {
+        var result = self
+        result.values = indices.map { values[$0] }
+        return result
+    }
+
     /// SHA-256 of numbers and names: which classes a run learns.
     func sha256() -> String {
         let text = values.map(String.init).joined(separator: " ") + "\n" + names.joined(separator: "\n")

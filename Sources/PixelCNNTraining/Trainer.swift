@@ -53,12 +53,17 @@ package final class Trainer {
     ///   - model: where training starts; the average of the weights starts there, too.
     ///   - threads: how many compute; fewer where memory is short.
     ///   - memory: bytes that training may take.
+    ///   - keepsBest: whether a run keeps a model of the best epoch besides.
     /// - Throws: ``TrainingError/notEnoughMemory(needed:allowed:)`` where one thread that keeps little needs more.
-    package convenience init(model: Model, threads: Int, memory: Int = .max) throws(TrainingError) {
-        try self.init(model: model, threads: threads, memory: memory, kernels: .fastest)
+    package convenience init(
+        model: Model, threads: Int, memory: Int = .max, keepsBest: Bool = false
+    ) throws(TrainingError) {
+        try self.init(model: model, threads: threads, memory: memory, keepsBest: keepsBest, kernels: .fastest)
     }
 
-    init(model: Model, threads: Int, memory: Int, kernels: Kernels) throws(TrainingError) {
+    init(
+        model: Model, threads: Int, memory: Int, keepsBest: Bool = false, kernels: Kernels
+    ) throws(TrainingError) {
         precondition(threads > 0)
         hyperparameters = model.hyperparameters
         let sizes = NetworkSizes(model)
@@ -73,7 +78,7 @@ package final class Trainer {
             )
         }
         // The model as it came, and, while a checkpoint is written, its four and one of zeros.
-        let models = 6 * model.description.parameterCount * MemoryLayout<Float>.size
+        let models = (keepsBest ? 7 : 6) * model.description.parameterCount * MemoryLayout<Float>.size
         let shared = Arena.measure { _ = carve($0) } + models
         (self.threads, recomputes, byteCount) = try Self.plan(sizes, threads: threads, shared: shared, memory: memory)
         (arena, (state, network)) = Arena.fitting(carve)
@@ -112,10 +117,13 @@ package final class Trainer {
     ///   - images: values (N, C, H, W), 0 … d − 1.
     ///   - labels: their classes, (N), where the network is conditional.
     ///   - optimizer: what kind of step.
+    ///   - dropout: what is dropped; nil for nothing.
     /// - Returns: the loss before the step, and the gradient's norm before it is clipped. Where either is not finite,
     ///   nothing has changed.
-    package func step(_ images: [UInt16], labels: [Int] = [], _ optimizer: OptimizerStep) -> StepResult {
-        let result = gradient(images, labels)
+    package func step(
+        _ images: [UInt16], labels: [Int] = [], _ optimizer: OptimizerStep, dropout: Dropout? = nil
+    ) -> StepResult {
+        let result = gradient(images, labels, dropout)
         guard result.loss.isFinite, result.gradientNorm.isFinite else { return result }
         steps += 1
         let chunk = Self.chunk
@@ -133,7 +141,7 @@ package final class Trainer {
     }
 
     /// The mean loss of a batch; its gradient is then in `state.gradients[0]`.
-    private func gradient(_ images: [UInt16], _ labels: [Int]) -> StepResult {
+    private func gradient(_ images: [UInt16], _ labels: [Int], _ dropout: Dropout?) -> StepResult {
         if isAveragePacked { pack(state.weights) }
         let size = sizes.channels * sizes.positions
         let count = images.count / size
@@ -149,7 +157,8 @@ package final class Trainer {
                     gradient.update(repeating: 0, count: layout.count)
                     for image in stride(from: part, to: count, by: Self.parts) {
                         losses[image] = passes[worker].forward(
-                            images + image * size, label: labels.isEmpty ? 0 : labels[image], scale: scale)
+                            images + image * size, label: labels.isEmpty ? 0 : labels[image], scale: scale,
+                            dropout: dropout.map { ($0, image) })
                         passes[worker].backward(images + image * size, into: gradient)
                     }
                 }
@@ -227,8 +236,10 @@ package final class Trainer {
     }
 
     /// The gradient of the mean loss of a batch, tensor by tensor; zero under masks. The weights stay as they are.
-    func gradientTensors(_ images: [UInt16], labels: [Int] = []) -> (result: StepResult, tensors: [Tensor]) {
-        (gradient(images, labels), layout.tensors(state.gradients[0], over: .zero(like: origin)))
+    func gradientTensors(
+        _ images: [UInt16], labels: [Int] = [], dropout: Dropout? = nil
+    ) -> (result: StepResult, tensors: [Tensor]) {
+        (gradient(images, labels, dropout), layout.tensors(state.gradients[0], over: .zero(like: origin)))
     }
 }
 

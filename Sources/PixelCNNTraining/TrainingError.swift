@@ -28,7 +28,7 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
         case .notACheckpoint(let file): "\(file): a model, but no checkpoint of a training run"
         case .otherRun(let file, let what, let found, let expected):
             "\(file): the run was begun under other settings: \(what) was \(found) and is now \(expected); go on "
-                + "under the same ones, or begin a new run from the model with --init"
+                + "under the same ones, or with more epochs, or begin a new run from the model with --init"
         case .damagedCheckpoint(let file):
             "\(file): the checkpoint is damaged: its data has another digest than when it was written; restore the "
                 + "file from a copy, or begin again without --resume"

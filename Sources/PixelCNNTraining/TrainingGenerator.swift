@@ -1,5 +1,6 @@
 // Random numbers of a training run. Each purpose and epoch has a stream of its own, made from the seed, so nothing of a
-// generator need be kept to go on with a run.
+// generator need be kept to go on with a run. What belongs to a place (a unit that is dropped, a pixel that is drawn)
+// has Philox's words of that place, under a key that is the stream's first word.
 //
 // First weights are drawn from them as PyTorch's layers draw theirs: those of convolutions uniform within ±1 / √fan-in,
 // the masked inputs counted; norms start as the identity; rows of a table are near to normal.
@@ -11,11 +12,17 @@ struct TrainingGenerator: RandomNumberGenerator {
     private var stream: SplitMix64
 
     /// What a stream is for.
-    enum Purpose: UInt64 { case weights, order, flips }
+    enum Purpose: UInt64 { case weights, order, flips, dropout, shifts, levels, heldOutLevels, validation }
 
     init(seed: UInt64, _ purpose: Purpose, epoch: Int = 0) {
         stream = SplitMix64(seed: seed)
         for word in [purpose.rawValue, UInt64(epoch)] { stream = SplitMix64(seed: next() ^ word) }
+    }
+
+    /// The key of the numbers that belong to places of an epoch or, as dropout's, of a step.
+    static func key(seed: UInt64, _ purpose: Purpose, epoch: Int = 0) -> UInt64 {
+        var generator = TrainingGenerator(seed: seed, purpose, epoch: epoch)
+        return generator.next()
     }
 
     mutating func next() -> UInt64 { stream.next() }

@@ -1,6 +1,6 @@
-// A run from its first step, or a checkpoint, to its last: epochs, batches, the test loss, checkpoints. Where it stands
-// is the number of steps taken; order and mirroring of images follow from seed and epoch, so a run that goes on from a
-// checkpoint takes the very steps it would have taken.
+// A run from its first step, or a checkpoint, to its last: epochs, batches, held-out losses, checkpoints. Where it
+// stands is the number of steps taken; order and changes of images follow from seed and epoch, and what is dropped from
+// seed and step, so a run that goes on from a checkpoint takes the very steps it would have taken.
 
 import Foundation
 import PixelCNNModel
@@ -13,43 +13,62 @@ package final class TrainingRun {
     package let trainer: Trainer
     private let images: ImageSet
     private let test: ImageSet?
+    private let validation: ImageSet?
     private let checkpointPath: String
     private let conditions: [(name: String, value: String)]
     private var epochLoss = 0.0
-    private var order: (epoch: Int, indices: [Int], flips: [Bool])?
+    private var order: (epoch: Int, indices: [Int], augmentation: Augmentation)?
+    private var best: BestEpoch?
     private var hasCheckpoint = false
 
     /// Steps of an epoch; the last may be of fewer images.
     package let stepsPerEpoch: Int
     /// Steps of the whole run.
     package var totalSteps: Int { settings.epochs * stepsPerEpoch }
-    /// Whether all steps are taken.
-    package var isFinished: Bool { trainer.steps >= totalSteps }
+    /// Whether all steps are taken, or no more are wanted.
+    package var isFinished: Bool { trainer.steps >= totalSteps || hasLostPatience }
+    /// Whether as many epochs as patience allows were no better than the best.
+    package var hasLostPatience: Bool {
+        guard let best, let patience = settings.patience else { return false }
+        return best.last - best.epoch >= patience
+    }
+    /// The number, from 1, of the epoch that predicts the validation images best, and its mean loss in nats per value.
+    package var bestEpoch: (epoch: Int, loss: Double)? { best.map { ($0.epoch, $0.loss) } }
+    /// Epochs taken.
+    package var epochs: Int { trainer.steps / stepsPerEpoch }
     /// Images of an epoch.
     package var imagesPerEpoch: Int { images.count }
+    /// C · H · W.
+    package var imageSize: Int { images.imageSize }
+    /// Images that choose the best epoch; nil where none do.
+    package var validationImages: Int? { validation?.count }
 
     /// A run that begins.
     ///
     /// - Parameters:
-    ///   - train: images to learn from, quantised to the network's colours; with classes, numbered as the network's,
-    ///     where it is conditional or classes are balanced.
-    ///   - test: images for the test loss, likewise.
+    ///   - train: images to learn from, quantised to the network's colours, or levels where they are binarised; with
+    ///     classes, numbered as the network's, where it is conditional or classes are balanced.
+    ///   - test: images for the test loss, quantised or binarised; with classes, likewise.
+    ///   - validation: images that choose the best epoch, as those for the test loss; nil for the last epoch.
     ///   - checkpoint: the file that checkpoints go to.
     /// - Throws: ``TrainingError/otherImages(found:expected:)``.
     package init(
-        _ settings: TrainingSettings, trainer: Trainer, train: ImageSet, test: ImageSet?, checkpoint: String
+        _ settings: TrainingSettings, trainer: Trainer, train: ImageSet, test: ImageSet?,
+        validation: ImageSet? = nil, checkpoint: String
     ) throws(TrainingError) {
         let size = trainer.hyperparameters
         let expected = "\(size.channels) × \(size.height) × \(size.width)"
-        for set in [train, test].compactMap(\.self) where set.shape != expected {
+        for set in [train, test, validation].compactMap(\.self) where set.shape != expected {
             throw .otherImages(found: set.shape, expected: expected)
         }
-        precondition(!size.isConditional || [train, test].allSatisfy { $0 == nil || $0?.labels != nil }, "classes")
+        let sets = [train, test, validation]
+        precondition(!size.isConditional || sets.allSatisfy { $0 == nil || $0?.labels != nil }, "classes")
         precondition(settings.balance == 0 || train.labels != nil, "classes to balance")
         self.settings = settings
         self.trainer = trainer
         images = train
         self.test = test
+        self.validation = validation
         checkpointPath = checkpoint
         stepsPerEpoch = (train.count + settings.batchSize - 1) / settings.batchSize
         conditions =
@@ -62,6 +81,8 @@ package final class TrainingRun {
                         + "\(size.colors) colors"
                 ),
             ] + (train.labels.map { [("labels", $0.sha256())] } ?? [])
+            + (validation.map { [("validation-data", $0.sha256()), ("validation-labels", $0.labels?.sha256() ?? "")] }
+                ?? [])
     }
 
     // MARK: - Steps
@@ -84,11 +105,12 @@ package final class TrainingRun {
     /// - Throws: ``TrainingError/diverged(step:checkpoint:)``; nothing has changed then.
     package func step() throws(TrainingError) -> Progress {
         let (epoch, position) = trainer.steps.quotientAndRemainder(dividingBy: stepsPerEpoch)
-        let (indices, flips) = order(of: epoch)
+        let (indices, augmentation) = order(of: epoch)
         let range = position * settings.batchSize..<min((position + 1) * settings.batchSize, indices.count)
         let optimizer = settings.optimizer(step: trainer.steps, total: totalSteps)
         let result = trainer.step(
-            images.batch(indices[range]) { flips[$0] }, labels: labels(images, indices[range]), optimizer)
+            images.batch(indices[range]) { augmentation($0, $1) }, labels: labels(images, indices[range]), optimizer,
+            dropout: settings.dropout(step: trainer.steps))
         guard result.loss.isFinite, result.gradientNorm.isFinite else {
             throw .diverged(step: trainer.steps + 1, checkpoint: hasCheckpoint ? checkpointPath : nil)
         }
@@ -103,18 +125,38 @@ package final class TrainingRun {
     /// Mean loss, in nats per value, over the steps of the epoch that has ended.
     package var trainingLoss: Double { epochLoss / Double(images.count) }
 
-    /// Mean loss of the test images, in nats per value, under the average of the weights where there is one; nil
-    /// without test images, or once `isCancelled`, called now and then, is true.
-    package func testLoss(isCancelled: () -> Bool = { false }) -> Double? {
-        guard let test else { return nil }
-        var sum = 0.0
-        for start in stride(from: 0, to: test.count, by: 256) {
-            if isCancelled() { return nil }
-            let range = start..<min(start + 256, test.count)
-            let (batch, labels) = (test.batch(range), labels(test, range))
-            sum += trainer.losses(batch, labels: labels, averaged: settings.averageDecay > 0).joined().reduce(0, +)
+    /// Mean loss of the test images under the average of the weights where there is one; nil without test images, or
+    /// once `isCancelled`, called now and then, is true.
+    package func testLoss(isCancelled: () -> Bool = { false }) -> Evaluation.Mean? {
+        test.flatMap { loss($0, isCancelled) }
+    }
+
+    /// Mean loss of the validation images, likewise. The epoch that has ended is the best one where no earlier one's is
+    /// as low. Doing it again changes nothing.
+    /// - Throws: `ModelFileError` where a weight is not finite.
+    package func validate(isCancelled: () -> Bool = { false }) throws(ModelFileError) -> Evaluation.Mean? {
+        guard let validation, let loss = loss(validation, isCancelled) else { return nil }
+        if let best, best.loss <= loss.nats {
+            self.best?.last = epochs
+        } else {
+            best = BestEpoch(
+                epoch: epochs, loss: loss.nats, last: epochs,
+                model: try trainer.model(averaged: settings.averageDecay > 0))
         }
-        return sum / Double(test.values.count)
+        return loss
+    }
+
+    private func loss(_ set: ImageSet, _ isCancelled: () -> Bool) -> Evaluation.Mean? {
+        var (sum, means) = (0.0, [Double]())
+        for start in stride(from: 0, to: set.count, by: 256) {
+            if isCancelled() { return nil }
+            let range = start..<min(start + 256, set.count)
+            let (batch, labels) = (set.batch(range), labels(set, range))
+            let losses = trainer.losses(batch, labels: labels, averaged: settings.averageDecay > 0)
+            sum += losses.joined().reduce(0, +)
+            means += losses.map { $0.reduce(0, +) / Double(set.imageSize) }
+        }
+        return Evaluation.Mean(means, nats: sum / Double(set.values.count))
     }
 
     /// The classes of some images, where the network is conditional.
@@ -122,15 +164,14 @@ package final class TrainingRun {
         trainer.hyperparameters.isConditional ? set.labels(indices) : []
     }
 
-    /// The order of an epoch's images, and which of them are mirrored.
-    private func order(of epoch: Int) -> (indices: [Int], flips: [Bool]) {
-        if let order, order.epoch == epoch { return (order.indices, order.flips) }
+    /// The order of an epoch's images, and what it changes of them.
+    private func order(of epoch: Int) -> (indices: [Int], augmentation: Augmentation) {
+        if let order, order.epoch == epoch { return (order.indices, order.augmentation) }
         var generator = TrainingGenerator(seed: settings.seed, .order, epoch: epoch)
         let indices = balanced(&generator).shuffled(using: &generator)
-        generator = TrainingGenerator(seed: settings.seed, .flips, epoch: epoch)
-        let flips = (0..<images.count).map { _ in settings.flips && generator.next() >> 63 == 1 }
-        order = (epoch, indices, flips)
-        return (indices, flips)
+        let augmentation = Augmentation(settings, epoch: epoch, images: images)
+        order = (epoch, indices, augmentation)
+        return (indices, augmentation)
     }
 
     /// The images of an epoch, as many as there are: each once, or, where classes are balanced, some more often and
@@ -163,7 +204,8 @@ package final class TrainingRun {
         } catch {
             throw TrainingError.diverged(step: trainer.steps, checkpoint: hasCheckpoint ? checkpointPath : nil)
         }
-        try Checkpoint(snapshot: snapshot, epochLoss: epochLoss, conditions: conditions).write(to: checkpointPath)
+        try Checkpoint(snapshot: snapshot, epochLoss: epochLoss, conditions: conditions, best: best).write(
+            to: checkpointPath)
         hasCheckpoint = true
     }
 
@@ -174,6 +216,8 @@ package final class TrainingRun {
         /// Where the run is longer now: the epochs that it was to have, and the learning rates of the last step taken
         /// and of the next.
         package let lengthened: (epochs: Int, lastRate: Double, nextRate: Double)?
+        /// The patience that the run had, where it is more now.
+        package let patience: Int?
     }
 
     /// Goes on where the checkpoint stands, perhaps for more epochs than the run was begun with: what is left is as if
@@ -187,16 +231,21 @@ package final class TrainingRun {
         }
         trainer.restore(checkpoint.snapshot)
         epochLoss = checkpoint.epochLoss
+        best = checkpoint.best
         hasCheckpoint = true
-        guard let before = checkpoint.epochs, before < settings.epochs, trainer.steps > 0 else {
-            return Resumption(hasDigest: hasDigest, lengthened: nil)
+        let patience = checkpoint.number("patience").flatMap { $0 == settings.patience ? nil : $0 }
+        guard let before = checkpoint.number("epochs"), before < settings.epochs, trainer.steps > 0 else {
+            return Resumption(hasDigest: hasDigest, lengthened: nil, patience: patience)
         }
         let last = settings.optimizer(step: trainer.steps - 1, total: before * stepsPerEpoch).rate
         let next = settings.optimizer(step: trainer.steps, total: totalSteps).rate
-        return Resumption(hasDigest: hasDigest, lengthened: (before, last, next))
+        return Resumption(hasDigest: hasDigest, lengthened: (before, last, next), patience: patience)
     }
 
-    /// What has been learnt: the average of the weights where there is one.
+    /// What has been learnt: the average of the weights where there is one; of the best epoch, once there is one.
     /// - Throws: `ModelFileError` where a weight is not finite.
-    package func model() throws(ModelFileError) -> Model { try trainer.model(averaged: settings.averageDecay > 0) }
+    package func model() throws(ModelFileError) -> Model {
+        if let best { return best.model }
+        return try trainer.model(averaged: settings.averageDecay > 0)
+    }
 }

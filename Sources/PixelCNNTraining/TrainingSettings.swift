@@ -35,6 +35,16 @@ package struct TrainingSettings: Sendable, Equatable {
     /// How evenly classes are drawn: 0, as the images come; 1, all equally often; between them, in proportion to their
     /// images to the power of 1 − `balance`.
     package var balance = 0.0
+    /// Share of the units of every block's horizontal gate that a step drops; 0: none.
+    package var dropout = 0.0
+    /// Most pixels that an image is moved by, in each direction, drawn anew each epoch.
+    package var shift = 0
+    /// Whether levels are probabilities of white: each pixel is drawn anew each epoch, that of held-out images once.
+    package var binarizes = false
+    /// Share of the training images that choose the best epoch instead; 0 where others do, or none.
+    package var validation = 0.0
+    /// Epochs without a better one after which the run ends; nil: it does not.
+    package var patience: Int?
 
     /// The defaults: the original's.
     package init() {}
@@ -50,8 +60,18 @@ package struct TrainingSettings: Sendable, Equatable {
         if warmup < 0 { return "warmup is \(warmup); it must be 0 or more" }
         if !(0..<1).contains(averageDecay) { return "ema is \(averageDecay); it must be from 0 to below 1" }
         if !(0...1).contains(balance) { return "balance is \(balance); it must be from 0 to 1" }
+        if !(0...Dropout.limit).contains(dropout) {
+            return "dropout is \(dropout); it must be from 0 to \(Dropout.limit)"
+        }
+        if !(0...Self.shiftLimit).contains(shift) { return "shift is \(shift); it must be 0 to \(Self.shiftLimit)" }
+        if let patience, patience < 1 { return "patience is \(patience); it must be 1 or more" }
         return nil
     }
+
+    private static let shiftLimit = 32
+
+    /// What step `step`, from 0, drops; nil for nothing.
+    func dropout(step: Int) -> Dropout? { dropout > 0 ? Dropout(share: dropout, seed: seed, step: step) : nil }
 
     /// What step `step` of `total`, from 0, does.
     func optimizer(step: Int, total: Int) -> OptimizerStep {
@@ -66,12 +86,21 @@ package struct TrainingSettings: Sendable, Equatable {
         return OptimizerStep(rate: rate * rising * falling, clip: clip, averageDecay: averageDecay > 0 ? decay : 0)
     }
 
+    /// Those of ``described`` that keep a network from learning its images by heart; empty without them.
+    package var regularization: [(name: String, value: String)] {
+        let all: [(isOn: Bool, name: String, value: String)] = [
+            (dropout > 0, "dropout", "\(dropout)"), (shift > 0, "shift", "\(shift)"), (binarizes, "binarize", "true"),
+            (validation > 0, "validation", "\(validation)"), (patience != nil, "patience", "\(patience ?? 0)"),
+        ]
+        return all.filter(\.isOn).map { ($0.name, $0.value) }
+    }
+
     /// Names, as the options have them, and values as text.
     var described: [(name: String, value: String)] {
         [
             ("seed", "\(seed)"), ("lr", "\(rate)"), ("epochs", "\(epochs)"), ("batch-size", "\(batchSize)"),
             ("clip-grad", "\(clip)"), ("warmup", "\(warmup)"), ("schedule", schedule.rawValue),
             ("ema", "\(averageDecay)"), ("flip", "\(flips)"),
-        ] + (balance > 0 ? [("balance", "\(balance)")] : [])
+        ] + (balance > 0 ? [("balance", "\(balance)")] : []) + regularization
     }
 }

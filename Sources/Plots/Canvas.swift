@@ -153,6 +153,7 @@ package struct Color: Sendable, Equatable {
     package static let blue = Color(red: 0, green: 0.45, blue: 0.7)
     package static let paleBlue = Color(red: 0.7, green: 0.83, blue: 0.92)
     package static let orange = Color(red: 0.84, green: 0.37, blue: 0)
+    package static let green = Color(red: 0, green: 0.62, blue: 0.45)
     package static let gold = Color(red: 0.94, green: 0.78, blue: 0.35)
     /// A class of nothing.
     package static let pale = Color(red: 0.95, green: 0.95, blue: 0.95)

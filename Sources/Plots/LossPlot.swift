@@ -1,5 +1,5 @@
 // `NAME.loss.png`: how the loss fell, in nats per value on the left and bits/dim on the right, over epochs. Each step's
-// loss is a pale line, averaged to what a pixel can show; the means of the epochs, and the test losses, are points.
+// loss is a pale line, averaged to what a pixel can show; the means of the epochs, and held-out losses, are points.
 
 #if canImport(Glibc)
     import Glibc
@@ -26,7 +26,9 @@ package struct LossPlot: Sendable {
     package var steps: [Point] = []
     /// Means over the steps of each epoch.
     package var train: [Point] = []
-    /// Of the test images, at the end of each epoch.
+    /// Of the validation images, at the end of each epoch.
+    package var validation: [Point] = []
+    /// Of the test images, likewise.
     package var test: [Point] = []
 
     /// A plot without points.
@@ -56,7 +58,7 @@ package struct LossPlot: Sendable {
         canvas.clipped(to: area) {
             canvas.line(steps.map { (x($0.epoch), y($0.loss)) }, .paleBlue)
         }
-        for (points, color) in [(train, Color.blue), (test, .orange)] {
+        for (points, color) in [(train, Color.blue), (validation, .green), (test, .orange)] {
             canvas.line(points.map { (x($0.epoch), y($0.loss)) }, color, width: 2)
             let radius = points.count > 100 ? 2.0 : 3.5
             for point in points { canvas.dot(x: x(point.epoch), y: y(point.loss), radius: radius, color) }
@@ -104,6 +106,7 @@ package struct LossPlot: Sendable {
         }
         if hasSteps { entries.append(("train, single steps", .paleBlue, 1)) }
         if !train.isEmpty { entries.append(("train, mean of the epoch" + last(train), .blue, 2)) }
+        if !validation.isEmpty { entries.append(("validation" + last(validation), .green, 2)) }
         if !test.isEmpty { entries.append(("test" + last(test), .orange, 2)) }
         let width = (entries.map { canvas.width(of: $0.text) }.max() ?? 0) + 56
         let box = Box(
@@ -122,7 +125,7 @@ package struct LossPlot: Sendable {
 
     /// All epochs, and the losses without the highest of the first steps, which would press the rest together.
     private func ranges(_ steps: [Point]) -> (epochs: ClosedRange<Double>, losses: ClosedRange<Double>) {
-        let points = train + test
+        let points = train + validation + test
         let common = steps.map(\.loss).sorted().prefix(max(1, steps.count * 97 / 100))
         let losses = points.map(\.loss) + common.prefix(1) + common.suffix(1)
         let (low, high) = (losses.min() ?? 0, losses.max() ?? 1)

@@ -12,8 +12,9 @@ enum Console {
     static func warn(_ text: String) { say("pixelcnn-train: warning: \(text)") }
 
     /// Warns of an array that holds a model's own values, where levels are read.
-    static func warnOfValues(_ images: ImageSet, colors: Int, in data: String) {
-        guard images.looksLikeValues(of: colors) else { return }
+    static func warnOfValues(_ images: ImageSet, for network: Hyperparameters, in data: String) {
+        let colors = network.colors
+        guard !network.readsCodes, images.looksLikeValues(of: colors) else { return }
         warn(
             "\(data): no level is above \(colors - 1), of 255: are these the \(colors) values that pixelcnn sample "
                 + "writes? pixelcnn score takes those; here a value v is the level 255 v / \(colors - 1)")
@@ -75,3 +76,16 @@ func print(_ line: String) { StandardOutput.write("\(line.printable)\n") }
 
 /// Nats as bits.
 func bits(_ nats: Double) -> Double { nats / log(2) }
+
+/// A mean over values and its standard error, of which one image has none.
+func measured(_ value: Double, _ standardError: Double, decimals: Int) -> String {
+    String(format: "%.*f ± ", decimals, value)
+        + (standardError.isFinite ? String(format: "%.*f", decimals, standardError) : "?")
+}
+
+extension Evaluation.Mean {
+    /// Nats of an image of so many values, as tables of likelihoods have them.
+    func perImage(_ values: Int) -> String {
+        measured(nats * Double(values), standardError * Double(values), decimals: 2) + " nats/image"
+    }
+}

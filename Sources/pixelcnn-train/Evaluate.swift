@@ -8,7 +8,7 @@ import PixelCNNTraining
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Score images: bits and nats per value, for each colour channel, with standard errors.",
+        abstract: "Score images: bits and nats per value, nats per image, for each colour, with standard errors.",
         discussion: """
             If a data set has test images, only those are scored. A model that is conditional on classes scores each \
             image as one of its class, and one line per class is printed.
@@ -16,7 +16,7 @@ struct Evaluate: ParsableCommand {
             Examples:
               pixelcnn-train evaluate pixelcnn.pt datasets/cifar-10-batches-bin
               pixelcnn-train evaluate pixelcnn.safetensors images.npy
-              pixelcnn-train evaluate pixelcnn.safetensors face.png
+              pixelcnn-train evaluate pixelcnn.safetensors photos/ --size 32
             """)
 
     @Argument(help: "Model file.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
@@ -33,10 +33,12 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Score the training images of a data set that has test images, too.")
     var train = false
 
+    @Flag(help: "Take levels as probabilities of white, for a model of 2 values: each pixel is drawn once, by --seed.")
+    var binarize = false
+
     @Option(
-        parsing: .unconditional,
-        help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), as train does.")
-    var size: ImageSize?
+        parsing: .unconditional, help: "With --binarize: the seed; the same one gives the same pixels (default: 0).")
+    var seed: UInt64?
 
     @OptionGroup var pictures: PictureOptions
 
@@ -46,10 +48,16 @@ struct Evaluate: ParsableCommand {
 
     @OptionGroup var threads: ThreadOptions
 
+    mutating func validate() throws {
+        guard binarize || seed == nil else {
+            throw ValidationError("--seed goes with --binarize: nothing else here is random")
+        }
+    }
+
     func run() throws {
         try Console.reporting {
             try threads.check()
-            var sets = try ImageSet.read(data, size: size, background: pictures.background)
+            var sets = try ImageSet.read(data, size: pictures.size, background: pictures.background)
             var images = train ? sets.train : sets.test ?? sets.train
             let loaded = try weights.load(model, height: images.height, width: images.width)
             try loaded.checkIsTrainedHere("serve it and use pixelcnn score for log-probabilities")
@@ -59,7 +67,7 @@ struct Evaluate: ParsableCommand {
                 throw TrainingError.otherImages(
                     found: images.shape, expected: "images of \(size.channels) channels")
             }
-            guard self.size == nil || size.colors <= 256 else { throw DataError(data, .codesNotResizable) }
+            guard pictures.size == nil || size.colors <= 256 else { throw DataError(data, .codesNotResizable) }
             if size.labels == 1, labels.labels == nil {
                 try images.labelAsOneClass()
             } else if size.isConditional {
@@ -68,34 +76,39 @@ struct Evaluate: ParsableCommand {
                 try images.number(as: loaded)
             }
             Console.warnOfLeftOut(images)
-            let areCodes = size.network == .vqvaePrior
-            if !areCodes { Console.warnOfValues(images, colors: size.colors, in: data) }
+            Console.warnOfValues(images, for: size, in: data)
             let evaluator = Evaluator(model: loaded, threads: threads.count)
-            show(
-                try evaluator.evaluate(images.quantised(to: size.colors, areCodes: areCodes, data)), of: images,
-                classes: loaded.labelNames)
+            show(try evaluator.evaluate(values(images, size)), of: images, classes: loaded.labelNames)
         }
+    }
+
+    /// The images as the model reads them.
+    private func values(_ images: ImageSet, _ size: Hyperparameters) throws -> ImageSet {
+        guard binarize else { return try images.quantised(for: size, data) }
+        try size.checkBinarizable(model)
+        return try images.binarized(seed: seed ?? 0, data)
     }
 
     private func show(_ evaluation: Evaluation, of images: ImageSet, classes: [String]) {
         let width = ([10] + classes.map(\.count)).max() ?? 10
-        func line(_ name: String, _ mean: Evaluation.Mean) -> String {
-            let name = name.padding(toLength: width, withPad: " ", startingAt: 0)
-            // One image has none.
-            func error(_ value: Double) -> String { value.isFinite ? String(format: "%.4f", value) : "?" }
-            return String(
-                format: "%@  %.4f ± %@ bits/dim   %.4f ± %@ nats", name, bits(mean.nats),
-                error(bits(mean.standardError)), mean.nats, error(mean.standardError))
+        func line(_ name: String, _ mean: Evaluation.Mean, _ values: Int) -> String {
+            name.padding(toLength: width, withPad: " ", startingAt: 0)
+                + "  \(measured(bits(mean.nats), bits(mean.standardError), decimals: 4)) bits/dim"
+                + "   \(measured(mean.nats, mean.standardError, decimals: 4)) nats"
+                + "   \(mean.perImage(values))"
         }
         print(
             "images".padding(toLength: width + 2, withPad: " ", startingAt: 0)
-                + "\(Console.grouped(evaluation.images)) of \(images.shape)")
-        print(line("mean", evaluation.mean))
+                + "\(Console.grouped(evaluation.images)) of \(images.shape)"
+                + (binarize ? ", levels drawn as pixels by seed \(seed ?? 0)" : ""))
+        print(line("mean", evaluation.mean, images.imageSize))
         let names = images.channels == 3 ? ["red", "green", "blue"] : ["gray"]
-        for (name, mean) in zip(names, evaluation.channels) where images.channels > 1 { print(line(name, mean)) }
+        for (name, mean) in zip(names, evaluation.channels) where images.channels > 1 {
+            print(line(name, mean, images.height * images.width))
+        }
         for (label, count, mean) in evaluation.classes {
             let name = classes.isEmpty ? "class \(label)" : classes[label]
-            print(line(name, mean) + "   \(Console.grouped(count)) images")
+            print(line(name, mean, images.imageSize) + "   \(Console.grouped(count)) images")
         }
     }
 }

@@ -40,6 +40,8 @@ struct PixelCNNTrain: ParsableCommand {
         StandardStreams.prepare()
         do {
             try RawArguments.check()
+            try Subcommand.check(
+                CommandLine.arguments.dropFirst().first, of: configuration.subcommands.map { $0._commandName })
         } catch {
             Console.say("pixelcnn-train: \(error.message)")
             exit(withError: ExitCode(error.status.rawValue))

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import ImageFormats
+import ImageImport
 import PixelCNNModel
 import PixelCNNTraining
 import Support
@@ -66,20 +67,17 @@ extension ModelWarning {
     }
 }
 
-/// `SIDE`, or `HEIGHTxWIDTH`.
 extension ImageSize: ExpressibleByArgument {
-    /// Nil where it is no size, or not one that a model can have.
-    package init?(argument: String) {
-        let sides = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-        guard (1...2).contains(sides.count), let height = sides[0], let width = sides[sides.count - 1],
-            Hyperparameters.sideLimits.contains(height), Hyperparameters.sideLimits.contains(width)
-        else { return nil }
-        self.init(height: height, width: width)
-    }
+    package init?(argument: String) { self.init(argument, allowed: Hyperparameters.sideLimits) }
 }
 
 /// How pictures become images.
 struct PictureOptions: ParsableArguments {
+    @Option(
+        parsing: .unconditional,
+        help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), keeping their middle.")
+    var size: ImageSize?
+
     @Option(
         parsing: .unconditional,
         help: """

@@ -72,6 +72,12 @@ struct Train: ParsableCommand {
         if !isLabelled, (data.labels.labels, data.labels.labelNames, data.testLabels) != (nil, nil, nil) {
             throw ValidationError("--labels, --label-names and --test-labels go with --conditional or --balance")
         }
+        guard learning.patience == nil || data.validation != nil else {
+            throw ValidationError("--patience goes with --validation, whose images say which epoch is better")
+        }
+        guard !data.binarize || network.network == .pixelcnn else {
+            throw ValidationError("--binarize makes pixels of levels; a \(network.network.rawValue) learns codes")
+        }
         guard memory ?? 1 > 0 else { throw ValidationError("--memory is \(memory ?? 0); it must be 1 or more") }
         guard (0...1_000_000).contains(checkpointMinutes) else {
             throw ValidationError("--checkpoint-minutes is \(checkpointMinutes); it must be 0 to 1000000")
@@ -93,6 +99,25 @@ struct Train: ParsableCommand {
         return "\(learning.epochs) epochs instead of \(epochs): \(schedule)"
     }
 
+    /// How to learn, as all the options say it.
+    private var settings: TrainingSettings {
+        var settings = learning.settings
+        settings.binarizes = data.binarize
+        if case .share(let share) = data.validation { settings.validation = share }
+        return settings
+    }
+
+    /// Refuses to go on without `--data` where the run cannot be on CIFAR-10, before that is downloaded.
+    private func checkIsOnCIFAR10(_ checkpoint: String) throws(Failure) {
+        guard let network = try? Model.load(path: checkpoint).hyperparameters else { return }  // resuming says why
+        let shape = "\(network.channels) × \(network.height) × \(network.width)"
+        guard shape != CIFAR10.shape else { return }
+        throw Failure(
+            .usage,
+            "\(checkpoint): the run is on images of \(shape), so not on CIFAR-10: --resume goes with the command that "
+                + "began the run, and its --data")
+    }
+
     /// Whether the classes of the images matter.
     private var isLabelled: Bool { data.conditional || learning.balance > 0 }
 
@@ -101,35 +126,39 @@ struct Train: ParsableCommand {
             try threads.check()
             let (files, lock) = try TrainingFiles.choose(output, resume: resume, force: force)
             defer { withExtendedLifetime(lock) {} }
+            if resume, data.data == nil { try checkIsOnCIFAR10(files.checkpoint) }
             var images = try data.load(
                 labelled: isLabelled, showsProgress: verbose || isatty(STDERR_FILENO) == 1)
+            var validation = try data.loadValidation(like: images.train)
             let model = try network.model(
-                for: images.train, seed: learning.settings.seed, size: data.colors, isConditional: data.conditional)
+                for: images.train, seed: settings.seed,
+                size: data.binarize && network.start == nil ? 2 : data.colors, isConditional: data.conditional)
             if model.hyperparameters.channels == 3 {  // of --init
                 images = (images.train.inColor(), images.test?.inColor())
+                validation = validation?.inColor()
             }
             if data.conditional {
                 try images.train.number(as: model)
                 try images.test?.number(as: model)
+                try validation?.number(as: model)
             } else if model.hyperparameters.isConditional {
                 try images.train.labelAsOneClass()
                 try images.test?.labelAsOneClass()
+                try validation?.labelAsOneClass()
             }
-            let colors = model.hyperparameters.colors
-            Console.warnOfLeftOut(images.train, images.test)
+            Console.warnOfLeftOut(images.train, images.test, validation)
+            if let share = try data.setAside(from: &images.train, seed: settings.seed) { validation = share }
             if data.conditional || learning.balance > 0, let labels = images.train.labels {
                 Console.say("classes: \(labels.counts)")
             }
-            let areCodes = model.hyperparameters.network == .vqvaePrior
-            if !areCodes { Console.warnOfValues(images.train, colors: colors, in: data.name) }
-            let train = try images.train.quantised(to: colors, areCodes: areCodes, data.data ?? data.name)
-            let test = try images.test?.quantised(
-                to: colors, areCodes: areCodes, data.testData ?? data.data ?? data.name)
+            let sets = try data.values(
+                (images.train, images.test, validation), for: model, network.start ?? "the network", settings)
             let trainer = try Trainer(
                 model: model, threads: threads.count,
-                memory: memory.map { $0 << 20 } ?? .max)
+                memory: memory.map { $0 << 20 } ?? .max, keepsBest: validation != nil)
             let run = try TrainingRun(
-                learning.settings, trainer: trainer, train: train, test: test, checkpoint: files.checkpoint)
+                settings, trainer: trainer, train: sets.train, test: sets.test, validation: sets.validation,
+                checkpoint: files.checkpoint)
             if resume {
                 let resumption = try run.resume()
                 if !resumption.hasDigest {
@@ -139,10 +168,13 @@ struct Train: ParsableCommand {
                 if let (epochs, last, next) = resumption.lengthened {
                     Console.say(lengthened(from: epochs, last: last, next: next))
                 }
+                if let patience = resumption.patience {
+                    Console.say("patience of \(learning.patience ?? 0) epochs instead of \(patience)")
+                }
             }
             try TrainingSession(
                 run: run, files: files, dataName: data.name,
-                samples: SampleGrid(count: samples, seed: learning.settings.seed), isVerbose: verbose,
+                samples: SampleGrid(count: samples, seed: settings.seed), isVerbose: verbose,
                 checkpointMinutes: checkpointMinutes
             ).toEnd()
         }

@@ -11,7 +11,9 @@ extension TrainingSettings.Schedule: ExpressibleByArgument {}
 struct LearningOptions: ParsableArguments {
     private static let defaults = TrainingSettings()
 
-    @Option(parsing: .unconditional, help: "Seed of the initial weights, the order of images and mirroring.")
+    @Option(
+        parsing: .unconditional,
+        help: "Seed of everything random: first weights, the order and changes of images, what is dropped.")
     var seed = defaults.seed
 
     @Option(parsing: .unconditional, help: "Learning rate of Adam.")
@@ -42,6 +44,21 @@ struct LearningOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
+        help: "Move each image by up to so many pixels in each direction, anew each epoch; edges are repeated.")
+    var shift = defaults.shift
+
+    @Option(
+        parsing: .unconditional,
+        help: "Drop this share of the units of every block's horizontal gate in training, such as 0.3.")
+    var dropout = defaults.dropout
+
+    @Option(
+        parsing: .unconditional,
+        help: "With --validation: end after so many epochs that are no better than the best (default: never).")
+    var patience: Int?
+
+    @Option(
+        parsing: .unconditional,
         help: "How evenly classes are drawn, from 0 (as often as they occur, the default) to 1 (all equally often).")
     var balance = defaults.balance
 
@@ -57,6 +74,9 @@ struct LearningOptions: ParsableArguments {
         settings.averageDecay = ema
         settings.flips = flip
         settings.balance = balance
+        settings.shift = shift
+        settings.dropout = dropout
+        settings.patience = patience
         return settings
     }
 
@@ -162,6 +182,27 @@ struct NetworkOptions: ParsableArguments {
     }
 }
 
+/// Which images choose the best epoch.
+enum Validation: ExpressibleByArgument {
+    /// A share of the training images, above 0 and below 1.
+    case share(Double)
+    /// Those of a path.
+    case images(String)
+
+    /// The path, where it is one.
+    var path: String? { if case .images(let path) = self { path } else { nil } }
+
+    /// Nil where it is a number and no share.
+    init?(argument: String) {
+        guard let share = Double(argument) else {
+            self = .images(argument)
+            return
+        }
+        guard share > 0, share < 1 else { return nil }
+        self = .share(share)
+    }
+}
+
 /// What to learn from.
 struct DataOptions: ParsableArguments {
     @Option(
@@ -174,6 +215,14 @@ struct DataOptions: ParsableArguments {
         help: "Images for the test loss, in any of the forms of --data, if the data has no test images of its own.",
         completion: .file())
     var testData: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: """
+            Images that choose the best epoch, which is then the model: a share of the training images, such as 0.1, \
+            which are not learnt from, or other images in any of the forms of --data.
+            """)
+    var validation: Validation?
 
     @Flag(help: "Train a conditional model, which samples and scores images of a given class.")
     var conditional = false
@@ -188,15 +237,17 @@ struct DataOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: """
-            Values per channel, to which levels 0 to 255 are quantised (default: 256). With more than 256 the data are \
-            values themselves, such as the codes of a VQ-VAE.
+            Values per channel, to which levels 0 to 255 are quantised (default: 256). With more than 256, and \
+            for a prior, the data are values themselves, such as the codes of a VQ-VAE.
             """)
     var colors: Int?
 
-    @Option(
-        parsing: .unconditional,
-        help: "Resize all images to this size, such as 32 or 24x32 (rows x columns), keeping their middle.")
-    var size: ImageSize?
+    @Flag(
+        help: """
+            Take levels as probabilities of white, for a network of 2 values: each pixel is drawn anew each epoch, and \
+            once, by --seed, where images are held out.
+            """)
+    var binarize = false
 
     @OptionGroup var pictures: PictureOptions
 
@@ -210,7 +261,10 @@ struct DataOptions: ParsableArguments {
         if let colors, !(2...65536).contains(colors) {
             throw ValidationError("--colors is \(colors); it must be 2 to 65536")
         }
-        if colors ?? 0 > 256, size != nil {
+        if binarize, let colors, colors != 2 {
+            throw ValidationError("--colors is \(colors); --binarize makes images of 2 values: leave out one of them")
+        }
+        if colors ?? 0 > 256, pictures.size != nil {
             throw ValidationError("--colors is \(colors ?? 0): such values have no mean, so leave out --size")
         }
     }
@@ -223,15 +277,68 @@ struct DataOptions: ParsableArguments {
     func load(labelled: Bool, showsProgress: Bool) throws -> (train: ImageSet, test: ImageSet?) {
         let path =
             try data ?? CIFAR10.fetch(into: "datasets", url: cifarURL, md5: cifarMD5, showsProgress: showsProgress)
-        var sets = try ImageSet.read(path, size: size, background: pictures.background)
+        var sets = try ImageSet.read(path, size: pictures.size, background: pictures.background)
         if labelled { try ImageSet.readLabels(of: path, labels.files, into: &sets) }
         guard let testData else { return sets }
         let images = try ImageSet.readTest(
-            testData, like: sets.train, size: size, background: pictures.background)
+            testData, like: sets.train, size: pictures.size, background: pictures.background)
         var test: (train: ImageSet, test: ImageSet?) = (images, nil)
         if conditional {
             try ImageSet.readLabels(of: testData, LabelFiles(labels: testLabels), into: &test)
         }
         return (sets.train, test.train)
+    }
+
+    /// Images of a path that choose the best epoch; nil where none do, or a share of the others.
+    func loadValidation(like images: ImageSet) throws -> ImageSet? {
+        guard let path = validation?.path else { return nil }
+        var sets: (train: ImageSet, test: ImageSet?) = (
+            try ImageSet.readTest(path, like: images, size: pictures.size, background: pictures.background), nil
+        )
+        if conditional { try ImageSet.readLabels(of: path, LabelFiles(), into: &sets) }
+        return sets.train
+    }
+
+    /// The images as the network reads them: quantised, or binarised where they are held out; those to learn from stay
+    /// levels then. `start` is what the network comes from, for errors.
+    func values(
+        _ sets: (train: ImageSet, test: ImageSet?, validation: ImageSet?), for model: Model, _ start: String,
+        _ settings: TrainingSettings
+    ) throws -> (train: ImageSet, test: ImageSet?, validation: ImageSet?) {
+        let (network, path) = (model.hyperparameters, data ?? name)
+        if binarize { try network.checkBinarizable(start) }
+        Console.warnOfValues(sets.train, for: network, in: name)
+        func heldOut(_ set: ImageSet?, _ other: String?) throws(DataError) -> ImageSet? {
+            guard binarize else { return try set?.quantised(for: network, other ?? path) }
+            return try set?.binarized(seed: settings.seed, other ?? path)
+        }
+        let train: ImageSet
+        if binarize {
+            try sets.train.checkLevels(path)
+            train = sets.train
+        } else {
+            train = try sets.train.quantised(for: network, path)
+        }
+        return (train, try heldOut(sets.test, testData), try heldOut(sets.validation, validation?.path))
+    }
+
+    /// Sets the share of the images that choose the best epoch aside, where there is to be one.
+    func setAside(from images: inout ImageSet, seed: UInt64) throws -> ImageSet? {
+        guard case .share(let share) = validation else { return nil }
+        let (train, validation) = try images.split(share, seed: seed, data ?? name)
+        images = train
+        return validation
+    }
+}
+
+extension Hyperparameters {
+    /// That binarised images are what the network reads. `model` is where it comes from.
+    ///
+    /// - Throws: `ValidationError` otherwise.
+    func checkBinarizable(_ model: String) throws {
+        guard colors == 2, !readsCodes else {
+            throw ValidationError(
+                "--binarize makes images of 2 values; \(model) is for \(colors)\(readsCodes ? " codes" : "")")
+        }
     }
 }

@@ -155,16 +155,20 @@ final class TrainingLog {
     private let encoder: JSONEncoder
     /// Every line so far, a few numbers each: what the plot shows.
     private(set) var losses = Losses()
+    /// Whether it has no lines.
+    private(set) var isEmpty = true
 
     /// The losses of a run, in nats per value, each with the steps taken.
     struct Losses {
         var steps: [(step: Int, loss: Double)] = []
         var train: [(step: Int, loss: Double)] = []
+        var validation: [(step: Int, loss: Double)] = []
         var test: [(step: Int, loss: Double)] = []
 
         mutating func append(_ line: Line) {
             if let loss = line.loss { steps.append((line.step, loss)) }
             if let loss = line.epochLoss { train.append((line.step, loss)) }
+            if let loss = line.validationLoss { validation.append((line.step, loss)) }
             if let loss = line.testLoss { test.append((line.step, loss)) }
         }
     }
@@ -172,7 +176,7 @@ final class TrainingLog {
     /// The step of the last epoch's end that the log has.
     var lastEpochEnd: Int { losses.train.last?.step ?? 0 }
 
-    /// A step, or with `testLoss` or `epochLoss` the end of an epoch; losses in nats per value.
+    /// A step, or with `epochLoss` the end of an epoch, or with `settings` the beginning; losses in nats per value.
     struct Line: Codable {
         var step: Int
         var epoch: Int
@@ -182,8 +186,11 @@ final class TrainingLog {
         var learningRate: Double?
         var epochLoss: Double?
         var epochBitsPerDim: Double?
+        var validationLoss: Double?
+        var validationBitsPerDim: Double?
         var testLoss: Double?
         var testBitsPerDim: Double?
+        var settings: [String: String]?
     }
 
     /// Opens the log and keeps its lines of the first `steps` steps.
@@ -199,6 +206,7 @@ final class TrainingLog {
             (try? decoder.decode(Line.self, from: Data(text.utf8))).map { (text: text, line: $0) }
         }.filter { $0.line.step <= steps }
         for line in kept { losses.append(line.line) }
+        isEmpty = kept.isEmpty
         do throws(AtomicFileError) {
             try AtomicFile.write(Array(kept.map { $0.text + "\n" }.joined().utf8), to: path)
         } catch {
@@ -217,5 +225,6 @@ final class TrainingLog {
             throw .log(path, reason: "cannot be written")
         }
         losses.append(line)
+        isEmpty = false
     }
 }

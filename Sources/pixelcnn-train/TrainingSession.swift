@@ -27,6 +27,13 @@ struct TrainingSession {
         }
         let log = try TrainingLog(path: files.log, keeping: run.trainer.steps)
         describe()
+        let settings = run.settings.regularization
+        if log.isEmpty, !settings.isEmpty {
+            try log.append(
+                TrainingLog.Line(
+                    step: 0, epoch: 0, settings: Dictionary(uniqueKeysWithValues: settings.map { ($0.name, $0.value) }))
+            )
+        }
         var display = TrainingProgress(run: run, isShown: isVerbose)
         // The run may have been cut short between an epoch's last step and its end.
         if run.isAtEpochEnd {
@@ -53,25 +60,43 @@ struct TrainingSession {
             if run.isAtEpochEnd { try endEpoch(log, &display, interruption) }
         }
         try files.write(run.model())
-        print("\(files.output): trained for \(run.settings.epochs == 1 ? "1 epoch" : "\(run.settings.epochs) epochs")")
+        print("\(files.output): trained for \(run.epochs == 1 ? "1 epoch" : "\(run.epochs) epochs")" + choice)
     }
 
-    /// The test loss, the model as it is, the plot and the sampled images.
+    /// Which epoch the validation images have chosen.
+    private var choice: String {
+        guard let (epoch, loss) = run.bestEpoch else { return "" }
+        let end = run.hasLostPatience ? ", the last \(run.epochs - epoch) of them no better" : ""
+        return end + String(format: "; this is epoch %d, the best: validation %.4f nats, ", epoch, loss)
+            + String(format: "%.4f bits/dim", bits(loss))
+    }
+
+    /// The held-out losses, the model as it is or was in the best epoch, the plot and the sampled images.
     private func endEpoch(
         _ log: TrainingLog, _ display: inout TrainingProgress, _ interruption: Interruption
     ) throws {
         let step = run.trainer.steps
         let loss = run.trainingLoss
-        let epoch = step / run.stepsPerEpoch
+        let epoch = run.epochs
+        let validation = try run.validate { interruption.isRequested }
         let test = run.testLoss { interruption.isRequested }
         if let signal = interruption.requested { try stop(&display, signal) }
+        if validation != nil { try run.writeCheckpoint() }  // with the choice, before the log says it
         try log.append(
             TrainingLog.Line(
-                step: step, epoch: epoch, epochLoss: loss, epochBitsPerDim: bits(loss), testLoss: test,
-                testBitsPerDim: test.map(bits)))
+                step: step, epoch: epoch, epochLoss: loss, epochBitsPerDim: bits(loss),
+                validationLoss: validation?.nats, validationBitsPerDim: (validation?.nats).map(bits),
+                testLoss: test?.nats, testBitsPerDim: (test?.nats).map(bits)))
         display.clear()
-        let tested = test.map { String(format: ", test %.4f nats, %.4f bits/dim", $0, bits($0)) } ?? ""
-        print(String(format: "epoch %d: train %.4f nats, %.4f bits/dim", epoch, loss, bits(loss)) + tested)
+        func heldOut(_ name: String, _ mean: Evaluation.Mean?) -> String {
+            guard let mean else { return "" }
+            return String(format: ", \(name) %.4f nats, %.4f bits/dim, ", mean.nats, bits(mean.nats))
+                + mean.perImage(run.imageSize)
+        }
+        let best = run.bestEpoch.map { $0.epoch == epoch ? "; the best so far" : "; the best is epoch \($0.epoch)" }
+        print(
+            String(format: "epoch %d: train %.4f nats, %.4f bits/dim", epoch, loss, bits(loss))
+                + heldOut("validation", validation) + heldOut("test", test) + (best ?? ""))
         let model = try run.model()
         try files.write(model)
         draw(model, log, interruption)
@@ -109,6 +134,7 @@ struct TrainingSession {
                 + "steps of \(run.settings.batchSize)")
         plot.steps = points(log.losses.steps)
         plot.train = points(log.losses.train)
+        plot.validation = points(log.losses.validation)
         plot.test = points(log.losses.test)
         return plot
     }
@@ -127,11 +153,31 @@ struct TrainingSession {
         let size = trainer.hyperparameters
         Console.say(
             "\(Console.grouped(size.parameterCount)) parameters, \(Console.grouped(run.imagesPerEpoch)) images of "
-                + "\(size.channels) × \(size.height) × \(size.width), \(Console.grouped(run.totalSteps)) steps of "
-                + "\(run.settings.batchSize), \(trainer.threads == 1 ? "1 thread" : "\(trainer.threads) threads"), "
+                + "\(size.channels) × \(size.height) × \(size.width), \(Console.grouped(run.totalSteps)) "
+                + "\(run.totalSteps == 1 ? "step" : "steps") of \(run.settings.batchSize), "
+                + "\(trainer.threads == 1 ? "1 thread" : "\(trainer.threads) threads"), "
                 + "\(trainer.byteCount >> 20) MB"
                 + (trainer.recomputes ? ", activations computed twice" : "")
                 + (trainer.steps > 0 ? "; going on after step \(Console.grouped(trainer.steps))" : ""))
+        if let regularization { Console.say(regularization) }
+    }
+
+    /// What keeps the network from learning its images by heart; nil for nothing.
+    private var regularization: String? {
+        let settings = run.settings
+        var parts: [String] = []
+        if settings.dropout > 0 { parts.append("dropout \(settings.dropout)") }
+        if settings.shift > 0 { parts.append("images moved by up to \(settings.shift) pixels") }
+        if settings.binarizes {
+            parts.append(
+                "levels are probabilities of white: drawn anew each epoch, held-out images' once by seed "
+                    + "\(settings.seed)")
+        }
+        if let count = run.validationImages {
+            let end = settings.patience.map { "; the end after \($0) epochs that are no better" } ?? ""
+            parts.append("the best epoch by \(Console.grouped(count)) validation images" + end)
+        }
+        return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
 }
 

@@ -16,7 +16,8 @@ import Testing
 
     /// A run of the fixture's network, some steps along.
     private func checkpoint(
-        steps: Int = 7, epochLoss: Double = 3.5, squares: (Float) -> Float = { $0 * $0 }
+        steps: Int = 7, epochLoss: Double = 3.5, squares: (Float) -> Float = { $0 * $0 },
+        best: ((Model) -> BestEpoch)? = { BestEpoch(epoch: 2, loss: 1.5, last: 3, model: $0) }
     ) throws -> Checkpoint {
         let fixture = try TrainingFixture("training-conditional")
         let squared = try Model(
@@ -27,15 +28,17 @@ import Testing
         return Checkpoint(
             snapshot: TrainerSnapshot(
                 steps: steps, weights: fixture.start, averages: fixture.end, means: fixture.gradient, squares: squared),
-            epochLoss: epochLoss, conditions: conditions)
+            epochLoss: epochLoss, conditions: conditions, best: best.map { $0(fixture.end) })
     }
 
     /// All that a run would go on with.
     private func contents(_ checkpoint: Checkpoint) -> [Data] {
         let snapshot = checkpoint.snapshot
-        let texts = ["\(snapshot.steps)", "\(checkpoint.epochLoss.bitPattern)"] + snapshot.weights.labelNames
+        let best = checkpoint.best.map { "\($0.epoch) \($0.loss.bitPattern) \($0.last)" } ?? "none"
+        let texts = ["\(snapshot.steps)", "\(checkpoint.epochLoss.bitPattern)", best] + snapshot.weights.labelNames
+        let models = [snapshot.weights, snapshot.averages, snapshot.means, snapshot.squares]
         return texts.map { Data($0.utf8) }
-            + [snapshot.weights, snapshot.averages, snapshot.means, snapshot.squares].flatMap { model in
+            + (models + (checkpoint.best.map { [$0.model] } ?? [])).flatMap { model in
                 model.hyperparameters.parameters.map { spec in
                     model[spec.name].floats().withUnsafeBytes { Data($0) }
                 }
@@ -43,11 +46,34 @@ import Testing
     }
 
     @Test func itIsReadAsItWasWritten() throws {
+        for checkpoint in [try checkpoint(), try checkpoint(best: nil)] {
+            try checkpoint.write(to: path)
+            let (read, hasDigest) = try Checkpoint.read(path, conditions: conditions)
+            #expect(hasDigest)
+            #expect(contents(read) == contents(checkpoint))
+        }
+    }
+
+    /// A setting that is on in only one of the two is another run's; lengths may grow.
+    @Test func settingsThatAreAddedOrLeftOutAreNamed() throws {
+        func error(_ conditions: [(name: String, value: String)]) -> String {
+            do {
+                _ = try Checkpoint.read(path, conditions: conditions)
+                return ""
+            } catch {
+                return "\(error)"
+            }
+        }
         let checkpoint = try checkpoint()
-        try checkpoint.write(to: path)
-        let (read, hasDigest) = try Checkpoint.read(path, conditions: conditions)
-        #expect(hasDigest)
-        #expect(contents(read) == contents(checkpoint))
+        let with = conditions + [(name: "dropout", value: "0.3"), (name: "patience", value: "5")]
+        try Checkpoint(
+            snapshot: checkpoint.snapshot, epochLoss: 1, conditions: with, best: checkpoint.best
+        ).write(to: path)
+        #expect(error(with).isEmpty)
+        #expect(error(with.dropLast() + [(name: "patience", value: "8")]).isEmpty)
+        #expect(error(with.dropLast() + [(name: "patience", value: "4")]).contains("patience was 5 and is now 4"))
+        #expect(error(conditions).contains("dropout was 0.3 and is now not set"))
+        #expect(error(with + [(name: "shift", value: "2")]).contains("shift was not set and is now 2"))
     }
 
     @Test func everyBitThatChangesIsRefusedOrHarmless() throws {
@@ -93,6 +119,14 @@ import Testing
             ("training.epoch_loss is nan", try checkpoint(epochLoss: .nan)),
             ("training.epoch_loss is inf", try checkpoint(epochLoss: .infinity)),
             ("training.epoch_loss is -1.0", try checkpoint(epochLoss: -1)),
+            (
+                "the best of 3 epochs is 4",
+                try checkpoint(best: { BestEpoch(epoch: 4, loss: 1, last: 3, model: $0) })
+            ),
+            (
+                "the best of 3 epochs is 1, of the loss nan",
+                try checkpoint(best: { BestEpoch(epoch: 1, loss: .nan, last: 3, model: $0) })
+            ),
         ]
         for (words, checkpoint) in bad {
             try checkpoint.write(to: path)

@@ -98,6 +98,48 @@ import Testing
         }
     }
 
+    /// With the units that a step drops given to PyTorch, which multiplies them before `htoh`.
+    @Test(.enabled(if: PyTorch.isAvailable, "\(PyTorch.absence)"))
+    func gradientsWithDropoutArePyTorchs() throws {
+        let folder = try TemporaryFolder()
+        let model = try conditional()
+        let size = model.hyperparameters
+        let (images, labels) = ((0..<5).flatMap { SmallModels.image(for: model, seed: $0) }, [0, 2, 1, 1, 0])
+        let dropout = Dropout(share: 0.4, seed: 3, step: 17)
+        let masks = (0..<5).flatMap { image in
+            (0..<size.blocks).flatMap { block in
+                // (H, W, F)
+                (0..<size.height * size.width).flatMap { position in
+                    var units = [Float](repeating: 1, count: size.filters)
+                    units.withUnsafeMutableBufferPointer { units in
+                        guard let base = units.baseAddress else { return }
+                        dropout.mask(image: image, block: block).apply(
+                            to: base, count: units.count, position: position)
+                    }
+                    return units
+                }
+            }
+        }
+        #expect(Set(masks) == [0, dropout.scale])
+        try model.writeSafetensors(to: folder.path("model.safetensors"))
+        try Data(images.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }).write(to: folder.url.appending(path: "images"))
+        try masks.withUnsafeBytes { Data($0) }.write(to: folder.url.appending(path: "masks"))
+        let run = try PyTorch.run(["dropout_gradient.py", folder.url.path] + labels.map(String.init))
+        try #require(run.status == 0, "\(run.output)")
+        let trainer = try Trainer(model: model, threads: 2)
+        let (result, gradient) = trainer.gradientTensors(images, labels: labels, dropout: dropout)
+        let expected = try ModelContents.read(path: folder.path("gradient.safetensors"))
+        let loss = try #require(expected.metadata["loss"].flatMap(Double.init))
+        #expect(abs(result.loss - loss) <= 1e-5)
+        #expect(abs(trainer.gradientTensors(images, labels: labels).result.loss - loss) > 1e-4)
+        #expect(gradient.count == expected.tensors.count)
+        for tensor in gradient {
+            let other = try #require(expected.tensors.first { $0.name == tensor.name }).floats()
+            let worst = zip(tensor.floats(), other).map { abs($0 - $1) - max(1e-6, 1e-3 * abs($1)) }.max()
+            #expect(worst ?? 0 <= 0, "\(tensor.name)")
+        }
+    }
+
     /// The loss as the reference network has it, which shares no code with the training pass.
     private func loss(_ tensors: [Tensor], _ model: Model, _ images: [[UInt16]]) throws -> Double {
         let size = model.hyperparameters
@@ -122,6 +164,26 @@ import Testing
         let images = (0..<3).map { SmallModels.image(for: model, seed: $0) }
         let trainer = try Trainer(model: model, threads: 2)
         let (_, gradient) = trainer.gradientTensors(images.flatMap { $0 }, labels: labels(model, images.count))
+        try expectSlopes(gradient, model) { try loss($0, model, images) }
+    }
+
+    /// Of the training pass itself, which alone knows what a step drops.
+    @Test(arguments: ["conditional", "prior"])
+    func gradientsWithDropoutAreSlopes(_ name: String) throws {
+        let model = try name == "prior" ? prior() : conditional()
+        let images = (0..<3).flatMap { SmallModels.image(for: model, seed: $0) }
+        let (labels, dropout) = (labels(model, 3), Dropout(share: 0.5, seed: 1, step: 0))
+        let (_, gradient) = try Trainer(model: model, threads: 2).gradientTensors(
+            images, labels: labels, dropout: dropout)
+        try expectSlopes(gradient, model) { tensors in
+            let moved = try Model(
+                hyperparameters: model.hyperparameters, description: model.description, tensors: tensors)
+            return try Trainer(model: moved, threads: 1).gradientTensors(images, labels: labels, dropout: dropout)
+                .result.loss
+        }
+    }
+
+    private func expectSlopes(_ gradient: [Tensor], _ model: Model, loss: ([Tensor]) throws -> Double) throws {
         let start = model.description.parameters.map { model[$0.name] }
         for (i, spec) in model.description.parameters.enumerated() {
             let slope = try #require(gradient.first { $0.name == spec.name }).floats()
@@ -132,7 +194,7 @@ import Testing
                 var tensors = start
                 let floats = zip(start[i].floats(), slope).map { Float(Double($0) + sign * step * Double($1) / norm) }
                 tensors[i] = Tensor(name: spec.name, shape: spec.shape, floats: floats)
-                return try loss(tensors, model, images)
+                return try loss(tensors)
             }
             let difference = try (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2))) / (12 * step)
             #expect(abs(difference - norm) <= 0.02 * norm + 1e-3, "\(spec.name): \(difference), \(norm)")
@@ -166,14 +228,17 @@ import Testing
     }
 
     /// Eleven images, so that the parts are unequal; two threads and one; all activations kept or computed again.
-    @Test(arguments: ["colour", "conditional", "prior"]) func threadsAndMemoryChangeNoBit(_ name: String) throws {
+    @Test(arguments: ["colour", "conditional", "prior"], [0, 0.3])
+    func threadsAndMemoryChangeNoBit(_ name: String, share: Double) throws {
         let model = try name == "colour" ? SmallModels.colour : name == "prior" ? prior() : conditional()
         let labels = labels(model, 11)
         let batch = (0..<11).flatMap { SmallModels.image(for: model, seed: $0) }
         func learn(threads: Int, memory: Int = .max) throws -> (Trainer, [Float]) {
             let trainer = try Trainer(model: model, threads: threads, memory: memory)
-            for _ in 0..<3 {
-                _ = trainer.step(batch, labels: labels, OptimizerStep(rate: 0.01, averageDecay: 0.9))
+            for step in 0..<3 {
+                let dropout = share > 0 ? Dropout(share: share, seed: 5, step: step) : nil
+                _ = trainer.step(
+                    batch, labels: labels, OptimizerStep(rate: 0.01, averageDecay: 0.9), dropout: dropout)
             }
             let models = [try trainer.model(averaged: false), try trainer.model(averaged: true)]
             return (
@@ -196,7 +261,10 @@ import Testing
         let batch = (0..<2).flatMap { SmallModels.image(for: model, seed: $0) }
         let learnt = try Kernels.available.map { kernels in
             let trainer = try Trainer(model: model, threads: 1, memory: .max, kernels: kernels)
-            for _ in 0..<2 { _ = trainer.step(batch, OptimizerStep(rate: 0.01)) }
+            for step in 0..<2 {
+                let dropout = Dropout(share: 0.3, seed: 5, step: step)
+                _ = trainer.step(batch, OptimizerStep(rate: 0.01), dropout: step == 0 ? nil : dropout)
+            }
             let learnt = try trainer.model(averaged: false)
             return model.hyperparameters.parameters.flatMap { learnt[$0.name].floats() }
         }

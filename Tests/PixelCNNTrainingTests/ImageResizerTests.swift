@@ -1,6 +1,7 @@
 // Resized images against means computed here from what a new pixel covers. cairo's arithmetic is in steps of a level or
 // two.
 
+import ImageImport
 import TestSupport
 import Testing
 

@@ -36,8 +36,15 @@ import Testing
             try write(picture(4, seed: UInt8(i)), to: "images/\(name)", in: folder)
         }
         try write([1], to: "images/readme.txt", in: folder)
-        let outcome = try train("images", in: folder)
+        // Damaged ones are left out; the first by name, one of two in its class.
+        try write(Array(picture(4, seed: 3).dropLast(9)), to: "images/a/0.png", in: folder)
+        try write(Array("<!DOCTYPE html>".utf8), to: "images/b/page.jpg", in: folder)
+        let outcome = try train("images", ["--conditional"], in: folder)
         #expect(outcome.code == 0 && outcome.errors.contains("3 images of 3 × 3 × 4"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("classes: a 2, b 1\n"), "\(outcome.errors)")
+        #expect(
+            outcome.errors.contains("left out pictures that cannot be decoded: 2 (a/0.png, b/page.jpg); files of"),
+            "\(outcome.errors)")
     }
 
     /// Pictures of three sizes, an array and digits: all become what --size says, rows first.
@@ -246,7 +253,8 @@ import Testing
         for (data, code, words) in [
             ("none", 66, ["no such file or folder"]),
             ("mixed", 65, ["mixed/2.png", "3 × 3 × 5", "3 × 3 × 4", "--size"]),
-            ("cut", 65, ["cut/1.png"]), ("short.idx", 65, ["19 bytes", "136"]), ("labels.idx", 65, ["0x801"]),
+            ("cut", 65, ["cut/: left out pictures that cannot be decoded: 1 (1.png)"]),
+            ("short.idx", 65, ["19 bytes", "136"]), ("labels.idx", 65, ["0x801"]),
             ("packed.gz", 65, ["packed.gz", "gzip", "damaged"]), ("flat.npy", 65, ["[3, 4]"]),
             ("float.npy", 65, ["float32"]),
             ("text.npy", 65, ["text.npy"]), ("empty", 65, ["not known as data"]),

@@ -97,6 +97,17 @@ import Testing
         }
     }
 
+    @Test func aMisspeltSubcommandIsCorrected() throws {
+        for (words, message) in [
+            (["evalaute", "a.pt", "b.npy"], "no subcommand \"evalaute\"; did you mean evaluate?"),
+            (["photos/"], "there are train, evaluate, verify, receptive-field, inspect, convert"),
+        ] {
+            let outcome = try run(words)
+            #expect(outcome.code == 64 && outcome.errors.contains(message), "\(outcome.errors)")
+        }
+        #expect(try run(["help", "evaluate"]).code == 0)
+    }
+
     @Test func exitCodesFollowSysexits() throws {
         try withFolder { folder in
             let output = folder.path + "/out.safetensors"

@@ -1,6 +1,8 @@
 // The `pixelcnn-train` that was built beside these tests, run as a user runs it.
 
 import Foundation
+import TestSupport
+import Testing
 
 /// What a finished program left.
 struct Outcome {
@@ -45,5 +47,26 @@ final class TrainProgram {
 
     static func run(_ arguments: [String], in folder: URL? = nil) throws -> Outcome {
         try TrainProgram(arguments, in: folder).wait()
+    }
+
+    /// Runs it to its end, killed four times on the way and resumed. Its output is `out.safetensors`.
+    static func runKilled(_ arguments: [String], in folder: TemporaryFolder) throws {
+        var (kills, more) = (0, ["--checkpoint-minutes", "0"])  // a checkpoint after every step
+        while true {
+            let program = try TrainProgram(arguments + more, in: folder.url)
+            if kills < 4 {
+                // Not before there is something to go on from, then at any moment.
+                while !FileManager.default.fileExists(atPath: folder.path("out.checkpoint.safetensors")) {
+                    usleep(1000)
+                }
+                usleep(.random(in: 0...60_000))
+                program.signal(SIGKILL)
+                kills += 1
+            }
+            let outcome = program.wait()
+            if outcome.code == 0 { return }
+            #expect(outcome.code == SIGKILL, "\(outcome.errors)")
+            more = ["--checkpoint-minutes", "0", "--resume"]
+        }
     }
 }

@@ -42,22 +42,7 @@ import Testing
         let (whole, cut) = (try TemporaryFolder(), try TemporaryFolder())
         for folder in [whole, cut] { try writeImages(to: folder) }
         #expect(try TrainProgram.run(arguments, in: whole.url).code == 0)
-        var (kills, more) = (0, ["--checkpoint-minutes", "0"])  // a checkpoint after every step
-        while true {
-            let program = try TrainProgram(arguments + more, in: cut.url)
-            if kills < 4 {
-                // Not before there is something to go on from, then at any moment.
-                while !FileManager.default.fileExists(atPath: cut.path("out.checkpoint.safetensors")) { usleep(1000) }
-                usleep(.random(in: 0...60_000))
-                program.signal(SIGKILL)
-                kills += 1
-            }
-            let outcome = program.wait()
-            if outcome.code == 0 { break }
-            #expect(outcome.code == SIGKILL, "\(outcome.errors)")
-            more = ["--checkpoint-minutes", "0", "--resume"]
-        }
-        #expect(kills > 0)
+        try TrainProgram.runKilled(arguments, in: cut)
         for name in [
             "out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl", "out.loss.png", "out.samples.png",
         ] {
@@ -94,6 +79,10 @@ import Testing
         for name in ["out.safetensors", "out.checkpoint.safetensors", "out.log.jsonl"] {
             #expect(try bytes(name, whole) == bytes(name, longer), "\(name)")
         }
+        // Without its --data it would be on CIFAR-10; nothing is downloaded to find out that it is not.
+        let bare = try TrainProgram.run(["--resume", "--output", "out.safetensors"], in: longer.url)
+        #expect(bare.code == 64 && bare.errors.contains("not on CIFAR-10"), "\(bare.errors)")
+        #expect(!FileManager.default.fileExists(atPath: longer.url.appending(path: "datasets").path))
         // Not shorter; and under a cosine the rate is another from here on.
         let shorter = try TrainProgram.run(constant + ["--resume", "--epochs", "11"], in: longer.url)
         #expect(shorter.code == 65 && shorter.errors.contains("epochs was 12 and is now 11"), "\(shorter.errors)")

@@ -12,16 +12,18 @@ import Testing
 
     private static let files: [(file: String, arguments: [String])] =
         Fixture.committed.values.sorted().map { (Fixture.folder.appending(path: $0).path, []) } + [
-            (models.appending(path: "digits.safetensors").path, ["-n", "1"]),
+            (models.appending(path: "digits8.safetensors").path, ["-n", "1"]),
+            (models.appending(path: "digits28.safetensors").path, ["-n", "1"]),
             (models.appending(path: "emoji32.safetensors").path, ["-n", "1", "--height", "16", "--width", "20"]),
         ]
 
-    @Test(arguments: files.indices, ["f32", "bf16"])
+    @Test(arguments: files.indices, ["f32", "i16"])
     func everyModelIsExact(_ index: Int, _ precision: String) throws {
         let (file, arguments) = Self.files[index]
         let outcome = try TrainProgram.run(["verify", file, "--precision", precision] + arguments)
         #expect(outcome.code == 0, "\(outcome.errors)")
-        #expect(outcome.output.contains("result      exact\n") && outcome.output.contains(", \(precision), "))
+        let result = precision == "f32" ? "exact" : "within the bound"
+        #expect(outcome.output.contains("result      \(result)\n") && outcome.output.contains(", \(precision), "))
         #expect(outcome.output.contains(" random, ") && outcome.output.contains(", seed 1\n"))
     }
 
@@ -37,6 +39,10 @@ import Testing
         #expect(try TrainProgram.run(["verify"] + model).code == 65)
         let unknown = try TrainProgram.run(["verify"] + model + ["--label", "none"])
         #expect(unknown.code == 64 && unknown.errors.contains("--label is none"))
+        // At another size than they have.
+        let resized = try TrainProgram.run(
+            ["verify", path("gray.safetensors"), path("gray-images.npy"), "-n", "1", "--size", "5x4"])
+        #expect(resized.code == 0 && resized.output.contains(", 1 × 5 × 4, in "), "\(resized.errors)")
     }
 
     /// Weights so large that logits are not finite are ones that no bound covers.
@@ -58,9 +64,13 @@ import Testing
 
     @Test func wrongUsageIsRefused() throws {
         let file = Fixture.folder.appending(path: "gray.safetensors").path
-        for arguments in [["-n", "0"], ["--threads", "0"], ["--labels", "x.npy"], ["x.npy", "--height", "5"]] {
+        for arguments in [
+            ["-n", "0"], ["--threads", "0"], ["--labels", "x.npy"], ["x.npy", "--height", "5"], ["--size", "5"],
+        ] {
             #expect(try TrainProgram.run(["verify", file] + arguments).code == 64, "\(arguments)")
         }
         #expect(try TrainProgram.run(["verify", "none.pt"]).code == 66)
+        let former = try TrainProgram.run(["verify", file, "--precision", "bf16"])
+        #expect(former.code == 64 && former.errors.contains("bf16 is no more"), "\(former.errors)")
     }
 }

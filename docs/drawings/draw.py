@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws docs/drawings/*.svg, the figures of docs/HOW-IT-WORKS.md and of the bundled model's card. Needs only the
+"""Draws docs/drawings/*.svg, the figures of docs/HOW-IT-WORKS.md and of the emoji model's card. Needs only the
 standard library. The times come from Benchmarks/results.json, the losses from Models/emoji32.log.jsonl. Colours are of
 medium brightness without a background, so that they show on both light and dark pages.
 
@@ -250,7 +250,7 @@ def time():
 
 def loss():
     lines = [json.loads(line) for line in (HERE / "../../Models/emoji32.log.jsonl").read_text().splitlines()]
-    drawing = Drawing("loss", 760, 300, "Losses of the bundled model over its training, in bits per value")
+    drawing = Drawing("loss", 760, 300, "Losses of the emoji model over its training, in bits per value")
     left, top, width, height = 60, 24, 560, 230
     curves = (("test_bits_per_dim", PIXEL, "emoji that it has not seen"),
               ("epoch_bits_per_dim", BLUE, "its training images"))

@@ -3,6 +3,7 @@
 // linearly). Levels are averaged as they are, as most tools do. An image of the right size stays as it is, to the bit.
 
 import CCairo
+import ImageFormats
 
 /// Rows and columns.
 package struct ImageSize: Sendable, Equatable {
@@ -16,10 +17,19 @@ package struct ImageSize: Sendable, Equatable {
         self.height = height
         self.width = width
     }
+
+    /// `SIDE`, or `HEIGHTxWIDTH`; nil where it is no size, or has a side that is not `allowed`.
+    package init?(_ text: String, allowed: ClosedRange<Int>) {
+        let sides = text.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+        guard (1...2).contains(sides.count), let height = sides[0], let width = sides[sides.count - 1],
+            allowed.contains(height), allowed.contains(width)
+        else { return nil }
+        self.init(height: height, width: width)
+    }
 }
 
 /// Resizes images, one after the other, by way of two surfaces that it keeps.
-final class ImageResizer {
+package final class ImageResizer {
     private let channels: Int
     private let from, to: ImageSize
     private let source, destination: OpaquePointer
@@ -27,7 +37,7 @@ final class ImageResizer {
 
     /// For images (C, from.height, from.width), C = 1 or 3; nil where cairo has no memory for them, or for sides beyond
     /// 32767.
-    init?(channels: Int, from: ImageSize, to: ImageSize) {
+    package init?(channels: Int, from: ImageSize, to: ImageSize) {
         self.channels = channels
         self.from = from
         self.to = to
@@ -55,7 +65,7 @@ final class ImageResizer {
     }
 
     /// An image (C, from.height, from.width) as (C, to.height, to.width).
-    func resize(_ image: ArraySlice<UInt8>) -> [UInt8] {
+    package func resize(_ image: ArraySlice<UInt8>) -> [UInt8] {
         guard from != to else { return Array(image) }
         withPixels(of: source, from) { pixel, place in
             func level(_ c: Int) -> UInt32 {
@@ -86,22 +96,22 @@ final class ImageResizer {
     }
 }
 
-extension ImageSet {
-    /// The middles of the images at another size; nil where cairo cannot, and for more values than 256.
-    func resized(to size: ImageSize) -> ImageSet? {
-        guard case .bytes(let values) = values else { return nil }
+extension Picture {
+    /// The middle of the picture at another size; nil where cairo cannot.
+    package func resized(to size: ImageSize) -> Picture? {
         guard (height, width) != (size.height, size.width) else { return self }
         guard
             let resizer = ImageResizer(
                 channels: channels, from: ImageSize(height: height, width: width), to: size)
         else { return nil }
-        var resized: [UInt8] = []
-        resized.reserveCapacity(count * channels * size.height * size.width)
-        for start in stride(from: 0, to: values.count, by: imageSize) {
-            resized += resizer.resize(values[start..<start + imageSize])
+        // The resizer's images are planar.
+        let planes = (0..<channels).flatMap { c in
+            stride(from: c, to: pixels.count, by: channels).map { pixels[$0] }
         }
-        var set = ImageSet(channels: channels, height: size.height, width: size.width, values: .bytes(resized))
-        set.arePictures = arePictures
-        return set
+        let resized = resizer.resize(planes[...])
+        let area = size.height * size.width
+        return Picture(
+            width: size.width, height: size.height, channels: channels,
+            pixels: (0..<area).flatMap { place in (0..<channels).map { resized[$0 * area + place] } })
     }
 }
