@@ -77,7 +77,7 @@ struct ModelLoader: Sendable {
 
     private func engine(_ settings: Settings) throws -> Loaded {
         let kernels = try Self.kernels(environment)
-        let model = try Self.model(settings)
+        let model = try visibleModel(settings)
         for warning in model.source.warnings { logger.warning("\(warning.advised)") }
         logger.info("Loaded \(model.summary)")
         try settings.check(model)
@@ -89,6 +89,24 @@ struct ModelLoader: Sendable {
             "\(threads) (\(engine.instructionSet), \(engine.precision.rawValue)), "
                 + "model \(file) \(model.source.sha256.prefix(12))"
         )
+    }
+
+    /// Folders that the units hide (ProtectHome=, PrivateTmp=).
+    private static let hiddenFolders = ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"]
+
+    /// Loads the model, and says why a service may not see a file that is there.
+    private func visibleModel(_ settings: Settings) throws(Failure) -> Model {
+        do throws(Failure) {
+            return try Self.model(settings)
+        } catch {
+            guard error.status == .noInput, environment["NOTIFY_SOCKET"] != nil, let path = settings.model,
+                Self.hiddenFolders.contains(where: path.hasPrefix)
+            else { throw error }
+            throw Failure(
+                .noInput,
+                "\(error.message); a service does not see /home, /root, /run/user, /tmp and /var/tmp: copy the file to "
+                    + "/var/lib/pixelcnn, readable by everybody")
+        }
     }
 
     /// Loads and verifies the model.
@@ -104,10 +122,12 @@ struct ModelLoader: Sendable {
     }
 
     private static func path(_ settings: Settings) throws(Failure) -> String {
-        guard let path = settings.model ?? BundledModel.find() else {
+        let name = settings.model ?? BundledModel.standard.rawValue
+        guard let bundled = BundledModel(rawValue: name) else { return name }
+        guard let path = bundled.find() else {
             throw Failure(
                 .noInput,
-                "no bundled model: \(BundledModel.fileName) is neither in ../share/pixelcnn beside this program's "
+                "no bundled model: \(bundled.fileName) is neither in ../share/pixelcnn beside this program's "
                     + "folder nor in Models of a source tree around it; name a file with --model")
         }
         return path
