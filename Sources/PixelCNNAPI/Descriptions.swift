@@ -43,7 +43,7 @@ package struct ModelDescription: Sendable, Equatable, Codable {
     package var sha256: String
     /// What the loader found odd, yet harmless.
     package var warnings: [String]
-    /// How the weights are kept: `f32`, or `bf16`, whose values are its own.
+    /// The arithmetic: `f32`, or `i16`, whose values are its own.
     package var precision: String
     /// The instruction set that the kernels use.
     package var instructionSet: String

@@ -6,7 +6,7 @@ import FoundationEssentials
 package enum HeaderName {
     /// SHA-256 of the model file; on every response.
     package static let model = "PixelCNN-Model"
-    /// The arithmetic that values depend on besides the model, `f32` or `bf16`; on every response.
+    /// The arithmetic that values depend on besides the model, `f32` or `i16`; on every response.
     package static let precision = "PixelCNN-Precision"
     /// The seed of the samples; on every response that carries some.
     package static let seed = "PixelCNN-Seed"
@@ -34,6 +34,12 @@ package enum MediaTypeName {
     package static let text = "text/plain"
     /// YAML (RFC 9512).
     package static let yaml = "application/yaml"
+    /// The page.
+    package static let html = "text/html"
+    /// The page's styles.
+    package static let css = "text/css"
+    /// The page's scripts.
+    package static let javaScript = "text/javascript"
 }
 
 /// Paths of the protocol.
@@ -54,6 +60,10 @@ package enum Endpoint {
     package static let metrics = "/metrics"
     /// The OpenAPI description of all this.
     package static let description = "/openapi.yaml"
+    /// The page, for people with a browser.
+    package static let page = "/"
+    /// The files that the page loads are below this.
+    package static let pageFiles = "/page/"
 }
 
 /// The version of all programs.

@@ -98,16 +98,20 @@ package struct DoneEvent: Sendable, Equatable, Codable {
     package var seed: UInt64
     /// Index of the first.
     package var firstIndex: UInt64
+    /// Given rows of all images that were known already, and not computed. Nil only of daemons that did not say.
+    package var rowsKnown: Int?
 
-    package init(n: Int, seed: UInt64, firstIndex: UInt64) {
+    package init(n: Int, seed: UInt64, firstIndex: UInt64, rowsKnown: Int? = nil) {
         self.n = n
         self.seed = seed
         self.firstIndex = firstIndex
+        self.rowsKnown = rowsKnown
     }
 
     enum CodingKeys: String, CodingKey {
         case n, seed
         case firstIndex = "first_index"
+        case rowsKnown = "rows_known"
     }
 }
 

@@ -53,9 +53,9 @@ struct Metric: Sendable {
     static let requests = Metric(
         "pixelcnnd_http_requests_total", .counter,
         """
-        HTTP requests. `route` is a path of the API or `other`; `status` is that of the response, or 499 where it was \
-        not written to its end, usually because the client left. Requests whose head is not HTTP get 400 or 431 and \
-        are not counted.
+        HTTP requests. `route` is a path of the API, `/` (the page), `/page/` (its files) or `other`; `status` is \
+        that of the response, or 499 where it was not written to its end, usually because the client left. Requests \
+        whose head is not HTTP get 400 or 431 and are not counted.
         """, .counted(labels: ["route", "status"]))
     static let duration = Metric(
         "pixelcnnd_http_request_duration_seconds", .histogram,

@@ -1,7 +1,7 @@
 // One line per request, once its response has been written or given up: who sent it, for what, and how it went. What is
-// recorded of a request for samples is enough to draw the same images again (docs/SERVICE.md). Probes are logged at
-// debug level. Rejections because there is no room come by the thousand when they come at all: one per second is
-// logged, and says how many were not.
+// recorded of a request for samples is enough to draw the same images again (docs/SERVICE.md). Probes and the page's
+// files are logged at debug level. Rejections because there is no room come by the thousand when they come at all: one
+// per second is logged, and says how many were not.
 
 import HTTPTypes
 import Logging
@@ -32,7 +32,8 @@ final class RequestLog: Sendable {
         since start: ContinuousClock.Instant
     ) {
         guard logger.logLevel <= .info else { return }
-        let level: Logger.Level = Routes.route(of: path)?.isProbe == true ? .debug : .info
+        let route = Routes.route(of: path)
+        let level: Logger.Level = route?.isProbe == true || route?.isPageFile == true ? .debug : .info
         guard logger.logLevel <= level else { return }
         let now = ContinuousClock.now
         var suppressed = 0

@@ -18,14 +18,21 @@ struct Route: Sendable {
     var isForImages = false
     /// Whether programs send it by the second, and learn nothing while all is well.
     var isProbe = false
+    /// Whether it is one of the files that make the page: they are one thing to whoever counts, and to the log.
+    var isPageFile = false
     let respond: Responder
 
     /// With GET comes HEAD.
     var methods: [HTTPRequest.Method] { method == .get ? [.get, .head] : [method] }
+
+    /// What metrics call it.
+    var label: String { isPageFile ? Endpoint.pageFiles : path }
 }
 
 enum Routes {
-    static let table = [
+    static let table = ofProtocol + ofPage
+
+    private static let ofProtocol = [
         Route(method: .post, path: Endpoint.samples, isForImages: true) { request, exchange, _ in
             try await SamplesRoute(exchange: exchange).respond(to: request)
         },
@@ -66,6 +73,12 @@ enum Routes {
         },
     ]
 
+    private static let ofPage = PageFile.all.map { file in
+        Route(method: .get, path: file.path, isPageFile: file.path != Endpoint.page) { request, _, _ in
+            try file.response(to: request)
+        }
+    }
+
     private static func describe(_ value: some Encodable, _ request: Request) throws -> Response {
         try request.refuseQuery()
         let type = try request.headers.negotiate([MediaTypeName.json])
@@ -76,8 +89,8 @@ enum Routes {
     /// it lacks; any other is 404.
     static func respond(to request: Request, _ exchange: Exchange, _ state: ServerState) async throws -> Response {
         guard let route = route(of: request.uri.path) else {
-            throw ProblemResponse(
-                .notFound, "no such path; there are \(table.map(\.path).joined(separator: ", "))")
+            let paths = table.filter { !$0.isPageFile }.map(\.path)
+            throw ProblemResponse(.notFound, "no such path; there are \(paths.joined(separator: ", "))")
         }
         if route.methods.contains(request.method) { return try await route.respond(request, exchange, state) }
         let allow = (route.methods.map(\.rawValue) + ["OPTIONS"]).joined(separator: ", ")

@@ -124,7 +124,7 @@ final class SampleStream: Sendable {
     private func lastEvent() async throws -> ([UInt8], failure: (any Error)?) {
         do {
             try await job.value
-            return (try encoder.done(), nil)
+            return (try encoder.done(progress), nil)
         } catch let error as CancellationError {
             throw error
         } catch {
@@ -184,10 +184,11 @@ struct SampleEventEncoder: Sendable {
     /// In Double, in the order of storage, as bits per dimension are summed.
     private static func sum(_ logProbabilities: [Float]) -> Double { logProbabilities.reduce(0) { $0 + Double($1) } }
 
-    func done() throws -> [UInt8] {
+    func done(_ progress: JobProgress) throws -> [UInt8] {
         try ServerSentEvent.encode(
             SampleEventName.done,
-            DoneEvent(n: count, seed: origin.seed, firstIndex: origin.firstIndex))
+            DoneEvent(
+                n: count, seed: origin.seed, firstIndex: origin.firstIndex, rowsKnown: progress.rowsKnown))
     }
 
     func error(_ problem: ProblemResponse) throws -> [UInt8] {

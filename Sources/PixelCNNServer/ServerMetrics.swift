@@ -90,8 +90,8 @@ package final class ServerMetrics: Sendable {
 
     private static let otherRoute = "other"
 
-    /// The path of the table, without its final slash; all others are one.
+    /// The path of the table, without its final slash; the page's files are one, and all others.
     private static func route(of path: String) -> String {
-        Routes.route(of: path)?.path ?? Self.otherRoute
+        Routes.route(of: path)?.label ?? Self.otherRoute
     }
 }

@@ -23,15 +23,16 @@ package enum RawArguments {
 
     private static func check(_ text: UnsafePointer<CChar>, _ place: String) throws(Failure) {
         guard String(validatingCString: text) == nil else { return }
+        let bytes = UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) }
         throw Failure(
             .usage,
-            "\(place) is not UTF-8: \(escaped(text)); rename the file, such as with convmv, or name it by a link to "
+            "\(place) is not UTF-8: \(escaped(bytes)); rename the file, such as with convmv, or name it by a link to "
                 + "it")
     }
 
     /// The text with each byte that belongs to no character as `\xE9`.
-    static func escaped(_ text: UnsafePointer<CChar>) -> String {
-        var rest = UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) }[...]
+    package static func escaped(_ text: [UInt8]) -> String {
+        var rest = text[...]
         var escaped = ""
         while let first = rest.first {
             let length = (1...4).first { String(validating: rest.prefix($0), as: UTF8.self)?.isEmpty == false }

@@ -229,7 +229,7 @@ package enum ZIPError: Error, Sendable, Equatable, CustomStringConvertible {
         case .damagedEndRecord:
             "the ZIP archive's end record contradicts the file; copy or download it again"
         case .multipleDisks:
-            "the ZIP archive is split over several files, which is not supported"
+            "the ZIP archive is split over several files; join them, for example with zip -s 0"
         case .damagedDirectory(let number):
             "the ZIP archive's directory is damaged at entry \(number); copy or download the file again"
         case .nameNotUTF8(let number):
@@ -240,15 +240,19 @@ package enum ZIPError: Error, Sendable, Equatable, CustomStringConvertible {
             "ZIP entry \(quoted(name)) is compressed (method \(method)); only stored entries, as torch.save writes, "
                 + "are read: unpack the archive and pack it with zip -0"
         case .encryptedEntry(let name):
-            "ZIP entry \(quoted(name)) is encrypted, which is not supported"
+            "ZIP entry \(quoted(name)) is encrypted; unpack the archive with its password, then name the file in it"
         case .localHeaderMismatch(let name):
-            "ZIP entry \(quoted(name)) has no header of that name where the directory says it starts"
+            "ZIP entry \(quoted(name)) has no header of that name where the directory says it starts; the file "
+                + "is damaged: copy or download it again"
         case .sizeMismatch(let name, let stored, let original):
-            "ZIP entry \(quoted(name)) takes \(stored) bytes but claims to be \(original) bytes, without compression"
+            "ZIP entry \(quoted(name)) takes \(stored) bytes but claims to be \(original) bytes, without compression; "
+                + "the file is damaged: copy or download it again"
         case .entryOutOfRange(let name):
-            "ZIP entry \(quoted(name)) reaches outside the archive; the file is cut short or damaged"
+            "ZIP entry \(quoted(name)) reaches outside the archive; the file is cut short or damaged: "
+                + "copy or download it again"
         case .overlappingEntries(let first, let second):
-            "ZIP entries \(quoted(first)) and \(quoted(second)) overlap"
+            "ZIP entries \(quoted(first)) and \(quoted(second)) overlap; the file is damaged: "
+                + "copy or download it again"
         }
     }
 }

@@ -45,8 +45,14 @@ extension ModelDescription {
     }
 
     /// What to say of images of this size; nil where it is the model's own.
-    func sizeNote(height: Int, width: Int) -> String? {
-        (height, width) == (self.height, self.width)
-            ? nil : "\(height) × \(width), and the model's images are \(self.height) × \(self.width)"
+    ///
+    /// - Parameters:
+    ///   - outcome: what becomes of them as they are.
+    ///   - arePictures: whether `--size` would resize them.
+    func sizeNote(height: Int, width: Int, _ outcome: String, arePictures: Bool) -> String? {
+        guard (height, width) != (self.height, self.width) else { return nil }
+        let size = self.height == self.width ? "\(self.height)" : "\(self.height)x\(self.width)"
+        return "\(height) × \(width), and the model's images are \(self.height) × \(self.width): \(outcome)"
+            + (arePictures ? "; --size \(size) resizes to theirs" : "")
     }
 }

@@ -35,6 +35,7 @@ struct ClientCommand: AsyncParsableCommand {
               pixelcnn complete --rows 16 photo.png -n 8 -o grid.png
               pixelcnn score images.npy
               pixelcnn status
+              pixelcnn open
 
             EXIT STATUS
               64  wrong usage, or a request that the daemon rejects
@@ -42,6 +43,7 @@ struct ClientCommand: AsyncParsableCommand {
               66  no such file
               69  the daemon is not reachable, or says nothing any more
               70  the daemon has failed
+              71  the system refuses a port
               73  the output cannot be written
               75  the daemon is busy, or the deadline has passed: try later
               76  the response is not from a pixelcnnd that this version knows
@@ -51,20 +53,16 @@ struct ClientCommand: AsyncParsableCommand {
         version: "pixelcnn \(Version.current)",
         subcommands: [
             SampleCommand.self, CompleteCommand.self, ScoreCommand.self, ModelCommand.self, StatusCommand.self,
-            VersionCommand.self,
+            OpenCommand.self, VersionCommand.self,
         ]
     )
 
-    /// Refuses a word that is no subcommand, and says which one is like it.
+    /// Refuses a first word that is no subcommand.
     static func checkSubcommand(_ word: String?) throws(Failure) {
-        let names = configuration.subcommands.compactMap { $0.configuration.commandName }
-        guard let word, !word.hasPrefix("-"), !(names + ["help"]).contains(word) else { return }
-        let distances = names.map { (name: $0, distance: word.lowercased().editDistance(to: $0)) }
-        let nearest = distances.min { $0.distance < $1.distance }
-        let advice =
-            nearest.flatMap { $0.distance <= max(1, word.count / 2) ? "did you mean \($0.name)?" : nil }
-            ?? "there are \(names.joined(separator: ", "))"
-        throw Failure(.usage, "no subcommand \"\(word)\"; \(advice)")
+        if let word, word.hasPrefix("--socket") {
+            throw Failure(.usage, "--socket comes after the subcommand: pixelcnn sample --socket PATH")
+        }
+        try Subcommand.check(word, of: configuration.subcommands.map { $0._commandName })
     }
 }
 
@@ -79,23 +77,5 @@ struct VersionCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await Failure.reporting { try Output.print(Array("\(ClientCommand.configuration.version)\n".utf8)) }
-    }
-}
-
-extension String {
-    /// How many letters to insert, remove or change, or neighbours to swap, until one word is the other.
-    fileprivate func editDistance(to other: String) -> Int {
-        let (a, b) = (Array(self), Array(other))
-        var rows = [Array(0...b.count)]
-        for i in a.indices {
-            var row = [i + 1]
-            for j in b.indices {
-                var least = Swift.min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (a[i] == b[j] ? 0 : 1))
-                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { least = Swift.min(least, rows[i - 1][j - 1] + 1) }
-                row.append(least)
-            }
-            rows.append(row)
-        }
-        return rows[a.count][b.count]
     }
 }

@@ -19,6 +19,7 @@ struct CompleteCommand: AsyncParsableCommand {
 
             EXAMPLES
               pixelcnn complete --rows 16 photo.png -n 8 -o grid.png
+              pixelcnn complete --rows 16 --size 32 photo.jpg -n 8 -o grid.png
               pixelcnn complete --mask mask.png photo.png -n 4 --seed 1 -o grid.png
               pixelcnn complete --rows 8 image.npy -n 1000 -o completed.npy
               pixelcnn complete --rows 16 flag.png --label flags --preview
@@ -53,9 +54,11 @@ struct CompleteCommand: AsyncParsableCommand {
 
     func run() async throws {
         var command = ["complete", rows.map { "--rows \($0)" } ?? "--mask \(SampleOptions.word(mask ?? ""))"]
+        if let size = pictures.size { command.append("--size \(size.height)x\(size.width)") }
         if let background = pictures.background { command.append("--background \(background)") }
         try await sampling.run(command + [SampleOptions.word(file)]) { () throws(Failure) in
-            try GivenPicture(picture: file, rows: rows, mask: mask, background: pictures.background)
+            try GivenPicture(
+                picture: file, rows: rows, mask: mask, size: pictures.size, background: pictures.background)
         }
     }
 }
@@ -64,15 +67,18 @@ struct CompleteCommand: AsyncParsableCommand {
 struct GivenPicture {
     private let image: ImageFile
     private let picture: String  // its path
+    /// Whether it is an array, which is never resized.
+    let isArray: Bool
     private let mask: (file: ImageFile, path: String)?
     private let rows: Int
 
     /// Reads the files: a picture, and a mask or how many rows.
     ///
     /// - Throws: ``Failure`` where they cannot be read, or do not fit together.
-    init(picture: String, rows: Int?, mask: String?, background: Background?) throws(Failure) {
-        let image = try Self.imported(picture, background)
+    init(picture: String, rows: Int?, mask: String?, size: ImageSize?, background: Background?) throws(Failure) {
+        let (image, isArray) = try Self.imported(picture, size, background)
         self.image = image
+        self.isArray = isArray
         self.picture = picture
         self.rows = rows ?? 0
         guard 0...image.height ~= self.rows else {
@@ -92,14 +98,24 @@ struct GivenPicture {
     }
 
     /// A picture in any format, or an array, in a form that the daemon reads.
-    private static func imported(_ path: String, _ background: Background?) throws(Failure) -> ImageFile {
+    private static func imported(
+        _ path: String, _ size: ImageSize?, _ background: Background?
+    ) throws(Failure) -> (ImageFile, isArray: Bool) {
         do {
             let file = try OpenFile.ofImages(path)
             let bytes = try file.bytes(0..<file.byteCount)
             switch ImageKind(bytes) {
-            case .picture: return try ImageFile(PNG.encode(PictureFile.decode(bytes, background: background)))
-            case .png where background != nil: return try ImageFile(opaque(bytes, background))
-            case .npy, .npz, .png: return try ImageFile(bytes)
+            case .png where size == nil:
+                return (try ImageFile(background == nil ? bytes : opaque(bytes, background)), false)
+            case .png, .picture:
+                let picture = try Picture.imported(bytes, background: background).resized(to: size, path)
+                return (try ImageFile(PNG.encode(picture)), false)
+            case .npy, .npz:
+                let array = try ImageFile(bytes)
+                guard size == nil || size == ImageSize(height: array.height, width: array.width) else {
+                    throw Failure(array: path, height: array.height, width: array.width)
+                }
+                return (array, true)
             case nil: throw Failure(.dataError, "\(path == "-" ? file.path : path): \(ImageKind.unknown)")
             }
         } catch {

@@ -113,7 +113,7 @@ struct DaemonClient: Sendable {
         let end = min(end ?? patience, patience)
         var isTold = false
         while true {
-            switch try await tryToConnect() {
+            switch try await tryToConnect({ try await HTTPExchange(connectingTo: $0) }) {
             case .connected(let exchange): return exchange
             case .absent(let absence):
                 guard absence.mayBeStarting, .now < end else { throw absence.failure }
@@ -144,17 +144,29 @@ struct DaemonClient: Sendable {
         }
     }
 
-    private enum Attempt {
-        case connected(HTTPExchange)
+    private enum Attempt<Connection> {
+        case connected(Connection)
         case absent(Absence)
     }
 
-    private func tryToConnect() async throws -> Attempt {
+    /// A socket that is connected to the first daemon that accepts a connection.
+    ///
+    /// - Throws: ``Failure`` (69) where there is none.
+    func connectedSocket() async throws -> CInt {
+        switch try await tryToConnect({ try await $0.connectedSocket() }) {
+        case .connected(let descriptor): return descriptor
+        case .absent(let absence): throw absence.failure
+        }
+    }
+
+    private func tryToConnect<Connection>(
+        _ connect: (SocketPath) async throws -> Connection
+    ) async throws -> Attempt<Connection> {
         var reasons: [String] = []
         var codes: [CInt] = []
         for path in candidates {
             do {
-                return .connected(try await HTTPExchange(connectingTo: path))
+                return .connected(try await connect(path))
             } catch let error as IOError {
                 codes.append(error.errnoCode)
                 reasons.append("\(path) (\(String(cString: strerror(error.errnoCode))))")
@@ -193,6 +205,40 @@ extension ModelDescription {
     }
 }
 
+extension SocketPath {
+    /// A full backlog (EAGAIN) empties as fast as the daemon accepts: 50 tries, 20 ms apart, are enough.
+    private static let connectAttempts = 50
+
+    /// A socket that is connected, and does not block. NIO itself takes no path of more than 103 bytes; the kernel, and
+    /// the daemon, take 107.
+    ///
+    /// - Throws: `IOError` where nobody listens.
+    fileprivate func connectedSocket() async throws -> CInt {
+        var attempt = 1
+        while true {
+            do {
+                return try connect()
+            } catch let error as IOError where error.errnoCode == EAGAIN && attempt < Self.connectAttempts {
+                attempt += 1
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
+    /// A Unix socket connects at once, or not at all.
+    private func connect() throws -> CInt {
+        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_UNIX, type, 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        let code = withAddress { Foundation.connect(descriptor, $0, $1) == 0 ? 0 : errno }
+        guard code == 0 else {
+            close(descriptor)
+            throw IOError(errnoCode: code, reason: "connect")
+        }
+        return descriptor
+    }
+}
+
 // MARK: - HTTP
 
 struct HTTPResponse: Sendable {
@@ -206,8 +252,6 @@ struct HTTPResponse: Sendable {
 struct HTTPExchange: Sendable {
     /// The most bytes of a response; larger jobs are split. A bound keeps a broken peer from filling the memory.
     static let maximumResponseBytes = 1 << 30
-    /// A full backlog (EAGAIN) empties as fast as the daemon accepts: 50 tries, 20 ms apart, are enough.
-    static let connectAttempts = 50
 
     /// The connection has closed before the response had come.
     struct ClosedEarly: Error {}
@@ -224,30 +268,8 @@ struct HTTPExchange: Sendable {
     /// - Throws: `IOError` where nobody listens.
     init(connectingTo path: SocketPath) async throws {
         self.path = path
-        var attempt = 1
-        while true {
-            do {
-                self.connection = try await Self.connect(path)
-                return
-            } catch let error as IOError where error.errnoCode == EAGAIN && attempt < Self.connectAttempts {
-                attempt += 1
-                try await Task.sleep(for: .milliseconds(20))
-            }
-        }
-    }
-
-    /// NIO itself takes no path of more than 103 bytes; the kernel, and the daemon, take 107.
-    private static func connect(_ path: SocketPath) async throws -> Connection {
-        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-        let descriptor = socket(AF_UNIX, type, 0)
-        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
-        // A Unix socket connects at once, or not at all.
-        let code = path.withAddress { Foundation.connect(descriptor, $0, $1) == 0 ? 0 : errno }
-        guard code == 0 else {
-            close(descriptor)
-            throw IOError(errnoCode: code, reason: "connect")
-        }
-        return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let descriptor = try await path.connectedSocket()
+        connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .withConnectedSocket(descriptor) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()

@@ -30,7 +30,11 @@ struct ImageStack {
     }
 
     private var sources: [Source]
+    /// What pictures become; nil where they stay as they are.
+    private let size: ImageSize?
     private let background: Background?
+    /// Whether there are no arrays.
+    var arePictures: Bool { sources.allSatisfy { $0.layout == nil } }
     /// Images, once the model's shape is known.
     var count: Int { sources.reduce(0) { $0 + $1.count } }
     /// The next image to be read: of which source, and which there.
@@ -42,16 +46,28 @@ struct ImageStack {
     /// Looks into files; a folder stands for all pictures and arrays in it and below it, by name, and `-` for standard
     /// input.
     ///
-    /// - Parameter background: what lies behind pictures that are not opaque.
+    /// - Parameters:
+    ///   - size: what pictures of other sizes are brought to.
+    ///   - background: what lies behind pictures that are not opaque.
     /// - Throws: ``Failure``: no such file (66), one that is no image (65).
-    init(_ paths: [String], background: Background? = nil) throws(Failure) {
+    init(_ paths: [String], size: ImageSize? = nil, background: Background? = nil) throws(Failure) {
         var sources: [Source] = []
         for path in paths {
             guard FileKind(path: path) == .folder else {
-                sources.append(try Self.source(path))
+                sources.append(try Self.source(path, size))
                 continue
             }
-            let folder = try ImageFolder(path) { Task.isCancelled }
+            var folder = try ImageFolder(path) { Task.isCancelled }
+            var damaged: Set<String> = []
+            for name in folder.names {
+                if Task.isCancelled { throw Failure(.temporaryFailure, "interrupted") }
+                if !ImageFolder.isArray(name), Self.isDamaged(folder.path + name) {
+                    damaged.insert(name)
+                } else {
+                    sources.append(try Self.source(folder.path + name, size))
+                }
+            }
+            folder.leaveOut(damaged: damaged)
             guard !folder.names.isEmpty else {
                 throw Failure(
                     .dataError,
@@ -59,26 +75,40 @@ struct ImageStack {
                         + (folder.note.map { "; \($0)" } ?? ""))
             }
             if let note = folder.note { notes.append(note) }
-            for name in folder.names {
-                if Task.isCancelled { throw Failure(.temporaryFailure, "interrupted") }
-                sources.append(try Self.source(folder.path + name))
-            }
         }
         self.sources = sources
+        self.size = size
         self.background = background
     }
 
     // MARK: What there is
 
+    /// Whether a file in a folder holds no picture that could be decoded. To decode it twice costs little beside its
+    /// score, and how many images there are is known before the first is scored.
+    private static func isDamaged(_ path: String) -> Bool {
+        do {
+            let file = try OpenFile(path)
+            let bytes = try file.bytes(0..<file.byteCount)
+            switch ImageKind(bytes) {
+            case .npy, .npz: break
+            case .png, .picture, nil: _ = try Picture.imported(bytes)
+            }
+            return false
+        } catch {
+            return Picture.isDamage(error)
+        }
+    }
+
     /// The first bytes say what a file is, whatever its name.
-    private static func source(_ path: String) throws(Failure) -> Source {
+    private static func source(_ path: String, _ newSize: ImageSize?) throws(Failure) -> Source {
         do {
             let file = try OpenFile.ofImages(path)
             let kept = file.isPlain ? nil : file
             switch ImageKind(try file.bytes(0..<ImageKind.bytesNeeded)) {
             case .png, .picture:
                 let (width, height) = try Picture.importedSize(of: file.bytes(0..<file.byteCount))
-                return Source(path: path, layout: nil, size: (height, width), kept: kept)
+                return Source(
+                    path: path, layout: nil, size: (newSize?.height ?? height, newSize?.width ?? width), kept: kept)
             case .npy, .npz:
                 let layout = try NPYLayout { range in try file.bytes(range) }
                 try layout.check(fileBytes: file.byteCount)
@@ -111,6 +141,9 @@ struct ImageStack {
                         + ImageArrayShape.advice(shape, channels: model.channels))
             }
             sources[i].images = images
+            guard size == nil || size == ImageSize(height: images.height, width: images.width) else {
+                throw Failure(array: source.path, height: images.height, width: images.width)
+            }
         }
         let first = sources[0]
         for source in sources {
@@ -125,7 +158,8 @@ struct ImageStack {
                 throw Failure(
                     .dataError,
                     "\(source.path): images of \(source.height) × \(source.width) (height × width); those of "
-                        + "\(first.path) are \(first.height) × \(first.width), and a stack has one size")
+                        + "\(first.path) are \(first.height) × \(first.width), and a stack has one size"
+                        + (arePictures ? "; --size brings all to one" : ""))
             }
         }
         let shape = SampledImages.Shape(
@@ -166,7 +200,7 @@ struct ImageStack {
             let source = sources[next.source]
             let images = next.image..<min(next.image + count - values.count / shape.count, source.count)
             do {
-                values += try Self.values(of: source, images, shape, background)
+                values += try Self.values(of: source, images, shape, size, background)
             } catch {
                 throw Failure(source.path, error)
             }
@@ -177,12 +211,15 @@ struct ImageStack {
     }
 
     private static func values(
-        of source: Source, _ images: Range<Int>, _ shape: SampledImages.Shape, _ background: Background?
+        of source: Source, _ images: Range<Int>, _ shape: SampledImages.Shape, _ size: ImageSize?,
+        _ background: Background?
     ) throws -> [UInt16] {
         let file = try source.kept ?? OpenFile(source.path)
         guard let layout = source.layout else {
+            let limit = size == nil ? shape.height * shape.width : PNG.defaultLimit
             let picture = try Picture.imported(
-                file.bytes(0..<file.byteCount), limit: shape.height * shape.width, background: background)
+                file.bytes(0..<file.byteCount), limit: limit, background: background
+            ).resized(to: size, source.path)
             let values = try Grid.values(of: picture, channels: shape.channels, colors: shape.colors)
             guard values.count == shape.count else { throw Failure(.dataError, "\(source.path) has changed meanwhile") }
             return values

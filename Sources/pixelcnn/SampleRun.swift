@@ -36,8 +36,11 @@ struct SampleRun: Sendable {
         let shape = SampledImages.Shape(
             channels: model.channels, height: request.height ?? model.height,
             width: request.width ?? model.width, colors: model.colors)
-        if given != nil, let note = model.sizeNote(height: shape.height, width: shape.width) {
-            report("the picture is \(note): completed as it is")
+        if let given,
+            let note = model.sizeNote(
+                height: shape.height, width: shape.width, "completed as it is", arePictures: !given.isArray)
+        {
+            report("the picture is \(note)")
         }
         try checkRoom(images: request.n * classes.count, shape)
         let most = model.limits.images(ofValues: shape.count)

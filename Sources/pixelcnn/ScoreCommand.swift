@@ -31,6 +31,7 @@ struct ScoreCommand: AsyncParsableCommand {
               pixelcnn score face.png -o log_prob.npy
               pixelcnn score images.npy -o scores.npz
               pixelcnn score train-*.npy faces/ --json
+              pixelcnn score photos/ --size 32 | sort -k 2 -g | tail -n 3  # the least probable
               pixelcnn score flags.npy --label flags
               pixelcnn score unknown/ --label all
               curl https://example.org/face.jpg | pixelcnn score -
@@ -103,8 +104,9 @@ struct ScoreCommand: AsyncParsableCommand {
                 try [connection.client(startWait: wait)]
                 + (against.map { [try connection.client(at: $0, startWait: wait)] } ?? [])
             let run = ScoreRun(
-                clients: clients, files: files, background: pictures.background, label: label, output: output,
-                style: progress.style(), isQuiet: progress.quiet, retries: retries.policy(), printsJSON: json)
+                clients: clients, files: files, size: pictures.size, background: pictures.background, label: label,
+                output: output, style: progress.style(), isQuiet: progress.quiet, retries: retries.policy(),
+                printsJSON: json)
             try await Interruption.cancelling(run.run)
         }
     }
@@ -195,6 +197,8 @@ private struct ScoreRun: Sendable {
     /// Of the daemon, and of another one where their models are compared.
     let clients: [DaemonClient]
     let files: [String]
+    /// What pictures become.
+    let size: ImageSize?
     let background: Background?
     /// The class, as a person names it.
     let label: String?
@@ -225,7 +229,7 @@ private struct ScoreRun: Sendable {
     ///
     /// - Throws: ``Failure``; `CancellationError`.
     func run() async throws {
-        var stack = try ImageStack(files, background: background)
+        var stack = try ImageStack(files, size: size, background: background)
         for note in stack.notes { report("warning: \(note)") }
         try output?.check(reading: stack.paths)
         var models: [ModelDescription] = []
@@ -303,8 +307,10 @@ private struct ScoreRun: Sendable {
                         + "\(shape.channels) of \(shape.colors); both must be models of the same kind of images")
             }
             _ = try stack.shape(for: model)
-            if let note = model.sizeNote(height: shape.height, width: shape.width) {
-                report("\(files[0]): \(note): scored as they are")
+            if let note = model.sizeNote(
+                height: shape.height, width: shape.width, "scored as they are", arePictures: stack.arePictures)
+            {
+                report("\(files[0]): \(note)")
             }
         }
         return shape

@@ -41,6 +41,8 @@ struct Setting<Value: Sendable>: Sendable {
     let completion: Completion
     /// Whether a negative number is a value, too, if not an allowed one.
     var isNumber = false
+    /// What to say of values that are allowed no more.
+    var former: [String: String] = [:]
     /// The value of a text; nil where it is not allowed.
     let read: @Sendable (String) -> Value?
 
@@ -53,6 +55,7 @@ struct Setting<Value: Sendable>: Sendable {
 protocol AnySetting: Sendable {
     var name: String { get }
     var allowed: String { get }
+    var former: [String: String] { get }
     var fallbackText: String? { get }
     var help: String { get }
     var takesReload: Bool { get }
@@ -74,7 +77,7 @@ struct SettingTable: Sendable {
     static let shared = SettingTable()
 
     let model = Setting<String?>.text(
-        "model", .reload, "file", "The model file; the bundled one by default",
+        "model", .reload, "file", "The model file, or a bundled model: digits (the default) or emoji",
         completion: .file(extensions: ["pt", "pth", "safetensors"]))
     let weights = Setting<String?>.text(
         "weights", .reload, "path",
@@ -96,9 +99,9 @@ struct SettingTable: Sendable {
     let precision = Setting<Precision>.word(
         "precision", .reload, "precision", default: .f32,
         """
-        f32 (the default), or bf16, which rounds the weights that every pixel reads: single images are faster, and \
-        values are equal only to those of other bf16 daemons
-        """)
+        f32 (the default), or i16, which computes in 16-bit integers: faster, and values are equal only to those of \
+        other i16 daemons
+        """, former: Precision.former)
     let maxQueue = Setting<Int>.integer(
         "max_queue", .reload, "images", in: 1...1_000_000, default: 4096,
         "The largest number of queued images; a request that finds the queue empty may have more")
@@ -163,7 +166,7 @@ struct SettingTable: Sendable {
 /// or from a file.
 struct DaemonOptions: ParsableArguments {
     @Argument(
-        help: "The model file, as --model names it.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
+        help: "The model, as --model names it.", completion: .file(extensions: ["pt", "pth", "safetensors"]))
     var file: String?
 
     @Option(\.model) var model: String?
@@ -288,12 +291,13 @@ extension Setting where Value == Int? {
 
 extension Setting where Value: RawRepresentable<String> & CaseIterable {
     fileprivate static func word(
-        _ name: String, _ change: Change, _ valueName: String, default fallback: Value, _ help: String
+        _ name: String, _ change: Change, _ valueName: String, default fallback: Value, _ help: String,
+        former: [String: String] = [:]
     ) -> Setting {
         let words = Value.allCases.map(\.rawValue)
         return Setting(
             name: name, valueName: valueName, allowed: words.joined(separator: ", "), fallback: fallback,
-            fallbackText: nil, change: change, help: help, completion: .words(words),
+            fallbackText: nil, change: change, help: help, completion: .words(words), former: former,
             read: { text in Value.allCases.first { $0.rawValue == text.lowercased() } })
     }
 }

@@ -45,7 +45,10 @@ struct Settings: Equatable {
             } else {
                 continue
             }
-            guard setting.allows(found.text) else { throw found.failure(allowed: setting.allowed) }
+            guard setting.allows(found.text) else {
+                let former = setting.former[found.text].map { " (\($0))" } ?? ""
+                throw found.failure(allowed: setting.allowed + former)
+            }
             texts[setting.name] = found.text
             // A bound of the sides is a setting itself, which the table has before them.
             if ["height", "width"].contains(setting.name), let side = Int(found.text), side > self.maxSide {

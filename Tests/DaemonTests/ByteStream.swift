@@ -4,25 +4,38 @@
 import Foundation
 import ServerTestSupport
 
-/// A connected Unix socket. Used by one task at a time.
+/// A connected socket. Used by one task at a time.
 final class ByteStream: @unchecked Sendable {
     private let descriptor: CInt
     /// `errno` of the last failure to send.
     private(set) var sendError: CInt = 0
 
-    /// Connects; reads and writes give up when the time limit is at its end.
-    init(_ path: String) throws {
-        self.descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+    /// Connects to a Unix socket; reads and writes give up when the time limit is at its end.
+    convenience init(_ path: String) throws {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        try self.init(AF_UNIX, &address)
+    }
+
+    /// Connects to a port of 127.0.0.1.
+    convenience init(port: Int) throws {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        try self.init(AF_INET, &address)
+    }
+
+    private init<Address>(_ family: CInt, _ address: inout Address) throws {
+        self.descriptor = socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         var limit = timeval(tv_sec: Int(testTimeout.components.seconds), tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(self.descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         let status = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(self.descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                connect(self.descriptor, $0, socklen_t(MemoryLayout<Address>.size))
             }
         }
         guard status == 0 else {

@@ -47,7 +47,7 @@ import Testing
         #expect(try await Self.offers(shell, ["pixelcnn", "sa"]) == ["sample"])
         #expect(try await Self.offers(shell, ["pixelcnn", "sample", "--temp"]) == ["--temperature"])
         #expect(Set(try await Self.offers(shell, ["pixelcnn", "sample", "--format", ""])) == ["png", "npy", "npz"])
-        #expect(Set(try await Self.offers(shell, ["pixelcnnd", "--precision", ""])) == ["f32", "bf16"])
+        #expect(Set(try await Self.offers(shell, ["pixelcnnd", "--precision", ""])) == ["f32", "i16"])
         #expect(try await Self.offers(shell, ["pixelcnnd", "--log-level", "w"]) == ["warning"])
         #expect(try await Self.offers(shell, ["pixelcnn-train", "rec"]) == ["receptive-field"])
     }

@@ -136,7 +136,7 @@ import Testing
         let socket = directory.file("e.sock")
         let environment = [
             "PIXELCNND_MODEL": Programs.model, "PIXELCNND_SOCKET": socket, "PIXELCNND_THREADS": "1",
-            "PIXELCNND_HEIGHT": "9", "PIXELCNND_WIDTH": "7", "PIXELCNND_PRECISION": "bf16",
+            "PIXELCNND_HEIGHT": "9", "PIXELCNND_WIDTH": "7", "PIXELCNND_PRECISION": "i16",
         ]
         // The command line wins over the environment.
         let command = try Command(Programs.daemon, ["--width", "6"], environment: environment)
@@ -146,7 +146,7 @@ import Testing
         #expect(isReady, "\(command.errors)")
         let model = try JSONCoding.decode(
             ModelDescription.self, from: await Curl.send(Endpoint.model, socket: socket).body)
-        #expect((model.height, model.width, model.threads, model.precision) == (9, 6, 1, "bf16"))
+        #expect((model.height, model.width, model.threads, model.precision) == (9, 6, 1, "i16"))
         command.signal(SIGTERM)
         #expect(try await command.wait().status == 0)
     }
@@ -184,7 +184,8 @@ import Testing
             ["--check", "--model", "/no/such/file"], environment: ["PIXELCNN_ISA": "mmx"], expecting: .usage,
             mentions: "PIXELCNN_ISA", "mmx")
         try await run(["--threads", "x"], expecting: .usage, mentions: "--threads")
-        try await run(["--precision", "f16"], expecting: .usage, mentions: "--precision", "\"f16\"", "f32, bf16")
+        try await run(["--precision", "f16"], expecting: .usage, mentions: "--precision", "\"f16\"", "f32, i16")
+        try await run(["--precision", "bf16"], expecting: .usage, mentions: "bf16 is no more", "i16")
         try await run(["--log-level", "loud"], expecting: .usage, mentions: "loud", "info")
         try await run(
             [], environment: ["PIXELCNND_MAX_QUEUE": "-1"], expecting: .usage, mentions: "PIXELCNND_MAX_QUEUE")

@@ -111,6 +111,22 @@ import Testing
         }
     }
 
+    @Test func aStreamSaysHowManyRowsWereKnown() async throws {
+        try await RunningDaemon.run { daemon in
+            for (json, expected) in [
+                ("{\"seed\":1}", 0), (request("\"rows\":4", "\"n\":1"), 0), (request("\"rows\":4", "\"n\":3"), 12),
+                (request("\"rows\":6", "\"n\":1"), 4),
+            ] {
+                let response = try await Curl.send(
+                    Endpoint.samples, socket: daemon.socket, ["-H", "Accept: text/event-stream"], json: json)
+                var parser = ServerSentEventParser()
+                let last = try #require(try parser.events(in: response.body).last)
+                let done = try JSONCoding.decode(DoneEvent.self, from: last.data)
+                #expect(done.rowsKnown == expected, "\(json)")
+            }
+        }
+    }
+
     @Test func completionsAreTheSameOneByOne() async throws {
         try await RunningDaemon.run { daemon in
             for kept in ["\"rows\":4", maskField] {

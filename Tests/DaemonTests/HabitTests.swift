@@ -47,18 +47,43 @@ import Testing
     @Test(arguments: ["exec", ""]) func aClosedTerminalEndsTheDaemon(exec: String) async throws {
         let directory = try TemporaryDirectory()
         let socket = directory.file("s")
-        let line = "\(exec) \(Programs.daemon) \(Programs.model) --socket \(socket); true"
+        let process = try await closeTerminal(of: "\(exec) \(Programs.daemon) \(Programs.model)", socket)
+        #expect(await eventually { hasEnded(process) })
+        #expect(!FileManager.default.fileExists(atPath: socket))
+    }
+
+    @Test(arguments: ["exec", ""]) func aDaemonUnderNohupOutlivesItsTerminal(exec: String) async throws {
+        let directory = try TemporaryDirectory()
+        let socket = directory.file("s")
+        let log = directory.file("log")
+        let process = try await closeTerminal(
+            of: "\(exec) nohup \(Programs.daemon) \(Programs.model) >\(log) 2>&1", socket)
+        defer { kill(process, SIGKILL) }
+        // Signals are taken in their order: one that had to end would not reload. Two that come together may be one.
+        let hasReloaded = await eventually {
+            kill(process, SIGHUP)
+            return (try? String(contentsOfFile: log, encoding: .utf8))?.contains("Reloaded: ") == true
+        }
+        #expect(hasReloaded && PlainRequest.get(Endpoint.readiness, socket: socket) != nil)
+        #expect(kill(process, SIGTERM) == 0)
+        #expect(await eventually { hasEnded(process) })
+    }
+
+    /// Runs a daemon in the foreground of a terminal, which is closed once the daemon serves; returns its process.
+    private func closeTerminal(of command: String, _ socket: String) async throws -> pid_t {
         let terminal = try Command(
             "/usr/bin/env",
-            ["--default-signal=HUP", "script", "-qefc", "env --default-signal=HUP sh -c '\(line)'", "/dev/null"],
-            environment: ["SHELL": "/bin/sh", "TERM": "xterm"])
+            [
+                "--default-signal=HUP", "script", "-qefc",
+                "env --default-signal=HUP sh -c '\(command) --socket \(socket); true'", "/dev/null",
+            ], environment: ["SHELL": "/bin/sh", "TERM": "xterm"])
         #expect(await eventually { PlainRequest.get(Endpoint.readiness, socket: socket) != nil || !terminal.isRunning })
         let status = try JSONCoding.decode(
             StatusDescription.self, from: #require(PlainRequest.get(Endpoint.status, socket: socket)))
         terminal.signal(SIGKILL)
-        _ = try await terminal.wait()
-        #expect(await eventually { hasEnded(pid_t(status.processIdentifier)) })
-        #expect(!FileManager.default.fileExists(atPath: socket))
+        // Not by waiting for it: Foundation would wait for all that it has started, too.
+        #expect(await eventually { hasEnded(terminal.processIdentifier) })
+        return pid_t(status.processIdentifier)
     }
 
     /// Whoever is its parent now may leave it as a zombie.

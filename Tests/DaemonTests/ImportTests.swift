@@ -3,6 +3,7 @@
 
 import Foundation
 import ImageFormats
+import ImageImport
 import PixelCNNAPI
 import ServerTestSupport
 import Support
@@ -102,6 +103,10 @@ import Testing
             try write(name, [1])
         }
         for name in ["locked/1.png", "cats/locked.png"] { try write(name, picture(99)) }
+        try write("cats/cut.png", Array(picture(9).dropLast(9)))
+        try write("cats/page.jpg", Array("<!DOCTYPE html>".utf8))
+        try write("dogs-more/cut.webp", Array(bytes(ofFile: "\(Self.fixtures)/lossy.webp").dropLast(90)))
+        try write("dogs-more/empty.jpg", [])
         for (name, target) in [
             ("wolves", "../far/wolves"), ("wolves-again", "../far/wolves"), ("cats/loop", ".."),
             (
@@ -120,7 +125,8 @@ import Testing
         let note =
             "\(folder)/: left out folders that cannot be read: 1 (locked); files that cannot be read: 1 "
             + "(cats/locked.png); links that lead nowhere: 1 (dogs-more/none.png); links to what is there already: 3 "
-            + "(cats/deep/self, cats/loop, wolves-again); files of other kinds: 2 (Thumbs.db, cats/a.gif)"
+            + "(cats/deep/self, cats/loop, wolves-again); pictures that cannot be decoded: 4 (cats/cut.png, "
+            + "cats/page.jpg, dogs-more/cut.webp, …); files of other kinds: 2 (Thumbs.db, cats/a.gif)"
         func run(_ program: String, _ arguments: [String]) async throws -> CommandResult {
             guard getuid() == 0 else {
                 return try await Command.run("\(Programs.folder)/\(program)", arguments)
@@ -163,6 +169,71 @@ import Testing
             #expect(mean.text.contains(String(format: "mean        %.4f ± ", bits)), "\(bits): \(mean.text)")
         }
         #expect(chmod("\(folder)/locked", 0o700) == 0)
+    }
+
+    /// Photographs of several sizes, for a model of a smaller one: `--size` makes of them what training makes of them.
+    @Test func picturesAreResizedAsTrainingResizesThem() async throws {
+        let directory = try TemporaryDirectory()
+        let folder = directory.file("photos")
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for (i, (width, height)) in [(12, 9), (7, 30), (4, 6)].enumerated() {
+            let pixels = (0..<3 * width * height).map { UInt8(truncatingIfNeeded: $0 * $0 * (i + 3)) }
+            try write(
+                PNG.encode(Picture(width: width, height: height, channels: 3, pixels: pixels)), "\(folder)/\(i).png")
+        }
+        for name in ["gray.bmp", "rgb.jpg", "lossless.webp"] {
+            try FileManager.default.copyItem(atPath: "\(Self.fixtures)/\(name)", toPath: "\(folder)/\(name)")
+        }
+        let model = directory.file("model.safetensors")
+        func companion(_ arguments: [String]) async throws -> CommandResult {
+            let result = try await Command.run("\(Programs.folder)/pixelcnn-train", arguments)
+            #expect(result.status == 0, "\(result.errors)")
+            return result
+        }
+        _ = try await companion([
+            "--data", folder, "--size", "6x4", "--blocks", "1", "--filters", "6", "--epochs", "1", "--samples", "0",
+            "--output", model,
+        ])
+        let evaluated = try await companion(["evaluate", model, folder, "--size", "6x4"])
+        try await RunningDaemon.run(["--model", model]) { daemon in
+            let scored = try await daemon.client(["score", "--json", folder, "--size", "6x4"])
+            #expect(scored.status == 0 && scored.errors.isEmpty, "\(scored.errors)")
+            let mean = try JSONCoding.decode(ScoreResponse.self, from: scored.output).meanBitsPerDimension
+            #expect(evaluated.text.contains(String(format: "mean        %.4f ± ", mean)), "\(evaluated.text) \(mean)")
+
+            let size = ImageSize(height: 6, width: 4)
+            for name in ["0.png", "rgb.jpg", "gray.bmp"] {
+                let output = daemon.directory.file("completed.npy")
+                let completed = try await daemon.client(
+                    ["complete", "--rows", "2", "--size", "6x4", "\(folder)/\(name)", "-n", "2", "-o", output, "-q"])
+                #expect(completed.status == 0 && completed.errors.isEmpty, "\(completed.errors)")
+                let images = try NPYArray(parsing: bytes(ofFile: output))
+                #expect(images.shape == [2, 3, 6, 4])
+                let picture = try #require(Picture.imported(bytes(ofFile: "\(folder)/\(name)")).resized(to: size))
+                let values = try images.integers()
+                for (index, value) in values.enumerated() where index / 4 % 6 < 2 {
+                    let place = index % 24 * picture.channels + min(index / 24 % 3, picture.channels - 1)
+                    #expect(value == Int(picture.pixels[place]), "\(name): \(index)")
+                }
+            }
+            // Without it: what would help is said.
+            let mixed = try await daemon.client(["score", folder])
+            #expect(mixed.status == 65 && mixed.errors.contains("--size brings all to one"), "\(mixed.errors)")
+            for arguments in [["complete", "--rows", "2", "-o", "-"], ["score"]] {
+                let result = try await daemon.client(arguments + ["\(folder)/0.png"])
+                #expect(result.status == 0, "\(result.errors)")
+                #expect(result.errors.contains("; --size 6x4 resizes to theirs\n"), "\(result.errors)")
+            }
+            // An array has the model's values, of which there is no mean that would show the same.
+            let array = daemon.directory.file("array.npy")
+            try write(NPYArray.encode([UInt8](repeating: 7, count: 3 * 30), shape: [3, 6, 5]), array)
+            for arguments in [["score", array], ["complete", "--rows", "1", array]] {
+                let result = try await daemon.client(arguments + ["--size", "6x4"])
+                #expect(result.status == 65 && result.errors.contains("not arrays"), "\(result.errors)")
+                let wrong = try await daemon.client(arguments + ["--size", "0x4"])
+                #expect(wrong.status == 64 && wrong.errors.contains("--size"), "\(wrong.errors)")
+            }
+        }
     }
 
     @Test func oneChannelNeedsNoAxisAndLastChannelsAreNamed() async throws {

@@ -69,7 +69,7 @@ import Testing
     /// Of the ten classes, a drawn digit's own is mostly the likeliest: the model says of no class what is another's.
     @Test func drawnDigitsAreTheDigitsAskedFor() async throws {
         let digits = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../Models/digits.safetensors").standardized.path
+            .appendingPathComponent("../../Models/digits8.safetensors").standardized.path
         try await RunningDaemon.run(["--model", digits]) { daemon in
             let images = daemon.directory.file("digits.npy")
             let drawn = try await daemon.client(["sample", "-n", "20", "--seed", "0", "--label", "all", "-o", images])

@@ -145,7 +145,7 @@ final class LyingDaemon: Sendable {
                 state: .ready, requestsInFlight: 0, requestsQueued: 0, imagesInFlight: 0, imagesQueued: 0,
                 imagesCompleted: 1, valuesDrawn: 16, threads: 1, uptimeSeconds: 2, processIdentifier: 3)
             return RawResponse(MediaTypeName.json, Self.json(status))
-        case Endpoint.samples: return samples(body, isStream: head.contains(MediaTypeName.eventStream))
+        case Endpoint.samples: return samples(body, head)
         case Endpoint.score:
             let count = (try? NPYArray(parsing: body).shape[0]) ?? 0
             return head.contains("Accept: \(MediaTypeName.npy)")
@@ -158,28 +158,39 @@ final class LyingDaemon: Sendable {
         }
     }
 
-    private func samples(_ body: [UInt8], isStream: Bool) -> RawResponse {
+    private func samples(_ body: [UInt8], _ head: String) -> RawResponse {
         guard let request = try? SampleRequest(json: body), let seed = request.seed else {
             return RawResponse(MediaTypeName.text, "no request")
         }
-        let values = [UInt16](repeating: 0, count: request.n * 16)
-        var response = RawResponse(MediaTypeName.npy, SampledImages(values: values, shape: Self.shape).npy())
-        if isStream {
+        let images = Self.black(request.n)
+        var response = RawResponse(MediaTypeName.npy, images.npy())
+        if head.contains(MediaTypeName.npz) {
+            response = RawResponse(MediaTypeName.npz, images.npz(logProb: Self.certain(request.n), logQ: []))
+        } else if head.contains(MediaTypeName.eventStream) {
             response = RawResponse(
                 MediaTypeName.eventStream,
                 Self.event("progress", ProgressEvent(done: 0, total: request.n * 16, imagesDone: 0))
                     + (0..<request.n).flatMap { image in
-                        Self.event(
-                            "image",
-                            ImageEvent(
-                                index: request.firstIndex + UInt64(image),
-                                npy: Data(
-                                    SampledImages.npy(image: [UInt16](repeating: 0, count: 16), shape: Self.shape))))
+                        Self.event("image", Self.event(request.firstIndex + UInt64(image), request.imageFormat))
                     } + Self.event("done", DoneEvent(n: request.n, seed: seed, firstIndex: request.firstIndex)))
         }
         response[HeaderName.seed] = "\(seed)"
         return response
     }
+
+    private static func event(_ index: UInt64, _ format: SampleRequest.ImageFormat?) -> ImageEvent {
+        let image = black(1)
+        return format == .npz
+            ? ImageEvent(index: index, npz: Data(image.npz(logProb: certain(1), logQ: [], isStack: false)))
+            : ImageEvent(index: index, npy: Data(SampledImages.npy(image: image.values, shape: shape)))
+    }
+
+    private static func black(_ count: Int) -> SampledImages {
+        SampledImages(values: [UInt16](repeating: 0, count: count * 16), shape: shape)
+    }
+
+    /// The log-probabilities of values that have no alternative.
+    private static func certain(_ count: Int) -> [Float] { [Float](repeating: 0, count: count * 16) }
 
     private static func json(_ value: some Encodable) -> [UInt8] { (try? JSONCoding.encode(value)) ?? [] }
 

@@ -16,7 +16,9 @@ private struct ClientCommands {
     private static let all: [(path: String, words: String)] = [
         (Endpoint.samples, "sample --seed 1 -o DIR/a.png"),
         (Endpoint.samples, "sample --seed 1 -n 3 -o DIR/a.npy"),
+        (Endpoint.samples, "sample --seed 1 -n 3 -o DIR/a.npz"),
         (Endpoint.samples, "sample --seed 1 -n 3 --progress -o DIR/a.png"),
+        (Endpoint.samples, "sample --seed 1 -n 3 --progress -o DIR/a.npz"),
         (Endpoint.samples, "sample --seed 1 -n 3 --output-dir DIR/shards"),
         (Endpoint.samples, "complete --seed 1 --rows 2 IN -o DIR/a.npy"),
         (Endpoint.score, "score IN"), (Endpoint.score, "score IN --json"), (Endpoint.score, "score IN -o DIR/a.npy"),
@@ -331,7 +333,11 @@ private struct ClientCommands {
     private static func array(_ name: String, _ bytes: @escaping @Sendable () -> [UInt8]) -> [Lie] {
         [Endpoint.samples, Endpoint.score].map { path in
             Lie(name, path) { response in
-                if response["Content-Type"] == MediaTypeName.npy { response.body = bytes() }
+                switch response["Content-Type"] {
+                case MediaTypeName.npy: response.body = bytes()
+                case MediaTypeName.npz: response.body = NPZ.encode([(NPZ.Name.samples, bytes())])
+                default: break
+                }
             }
         }
     }
@@ -350,6 +356,66 @@ private struct ClientCommands {
         for words in ClientCommands.of(lie.path) where words.contains("DIR") && !words.contains("--progress") {
             let result = try await commands.run(words, daemon)
             #expect(lie.statuses.contains(result.status), "\(words): \(result.status) \(result.errors)")
+        }
+    }
+
+    /// Archives of two images at once, and of one in each event; `archive` makes them of the arrays' extents.
+    private static func archive(_ name: String, _ archive: @escaping @Sendable ([Int]) -> [UInt8]) -> Lie {
+        Lie(name, Endpoint.samples) { response in
+            if response["Content-Type"] == MediaTypeName.npz {
+                response.body = archive([2, 1, 4, 4])
+            } else {
+                let npz = Data(archive([1, 4, 4])).base64EncodedString()
+                response.body = event("image", "{\"index\":0,\"npz\":\"\(npz)\"}") + response.body
+            }
+        }
+    }
+
+    /// The same of black images, and whatever else.
+    private static func blackImages(
+        _ name: String, _ arrays: @escaping @Sendable ([Int]) -> [(name: String, npy: [UInt8])]
+    ) -> Lie {
+        archive(name) { extents in NPZ.encode([(NPZ.Name.samples, black(extents))] + arrays(extents)) }
+    }
+
+    private static func black(_ extents: [Int]) -> [UInt8] {
+        NPYArray.encode([UInt8](repeating: 0, count: extents.reduce(1, *)), shape: extents)
+    }
+
+    private static func floats(_ extents: [Int], _ value: Float = -1) -> [UInt8] {
+        NPYArray.encode([Float](repeating: value, count: extents.reduce(1, *)), shape: extents)
+    }
+
+    private static let archives: [Lie] = [
+        blackImages("no log_prob") { _ in [] },
+        archive("no samples") { NPZ.encode([(NPZ.Name.logProb, floats($0))]) },
+        archive("no array") { _ in NPZ.encode([]) },
+        blackImages("log_prob of another shape") { [(NPZ.Name.logProb, floats($0.dropLast() + [5]))] },
+        blackImages("log_prob of one image more") { [(NPZ.Name.logProb, floats([$0[0] + 1] + $0.dropFirst()))] },
+        blackImages("log_prob of sums") { [(NPZ.Name.logProb, floats([$0[0]]))] },
+        blackImages("log_prob of integers") { [(NPZ.Name.logProb, black($0))] },
+        blackImages("log_prob that is no number") { [(NPZ.Name.logProb, floats($0, .nan))] },
+        blackImages("log_prob of more than certainty") { [(NPZ.Name.logProb, floats($0, 1))] },
+        blackImages("log_q of another shape") { [(NPZ.Name.logProb, floats($0)), (NPZ.Name.logQ, floats([16]))] },
+        blackImages("log_q that is no number") { [(NPZ.Name.logProb, floats($0)), (NPZ.Name.logQ, floats($0, .nan))] },
+        blackImages("log_prob that is a page") { _ in [(NPZ.Name.logProb, Array("<html></html>".utf8))] },
+        blackImages("a header of log_prob alone") { [(NPZ.Name.logProb, NPYArray.header(.float32, shape: $0))] },
+        archive("an archive cut off") { extents in
+            Array(NPZ.encode([(NPZ.Name.samples, black(extents)), (NPZ.Name.logProb, floats(extents))]).dropLast(30))
+        },
+        archive("an archive of which a bit is wrong") { extents in
+            var npz = NPZ.encode([(NPZ.Name.samples, black(extents)), (NPZ.Name.logProb, floats(extents))])
+            npz[npz.count / 2] ^= 1
+            return npz
+        },
+    ]
+
+    @Test(arguments: archives) func anArchiveThatCannotBeIs76(_ lie: Lie) async throws {
+        let (daemon, commands) = (try LyingDaemon(lie), try ClientCommands())
+        for options in ["", "--progress "] {
+            let result = try await commands.run("sample --seed 1 -n 2 \(options)-o DIR/a.npz", daemon)
+            #expect(lie.statuses.contains(result.status), "\(options): \(result.status) \(result.errors)")
+            #expect(result.errors.contains("is not what pixelcnn"), "\(result.errors)")
         }
     }
 

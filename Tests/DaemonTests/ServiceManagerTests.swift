@@ -187,6 +187,19 @@ private final class NotificationSocket: Sendable {
         #expect(try await command.wait().status == 0)
     }
 
+    /// The units hide it: to the service it is no file, though the user sees it there.
+    @Test func aModelInAHomeIsSaidToBeOutOfAServicesSight() async throws {
+        for (environment, isAdvised) in [(["NOTIFY_SOCKET": directory.file("notify")], true), ([:], false)] {
+            let command = try Command(
+                Programs.daemon, ["--socket", socket, "--model", "/home/nobody-of-this-name/model.pt"],
+                environment: environment)
+            let result = try await command.wait()
+            #expect(result.status == SystemExit.noInput.rawValue)
+            #expect(
+                result.errors.contains("no such file; a service does not see /home") == isAdvised, "\(result.errors)")
+        }
+    }
+
     @Test func aServiceManagerThatDoesNotReadHoldsUpNothing() async throws {
         notifications.fill(path: directory.file("notify"))
         let command = try Command(

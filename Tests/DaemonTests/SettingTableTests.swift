@@ -38,7 +38,7 @@ import Testing
     /// An option reaches the setting of its name: a property of ``DaemonOptions`` may not stand for another.
     @Test func everyOptionIsItsSetting() throws {
         for setting in SettingTable.all {
-            let text = ["precision": "bf16", "log_level": "debug"][setting.name] ?? "9876543"
+            let text = ["precision": "i16", "log_level": "debug"][setting.name] ?? "9876543"
             let options = try DaemonOptions.parse([setting.option, text])
             #expect(options.texts == [setting.name: text])
         }

@@ -81,7 +81,7 @@ import Testing
 
     @Test func classesHaveAFolderEach() async throws {
         let digits = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../Models/digits.safetensors").standardized.path
+            .appendingPathComponent("../../Models/digits8.safetensors").standardized.path
         try await RunningDaemon.run(["--model", digits]) { daemon in
             let (one, folder) = (daemon.directory.file("one.npy"), daemon.directory.file("shards"))
             let arguments = ["sample", "-n", "3", "--seed", "5"]

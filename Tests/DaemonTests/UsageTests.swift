@@ -26,8 +26,9 @@ import Testing
         (["smaple"], "no subcommand \"smaple\"; did you mean sample?"),
         (["scroe", "x.npy"], "did you mean score?"), (["Status"], "did you mean status?"),
         (["modle", "--json"], "did you mean model?"), (["compelte"], "did you mean complete?"),
-        (["x"], "there are sample, complete, score, model, status, version"),
-        (["serve"], "no subcommand \"serve\""),
+        (["x"], "there are sample, complete, score, model, status, open, version"),
+        (["open", "--port", "0"], "--port is 0; allowed is 1…65535"), (["serve"], "no subcommand \"serve\""),
+        (["--socket", "s", "status"], "--socket comes after the subcommand"),
     ])
     func theClientSaysWhatToTypeInstead(words: [String], message: String) async throws {
         let result = try await Programs.client(words)

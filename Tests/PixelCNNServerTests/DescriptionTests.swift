@@ -15,8 +15,11 @@ import Testing
         var path: String?
         var found: Set<String> = []
         for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
-            if line.hasPrefix("  /") {
-                path = String(line.dropFirst(2).dropLast())
+            if line.hasPrefix("  /"), let name = line.dropFirst(2).split(separator: ":").first {
+                path = String(name)
+                if line.hasSuffix(" {$ref: '#/components/pathItems/Page'}") {
+                    found.formUnion(["GET \(name)", "HEAD \(name)"])
+                }
             } else if !line.hasPrefix("  ") {
                 path = nil
             } else if let path, line.hasPrefix("    "), !line.hasPrefix("     "), line.hasSuffix(":") {

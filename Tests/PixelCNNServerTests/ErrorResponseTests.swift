@@ -61,7 +61,7 @@ import Testing
         try await TestServer.run { server in
             try expectProblem(
                 await Curl.send("/v1/sample", socket: server.socket), 404, mentions: Endpoint.samples)
-            try expectProblem(await Curl.send("/", socket: server.socket), 404)
+            try expectProblem(await Curl.send("/v1", socket: server.socket), 404, mentions: Endpoint.score)
         }
     }
 

@@ -55,7 +55,7 @@ import Testing
                 #expect(Array(decoded.values).map(UInt16.init) == expected)
             }
             let done = try JSONCoding.decode(DoneEvent.self, from: #require(events.last).data)
-            #expect(done == DoneEvent(n: 2, seed: 5, firstIndex: 7))
+            #expect(done == DoneEvent(n: 2, seed: 5, firstIndex: 7, rowsKnown: 0))
         }
     }
 

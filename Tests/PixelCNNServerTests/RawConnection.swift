@@ -20,7 +20,8 @@ struct RawConnection {
                 }
             }
         try await channel.executeThenClose { inbound, outbound in
-            var session = Session(inbound: inbound.makeAsyncIterator(), outbound: outbound)
+            var session = Session(
+                inbound: inbound.makeAsyncIterator(), outbound: outbound, channel: channel.channel)
             try await body(&session)
         }
     }
@@ -28,18 +29,25 @@ struct RawConnection {
     struct Session {
         var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
         let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+        private let channel: any Channel
         private var received = ""
 
         init(
             inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
-            outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+            outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, channel: any Channel
         ) {
             self.inbound = inbound
             self.outbound = outbound
+            self.channel = channel
         }
 
         func send(_ text: String) async throws {
             try await outbound.write(ByteBuffer(string: text))
+        }
+
+        /// Returns when the kernel has taken it: ``send(_:)`` may leave it waiting in this process.
+        func deliver(_ text: String) async throws {
+            try await channel.writeAndFlush(ByteBuffer(string: text)).get()
         }
 
         /// Ends our side only.
