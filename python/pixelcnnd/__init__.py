@@ -11,6 +11,11 @@
     model = pixelcnnd.connect()                            # a daemon that runs already
 """
 
+try:
+    import numpy as _numpy  # noqa: F401
+except ImportError as error:
+    raise ImportError("pixelcnnd returns NumPy arrays: pip install numpy") from error
+
 from ._daemon import load
 from ._errors import LoadError, PixelCNNError
 from ._model import Image, Model, Row, Samples, connect, log_likelihood_ratio

@@ -28,9 +28,9 @@ def load(path: Union[str, os.PathLike[str], None] = None, *, threads: Optional[i
          weights: Optional[str] = None) -> Model:
     """Serves a model file by a daemon of its own, which ends with the object, or with a `with` block.
 
-    path: what PyTorch saved, or a safetensors file; the bundled model if None.
+    path: what PyTorch saved, or a safetensors file, or a bundled model: "digits" (the default) or "emoji".
     threads: compute threads; as many as there are processors by default.
-    precision: "f32", or "bf16", which is faster for single images and rounds the weights.
+    precision: "f32", or "i16", which computes in 16-bit integers and is faster.
     height, width: the size of an image, if the file does not say it.
     weights: which copy of the network, if the file has several, such as "ema".
 
@@ -130,14 +130,17 @@ class OwnDaemon:
 
 def end(owner: int, process: subprocess.Popen[bytes], lifeline: int, errors: IO[bytes], folder: str) -> None:
     """Ends a daemon, and removes what belongs to it. A process that was forked has copies of the descriptors alone."""
-    if owner == os.getpid():
-        process.kill()  # nothing is lost: no request is left whose result anybody waits for
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        process.returncode = 0  # it is not the child of this one, which must not wait for it
-    os.close(lifeline)
-    errors.close()
+    try:
+        if owner == os.getpid():
+            process.kill()  # nothing is lost: no request is left whose result anybody waits for
+            process.wait()
+        else:
+            process.returncode = 0  # it is not the child of this one, which must not wait for it
+    finally:  # also after Ctrl-C
+        if owner == os.getpid():
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(lifeline)
+        errors.close()
 
 
 def private_folder() -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional
 
+from ._version import version
+
 
 class PixelCNNError(Exception):
     """A problem that the daemon reports.
@@ -29,3 +31,9 @@ class LoadError(PixelCNNError):
 def problem(details: Mapping[str, Any]) -> PixelCNNError:
     """The error of an RFC 9457 problem."""
     return PixelCNNError(details["detail"], details["status"], details.get("field"))
+
+
+def unknown_protocol(what: str) -> PixelCNNError:
+    """The error of a response that is none of this version's."""
+    return PixelCNNError(
+        f"the daemon's response is not what pixelcnnd {version()} knows: {what}; use a pixelcnnd of the same version")

@@ -14,7 +14,7 @@ import urllib.parse
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Dict, Iterator, Mapping, Optional, Tuple, Type
 
-from ._errors import LoadError, PixelCNNError, problem
+from ._errors import LoadError, PixelCNNError, problem, unknown_protocol
 from ._version import version
 
 if TYPE_CHECKING:
@@ -61,13 +61,17 @@ class Transport:
         with self.open("POST", path, EVENTS, body, JSON) as response:
             name, is_done = "", False
             for line in response:  # to its end, so that the daemon does not see a disconnect
-                key, _, value = line.decode().rstrip("\r\n").partition(": ")
+                key, _, value = line.decode(errors="replace").rstrip("\r\n").partition(": ")
                 if key == "event":
                     name = value
                 elif key == "data":
-                    data = json.loads(value)
-                    if name == "error":
-                        raise problem(data)
+                    try:
+                        data = json.loads(value)
+                        error = problem(data) if name == "error" else None
+                    except (ValueError, KeyError, TypeError) as wrong:
+                        raise unknown_protocol(f"its event {name[:20]}: {wrong}") from wrong
+                    if error:
+                        raise error
                     is_done = name == "done"
                     yield name, data
             if not is_done:
@@ -143,6 +147,9 @@ class Response:
             self.response = connection.getresponse()
             if self.response.status != 200:
                 raise self.problem()
+            found, wanted = self.response.headers.get_content_type(), headers["Accept"]
+            if wanted not in (found, "*/*"):
+                raise unknown_protocol(f"its Content-Type is {found}; requested was {wanted}")
         except BaseException:
             connection.close()
             raise

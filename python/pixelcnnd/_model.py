@@ -13,16 +13,15 @@ import ssl
 import urllib.parse
 from dataclasses import dataclass
 from types import TracebackType
-from typing import (TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, SupportsIndex, Tuple, Type,
-                    Union, overload)
+from typing import (TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Set, SupportsIndex, Tuple,
+                    Type, Union, overload)
 
+import numpy as np
+
+from . import _responses
 from ._errors import PixelCNNError
 from ._http import JSON, NPY, NPZ, PATIENCE, Transport
-
-try:
-    import numpy as np
-except ImportError as error:
-    raise ImportError("pixelcnnd returns NumPy arrays: pip install numpy") from error
+from ._responses import Expected
 
 if TYPE_CHECKING:
     from typing_extensions import Literal, Self
@@ -135,7 +134,7 @@ class Model:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self.description = json.loads(transport.request("GET", "/v1/model", JSON))
+        self.description = _responses.description(transport.request("GET", "/v1/model", JSON))
         self.in_shape = (self.description["channels"], self.description["height"], self.description["width"])
 
     def __repr__(self) -> str:
@@ -229,16 +228,20 @@ class Model:
         parameters = _parameters(label, temperature, top_k, top_p, height=height, width=width)
         parameters.update(format="npy", **({"stream_rows": True} if rows else {}),
                           **({"log_prob": True} if log_prob else {}))
-        seen = set()
-        for part in self._parts(n, seed, first_index, parameters):
+        for part, expected in self._parts(n, seed, first_index, parameters):
+            seen: Set[object] = set()
             for name, data in self._events(part):
-                if name == "row" and (data["index"], data["row"]) not in seen:
-                    seen.add((data["index"], data["row"]))
-                    yield _row(data, self.in_shape[0])
-                elif name == "image" and data["index"] not in seen:
-                    seen.add(data["index"])
-                    yield Image(data["index"], _load(base64.b64decode(data["npy"])), data.get("log_prob"),
-                                data.get("log_q", data.get("log_prob")))
+                if name == "row":
+                    index, row, values = expected.row(data)
+                    if (index, row) not in seen:
+                        seen.add((index, row))
+                        yield Row(index, row, values)
+                elif name == "image":
+                    index, arrays = expected.image(data, "npy")
+                    if index not in seen:
+                        seen.add(index)
+                        yield Image(index, arrays["samples"], *(expected.log_probabilities(data) if log_prob else ()))
+            expected.require_all(seen)
 
     # Scoring
 
@@ -247,14 +250,17 @@ class Model:
 
         images: integers (n, C, H, W) or (C, H, W), with one channel also (n, H, W).
         """
-        parts = [_load(response) for response in self._scores(images, label, NPY)]
-        result: Floats = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return result
+        parts = [_responses.log_prob(response, piece) for response, piece in self._scores(images, label, NPY)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def bits_per_dim(self, images: Arrays, *, label: Label = None) -> npt.NDArray[np.float64]:
         """How well the model predicts each image: −log₂ p per value, float64 (n)."""
-        parts = [json.loads(response)["bits_per_dim"] for response in self._scores(images, label, JSON)]
-        return np.concatenate([np.array(part, dtype=np.float64) for part in parts])
+        return np.concatenate([_responses.bits_per_dim(response, len(piece) if self._is_stack(piece) else 1)
+                               for response, piece in self._scores(images, label, JSON)])
+
+    def _is_stack(self, images: npt.NDArray[Any]) -> bool:
+        """Whether its first axis counts images."""
+        return images.ndim > 3 or images.ndim == 3 and self.in_shape[0] == 1
 
     # Requests
 
@@ -267,9 +273,9 @@ class Model:
         if bar is not None:
             drawn = self._watch(parts, bar)
         elif log_prob:
-            drawn = [_load_archive(self._request(part, NPZ)) for part in parts]
+            drawn = [expected.archive(self._request(part, NPZ)) for part, expected in parts]
         else:
-            drawn = [{"samples": _load(self._request(part, NPY))} for part in parts]
+            drawn = [{"samples": expected.images(self._request(part, NPY))} for part, expected in parts]
         arrays = {
             name: drawn[0][name] if len(drawn) == 1 else np.concatenate([part[name] for part in drawn])
             for name in drawn[0]
@@ -279,23 +285,24 @@ class Model:
             return images
         return Samples(arrays["samples"], arrays.get("log_q", arrays["log_prob"]), arrays["log_prob"])
 
-    def _watch(self, parts: List[Dict[str, Any]], bar: Any) -> List[Dict[str, Any]]:
+    def _watch(self, parts: List[Tuple[Dict[str, Any], Expected]], bar: Any) -> List[Dict[str, Any]]:
         """Draws by event streams, which say how far they are."""
-        total, drawn = sum(part["n"] for part in parts), []
+        total, drawn = sum(expected.n for _, expected in parts), []
         layout = "{l_bar}{bar}| {n:.1f}/{total_fmt} [{elapsed}<{remaining}]"
         with bar(total=total, unit="image", bar_format=layout) as bar:
             before = 0
-            for part in parts:
+            for part, expected in parts:
                 kind = "npz" if part.get("log_prob") else "npy"
                 images: Dict[int, Any] = {}
                 for name, data in self._events(dict(part, format=kind)):
                     if name == "progress":
-                        bar.n = before + part["n"] * data["done"] / data["total"]
+                        bar.n = before + expected.images_done(data)
                         bar.refresh()
                     elif name == "image":
-                        file = base64.b64decode(data[kind])
-                        images[data["index"]] = _load_archive(file) if kind == "npz" else {"samples": _load(file)}
-                before += part["n"]
+                        index, arrays = expected.image(data, kind)
+                        images[index] = arrays
+                expected.require_all(images)
+                before += expected.n
                 bar.n = before
                 bar.refresh()
                 ordered = [images[index] for index in sorted(images)]
@@ -303,16 +310,19 @@ class Model:
         return drawn
 
     def _parts(self, n: int, seed: Optional[int], first_index: int, parameters: Dict[str, Any],
-               size: Optional[Tuple[int, ...]] = None) -> Iterator[Dict[str, Any]]:
-        """The requests that together draw n images, each within the daemon's limits."""
+               size: Optional[Tuple[int, ...]] = None) -> Iterator[Tuple[Dict[str, Any], Expected]]:
+        """The requests that together draw n images, each within the daemon's limits, and what their responses are."""
         n, first_index = operator.index(n), operator.index(first_index)
         seed = random.SystemRandom().randrange(1 << 53) if seed is None else operator.index(seed)
         channels, height, width = self.in_shape
         height, width = size or (parameters.get("height", height), parameters.get("width", width))
-        limits = self.description["limits"]
-        part = max(1, min(limits["max_images"], limits["max_values"] // max(1, channels * height * width)))
-        for start in range(0, max(1, n), part):
-            yield dict(parameters, n=min(part, n - start), seed=str(seed), first_index=str(first_index + start))
+        colors, limits = self.description["n_colors"], self.description["limits"]
+        has_log_q = (parameters.get("temperature", 1) != 1 or parameters.get("top_k", colors) < colors
+                     or parameters.get("top_p", 1) < 1)
+        most = max(1, min(limits["max_images"], limits["max_values"] // max(1, channels * height * width)))
+        for start in range(0, max(1, n), most):
+            part = dict(parameters, n=min(most, n - start), seed=str(seed), first_index=str(first_index + start))
+            yield part, Expected(part["n"], first_index + start, (channels, height, width), colors, has_log_q)
 
     def _request(self, part: Dict[str, Any], accept: str) -> bytes:
         return self._transport.request("POST", "/v1/samples", accept, _encode(part), JSON)
@@ -324,18 +334,18 @@ class Model:
             with attempt:
                 yield from self._transport.events("/v1/samples", body)
 
-    def _scores(self, images: Arrays, label: Label, accept: str) -> Iterator[bytes]:
-        """The responses to requests that together score the images."""
+    def _scores(self, images: Arrays, label: Label, accept: str) -> Iterator[Tuple[bytes, npt.NDArray[Any]]]:
+        """The responses to requests that together score the images, each with its images."""
         array = _array(images)
         path = "/v1/score" if label is None else f"/v1/score?label={urllib.parse.quote(str(label), safe='')}"
         limits = self.description["limits"]
-        is_stack = array.ndim > 3 or array.ndim == 3 and self.in_shape[0] == 1
+        is_stack = self._is_stack(array)
         size = max(1, array[0].size if is_stack and len(array) else array.size)
         itemsize = max(1, array.itemsize)
         part = max(1, min(limits["max_values"] // size, (limits["max_body"] - 1024) // (size * itemsize)))
         pieces = [array[start:start + part] for start in range(0, len(array), part)] if is_stack else [array]
         for piece in pieces or [array]:
-            yield self._transport.request("POST", path, accept, _npy(piece), NPY)
+            yield self._transport.request("POST", path, accept, _npy(piece), NPY), piece
 
 
 def log_likelihood_ratio(images: Arrays, model: Model, against: Model, *,
@@ -382,20 +392,6 @@ def _npy(array: npt.NDArray[Any]) -> bytes:
 
 def _base64(array: npt.NDArray[Any]) -> str:
     return base64.b64encode(_npy(array)).decode()
-
-
-def _load(npy: bytes) -> Any:
-    return np.load(io.BytesIO(npy), allow_pickle=False)
-
-
-def _load_archive(npz: bytes) -> Dict[str, Any]:
-    with np.load(io.BytesIO(npz), allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
-def _row(data: Dict[str, Any], channels: int) -> Row:
-    values = np.frombuffer(base64.b64decode(data["values"]), dtype=data["dtype"]).reshape(channels, -1)
-    return Row(data["index"], data["row"], values)
 
 
 def _encode(fields: Dict[str, Any]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "docs/examples")]
 sys.dont_write_bytecode = True
 os.environ.setdefault("PIXELCNND", str(ROOT / ".build/release/pixelcnnd"))
+# A shell's background job, as a test run may be, ignores Ctrl-C, and so would what tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # For processes that tests start.
 os.environ.update(PYTHONPATH=str(ROOT / "python"), PYTHONDONTWRITEBYTECODE="1")
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pixelcnnd
 from conftest import BUILD, ROOT
 
-DIGITS = ROOT / "Models/digits"
+DIGITS = ROOT / "Models/digits8"
 OUTLIERS = ROOT / "docs/examples/outliers.py"
 
 
@@ -31,7 +31,7 @@ def as_digits(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def test_outliers_finds_emoji_among_digits(tmp_path: Path) -> None:
     levels = np.load(DIGITS / "digits-test.npy")[:150].astype(np.uint16)
-    with pixelcnnd.load() as bundled:
+    with pixelcnnd.load("emoji") as bundled:
         emoji = as_digits(np.concatenate([bundled.sample(5, seed=1, label=label) for label in range(9)]))
     digits = np.rint(levels * 16 / 255).astype(np.uint8)
     order = np.random.default_rng(1).permutation(len(digits) + len(emoji))
@@ -41,7 +41,7 @@ def test_outliers_finds_emoji_among_digits(tmp_path: Path) -> None:
     run(BUILD / "pixelcnn-train", "--seed", 0, "--data", tmp_path / "mutated.npy", "--colors", 17, "--blocks", 4,
         "--filters", 24, "--epochs", 3, "--output", tmp_path / "background.safetensors")
     found: List[int] = []
-    for line in run(sys.executable, OUTLIERS, "find", ROOT / "Models/digits.safetensors",
+    for line in run(sys.executable, OUTLIERS, "find", ROOT / "Models/digits8.safetensors",
                     tmp_path / "background.safetensors", tmp_path / "images.npy", "--most", len(emoji)).splitlines():
         index, ratio = line.split()
         found.append(int(index))

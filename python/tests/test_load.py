@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import pickle
@@ -81,8 +82,8 @@ def test_a_model_is_there_with_its_object_and_gone_with_it(tiny: Daemon) -> None
 
 
 def test_options_are_the_daemons() -> None:
-    with pixelcnnd.load(FIXTURES / "wide-kernel-state.pt", height=7, width=9, precision="bf16") as model:
-        assert model.in_shape == (3, 7, 9) and model.description["precision"] == "bf16"
+    with pixelcnnd.load(FIXTURES / "wide-kernel-state.pt", height=7, width=9, precision="i16") as model:
+        assert model.in_shape == (3, 7, 9) and model.description["precision"] == "i16"
 
 
 def test_what_cannot_be_served_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +160,10 @@ def test_control_c_while_a_model_loads_leaves_no_daemon() -> None:
         process = python("import sys, pixelcnnd; print('begins', flush=True)\nwhile True: pixelcnnd.load(sys.argv[1])")
         assert process.stdout and process.stdout.readline() == "begins\n"
         time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)  # Python ignores one that comes while an object is dropped
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
         _, errors = process.communicate()
         assert "KeyboardInterrupt" in errors
         eventually(lambda: not daemons())
