@@ -1,8 +1,10 @@
-"""What the scripts of this folder share: daemons that are killed and restarted, and nginx in its own folder."""
+"""What the scripts of this folder and of Container share: daemons that are killed and restarted, and nginx in its own
+folder."""
 
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ SECONDS = 100  # a generous limit for what takes a moment
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "python"))
+from pixelcnnd import connect  # noqa: E402
 
 
 def eventually(what, condition):
@@ -83,7 +86,7 @@ class Folder:
         self.temporary.cleanup()
 
 
-def nginx(folder, configuration, ready):
+def nginx(folder, configuration, ready, prefix=()):
     """Runs nginx with a configuration for conf.d, whose paths are those of the folder; waits until `ready` is true."""
     (folder.path / "conf.d").mkdir()
     (folder.path / "conf.d/pixelcnnd.conf").write_text(configuration)
@@ -97,7 +100,34 @@ def nginx(folder, configuration, ready):
             scgi_temp_path {folder.path}/scgi;
             include {folder.path}/conf.d/*.conf;
         }}""")
-    process = folder.start("nginx", "-e", folder.path / "error.log", "-c", folder.path / "nginx.conf")
+    process = folder.start(*prefix, "nginx", "-e", folder.path / "error.log", "-c", folder.path / "nginx.conf")
     eventually("nginx is ready", lambda: ready() or process.poll() is not None)
     require(process.poll() is None, (folder.path / "error.log").read_text())
     return process
+
+
+class NginxExample:
+    """docs/examples/nginx.conf with a folder's paths and a free port, the certificate and the password that it needs,
+    and a client; `sockets` is what the names of its daemons' sockets begin with."""
+
+    def __init__(self, folder, sockets=""):
+        self.port = free_port()
+        text = (ROOT / "docs/examples/nginx.conf").read_text()
+        text = text.replace("/run/pixelcnn/pixelcnn@", f"{folder.path}/{sockets}")
+        self.configuration = text.replace("/etc/nginx", str(folder.path)).replace(
+            "listen 443", f"listen 127.0.0.1:{self.port}")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+             "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", folder.path / "pixelcnn.key",
+             "-out", folder.path / "pixelcnn.crt"], check=True, capture_output=True)
+        password = subprocess.run(["openssl", "passwd", "-apr1", "secret"], check=True, capture_output=True, text=True)
+        (folder.path / "pixelcnn.htpasswd").write_text("someone:" + password.stdout)
+        self.context = ssl.create_default_context(cafile=folder.path / "pixelcnn.crt")
+
+    def is_listening(self):
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def connect(self, headers={"Authorization": "Basic c29tZW9uZTpzZWNyZXQ="}, **options):  # someone:secret
+        """The model behind it."""
+        return connect(f"https://localhost:{self.port}", context=self.context, headers=headers, **options)
