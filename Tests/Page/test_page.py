@@ -33,6 +33,11 @@ def show(page: Page, daemon: Daemon, tab: str = "draw") -> None:
     page.until(MODEL)
 
 
+def choose(page: Page, tab: str) -> None:
+    page.click(f"#tab-{tab}")
+    page.until(f"document.body.dataset.tab === '{tab}'")
+
+
 def draw(page: Page, **fields: Any) -> str:
     """Draws with these fields; what the run says at its end."""
     for name, value in fields.items():
@@ -185,7 +190,7 @@ def test_a_model_of_codes_shows_them_and_says_that_no_picture_holds_them(page: P
     assert "a PNG shows 1 or 3 channels of at most 256 values" in page.text(".notice")
     page.expected = "406"
     page.press("Escape")
-    page.click("#tab-complete")
+    choose(page, "complete")
     page.choose("#complete-file", [FIXTURES.parents[1] / "docs/emoji.png"])
     page.until("document.body.innerText.includes('No picture holds 1 channels of')")
     page.choose("#complete-file", [file])
@@ -357,7 +362,7 @@ def test_the_page_survives_its_own_reload(page: Page, daemon: Start) -> None:
     page.call("Page.reload")
     page.until(MODEL)
     assert page.evaluate("document.querySelector('[aria-selected=true]').id") == "tab-score"
-    page.click("#tab-draw")
+    choose(page, "draw")
     assert draw(page, n=1).startswith("1 image")
 
 
@@ -369,7 +374,7 @@ def test_the_status_is_asked_for_every_two_seconds_while_somebody_looks(page: Pa
         return [when for when, address in page.requests() if address.endswith("/v1/status")]
 
     assert polls() == []
-    page.click("#tab-status")
+    choose(page, "status")
     eventually(lambda: len(polls()) == 3)
     page.until("document.getElementById('status-facts').innerText.includes('known rows')")
     other = page.browser.page()  # lies in front
@@ -381,7 +386,7 @@ def test_the_status_is_asked_for_every_two_seconds_while_somebody_looks(page: Pa
     other.close()
     page.until("!document.hidden")
     eventually(lambda: len(polls()) > count)
-    page.click("#tab-draw")
+    choose(page, "draw")
     count = len(polls())
     time.sleep(5)
     assert len(polls()) == count
@@ -485,17 +490,18 @@ def test_it_is_accessible(page: Page, daemon: Start, scheme: str, width: int) ->
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{where} is too wide"
 
     draw(page, n=3)
-    page.click("#tab-draw")
+    choose(page, "draw")
     check("draw")
     page.click(f"{RUN} .tile")
     check("the large image")
     page.click("#to-complete")
+    page.until("document.body.dataset.tab === 'complete'")
     page.drag("#mask", (0.2, 0.2), (0.6, 0.6))
     check("complete")
-    page.click("#tab-score")
+    choose(page, "score")
     page.choose("#score-file", [FIXTURES / "conditional-images.npy"])
     page.until("document.querySelectorAll('#scores li').length === 5")
     check("score")
-    page.click("#tab-status")
+    choose(page, "status")
     page.until("document.getElementById('status-facts').innerText.includes('known rows')")
     check("status")
