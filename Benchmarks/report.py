@@ -53,52 +53,83 @@ def table(title, head, rows):
     print(f"\n### {title}\n\n{markdown(head, rows)}")
 
 
+def drawn(engine, images, threads, precision="f32", is_score=False):
+    """A case of the published network, or None."""
+    return one(engine["drawing"], images=images, threads=threads, precision=precision, is_score=is_score)
+
+
+def fastest(engine, precision="f32", is_score=False):
+    """One image, on as many threads as are best."""
+    rows = (drawn(engine, 1, threads, precision, is_score) for threads in (1, 2))
+    return min((row for row in rows if row), key=lambda row: row["seconds"])
+
+
+def over(ours, theirs):
+    return ours["images_per_second"] / theirs["images_per_second"] if ours and theirs else None
+
+
 def ratios(run):
-    """The figures of the summary; None if a part was not measured."""
+    """The figures of the summary, for each arithmetic; None if a part was not measured."""
     engine, peers, all_threads = run["engine"], run["peers"] or {}, run["threads"]
-    drawing, machine = engine["drawing"], engine["machine"]
-    many = max((row["images"] for row in drawing if row["images"] <= 64), default=64)
-    all_many = one(drawing, images=many, threads=all_threads)
-    single, single_many = one(drawing, images=1, threads=1), one(drawing, images=many, threads=1)
-    assisted = one(drawing, images=1, threads=2)
-    best_one = min((row for row in (single, assisted) if row), key=lambda row: row["seconds"])
-    peak = one(machine, threads=all_threads)["multiply_add_flop_per_second"]
+    peak = one(engine["machine"], threads=all_threads)["multiply_add_flop_per_second"]
     naive, cached = peers.get("naive"), peers.get("cached")
     cached_one, cached_all = one(cached, images=1, processes=1), one(cached, images=64, processes=all_threads)
-    over = lambda ours, theirs: ours["images_per_second"] / theirs["images_per_second"] if ours and theirs else None
+
+    def of(precision):
+        milliseconds = lambda row: row["seconds"] * 1000 if row else None
+        many, best = drawn(engine, 64, all_threads, precision), fastest(engine, precision)
+        single = drawn(engine, 1, 1, precision)
+        return {
+            "share_of_f32_peak": many["images_per_second"] * engine["flop_per_image"] / peak,
+            "images_per_second_64_all_threads": many["images_per_second"],
+            "images_per_second_64_one_thread": drawn(engine, 64, 1, precision)["images_per_second"],
+            "one_image_one_thread_ms": milliseconds(single),
+            "one_image_two_threads_ms": milliseconds(drawn(engine, 1, 2, precision)),
+            "score_of_one_image_ms": milliseconds(fastest(engine, precision, is_score=True)),
+            "scores_per_second_64_all_threads":
+                drawn(engine, 64, all_threads, precision, is_score=True)["images_per_second"],
+            "one_image_over_naive": over(best, naive and naive["one_image"]),
+            "64_images_over_naive_best_batch": over(many, naive and naive["best_batch"]),
+            "one_image_over_cached": over(best, cached_one),
+            "one_image_one_thread_over_cached": over(single, cached_one),
+            "64_images_over_cached_processes": over(many, cached_all),
+            "one_image_over_f32": over(best, fastest(engine)),
+            "64_images_over_f32": over(many, drawn(engine, 64, all_threads)),
+        }
     return {
-        "share_of_peak": all_many["images_per_second"] * engine["flop_per_image"] / peak,
-        "images_per_second_64_one_thread": single_many["images_per_second"],
-        "images_per_second_64_all_threads": all_many["images_per_second"],
-        "one_image_one_thread_ms": single["seconds"] * 1000,
-        "one_image_two_threads_ms": assisted["seconds"] * 1000 if assisted else None,
-        "one_image_over_naive": over(best_one, naive and naive["one_image"]),
-        "64_images_over_naive_best_batch": over(all_many, naive and naive["best_batch"]),
-        "one_image_over_cached": over(best_one, cached_one),
-        "one_image_one_thread_over_cached": over(single, cached_one),
-        "64_images_over_cached_processes": over(all_many, cached_all),
+        **{precision: of(precision) for precision in precisions(engine)},
         "different_positions_over_in_step": one(engine["positions"], threads=all_threads)["ratio"],
         "megabytes_per_image": engine["memory"]["bytes_per_image"] / 1e6,
     }
 
 
+def precisions(engine):
+    return list(dict.fromkeys(row["precision"] for row in engine["drawing"]))
+
+
 def print_summary(run):
-    r, n = run["ratios"], run["threads"]
+    r, n, names = run["ratios"], run["threads"], precisions(run["engine"])
     times = lambda x: "–" if x is None else figure(x) + " ×"
-    table("In short", ["", "this run"], [
-        [f"64 images, {n} threads: share of the multiply-add peak", f"{r['share_of_peak']:.0%}"],
-        [f"64 images, {n} threads, images/s", r["images_per_second_64_all_threads"]],
-        ["64 images, 1 thread, images/s", r["images_per_second_64_one_thread"]],
-        ["one image, 1 thread, ms", r["one_image_one_thread_ms"]],
-        ["one image, 2 threads, ms", r["one_image_two_threads_ms"]],
-        ["one image, over naive PyTorch", times(r["one_image_over_naive"])],
-        [f"64 images, {n} threads, over naive PyTorch at its best batch", times(r["64_images_over_naive_best_batch"])],
-        ["one image, over cached PyTorch", times(r["one_image_over_cached"])],
-        ["one image, 1 thread, over cached PyTorch", times(r["one_image_one_thread_over_cached"])],
-        [f"64 images, {n} threads, over {n} cached PyTorch processes", times(r["64_images_over_cached_processes"])],
-        ["64 different positions over in step", f"{r['different_positions_over_in_step']:.2f}"],
-        ["memory per image in flight, MB", f"{r['megabytes_per_image']:.2f}"],
+    percent = lambda x: f"{x:.0%}"
+    row = lambda title, name, shown=figure: [title, *(shown(r[precision][name]) for precision in names)]
+    table("In short", ["", *names], [
+        row(f"64 images, {n} threads: share of the f32 multiply-add peak", "share_of_f32_peak", percent),
+        row(f"64 images, {n} threads, images/s", "images_per_second_64_all_threads"),
+        row("64 images, 1 thread, images/s", "images_per_second_64_one_thread"),
+        row("one image, 1 thread, ms", "one_image_one_thread_ms"),
+        row("one image, 2 threads, ms", "one_image_two_threads_ms"),
+        row("a score of one image, ms", "score_of_one_image_ms"),
+        row(f"scores of 64 images, {n} threads, images/s", "scores_per_second_64_all_threads"),
+        row("one image, over f32", "one_image_over_f32", times),
+        row(f"64 images, {n} threads, over f32", "64_images_over_f32", times),
+        row("one image, over naive PyTorch", "one_image_over_naive", times),
+        row(f"64 images, {n} threads, over naive PyTorch at its best batch", "64_images_over_naive_best_batch", times),
+        row("one image, over cached PyTorch", "one_image_over_cached", times),
+        row("one image, 1 thread, over cached PyTorch", "one_image_one_thread_over_cached", times),
+        row(f"64 images, {n} threads, over {n} cached PyTorch processes", "64_images_over_cached_processes", times),
     ])
+    print(f"\n64 different positions take {r['different_positions_over_in_step']:.2f} of the rate in step; an image in "
+          f"flight takes {r['megabytes_per_image']:.2f} MB.")
 
 
 def print_tables(run):
@@ -111,9 +142,12 @@ def print_tables(run):
     table("The machine", ["threads", "multiply-adds, GFLOP/s", "reads of 8 MB per thread, GB/s"], [
         [str(row["threads"]), row["multiply_add_flop_per_second"] / 1e9, row["read_bytes_per_second"] / 1e9]
         for row in engine["machine"]])
-    table("pixelcnnd's engine", ["images at once", "threads", "seconds", "images/s", "share of the peak", "runs"], [
-        [str(row["images"]), str(row["threads"]), row["seconds"], row["images_per_second"],
-         share(row, engine["flop_per_image"]), str(row["runs"])] for row in engine["drawing"]])
+    head = ["arithmetic", "images at once", "threads", "seconds", "images/s", "share of the f32 peak", "runs"]
+    for title, is_score in (("pixelcnnd's engine", False), ("Scores", True)):
+        table(title, head, [
+            [row["precision"], str(row["images"]), str(row["threads"]), row["seconds"], row["images_per_second"],
+             share(row, engine["flop_per_image"]), str(row["runs"])]
+            for row in engine["drawing"] if row["is_score"] == is_score])
     table("64 images at different positions", ["threads", "in step, images/s", "different, images/s", "ratio"], [
         [str(row["threads"]), row["in_step_images_per_second"], row["different_images_per_second"],
          f"{row['ratio']:.3f}"] for row in engine["positions"]])
@@ -122,10 +156,12 @@ def print_tables(run):
         [str(row["images"]), *(f"{row[phase] * 1000 / row['images']:.2f} "
                                f"({row[phase] / sum(row[p] for p in phases):.0%})" for phase in phases)]
         for row in engine["phases"]])
-    table("Other sizes", ["image", "filters", "blocks", "GFLOP per image", "one image, s", "many", "images/s",
-                          "share of the peak"], [
-        [f"{row['size']} × {row['size']}", str(row["filters"]), str(row["blocks"]), row["flop_per_image"] / 1e9,
-         row["one_image"]["seconds"], f"{row['many_images']['images']} on {row['many_images']['threads']} threads",
+    head = ["image", "filters", "blocks", "arithmetic", "GFLOP per image", "one image, s", "many", "images/s",
+            "share of the f32 peak"]
+    table("Other sizes; the bundled models", head, [
+        [f"{row['channels']} × {row['size']} × {row['size']}", str(row["filters"]), str(row["blocks"]),
+         row["precision"], row["flop_per_image"] / 1e9, row["one_image"]["seconds"],
+         f"{row['many_images']['images']} on {row['many_images']['threads']} threads",
          row["many_images"]["images_per_second"], share(row["many_images"], row["flop_per_image"])]
         for row in engine["scaling"]])
     if not peers:
@@ -143,9 +179,10 @@ def print_tables(run):
 def print_speed(run):
     """The short table of README.md."""
     engine, peers, n = run["engine"], run["peers"], run["threads"]
-    fastest = min((row for row in engine["drawing"] if row["images"] == 1), key=lambda row: row["seconds"])
-    rows = [["pixelcnnd", f"{figure(fastest['seconds'], 2)} s",
-             f"{figure(one(engine['drawing'], images=64, threads=n)['images_per_second'], 2)} images/s"]]
+    rows = [["pixelcnnd" + (f", in integers (`--precision {name}`)" if name != "f32" else ""),
+             f"{figure(fastest(engine, name)['seconds'], 2)} s",
+             f"{figure(drawn(engine, 64, n, name)['images_per_second'], 2)} images/s"]
+            for name in precisions(engine)]
     if peers:
         cached, naive = peers["cached"], peers["naive"]
         rows += [["the same caches in PyTorch, one process per core",
@@ -167,11 +204,12 @@ def draw_plot(run, path):
     matplotlib.rcParams["svg.hashsalt"] = "pixelcnnd"  # the same figures give the same file
     engine, peers, threads = run["engine"], run["peers"], run["threads"]
     figure_, axes = pyplot.subplots(figsize=(7.5, 4.2))
-    colours = ["#7fa8d1", "#1f4e79"]
-    for count, colour in zip(sorted({1, threads}), colours if threads > 1 else colours[1:]):
-        rows = [row for row in engine["drawing"] if row["threads"] == count]
+    lines = [("f32", 1, "#7fa8d1")] * (threads > 1) + [("f32", threads, "#1f4e79"), ("i16", threads, "#3a8a5b")]
+    for precision, count, colour in lines:
+        rows = [row for row in engine["drawing"]
+                if (row["precision"], row["threads"], row["is_score"]) == (precision, count, False)]
         axes.plot([row["images"] for row in rows], [row["images_per_second"] for row in rows], marker="o",
-                  color=colour, label=f"pixelcnnd, {count} thread{'s' * (count > 1)}")
+                  color=colour, label=f"pixelcnnd, {precision}, {count} thread{'s' * (count > 1)}")
     if peers:
         many = [row for row in peers["cached"] if row["processes"] == threads]
         axes.plot([row["images"] * threads for row in many], [row["images_per_second"] for row in many], marker="s",
@@ -182,7 +220,7 @@ def draw_plot(run, path):
                   color="#8a8a8a", label="the usual sampler in PyTorch")
     axes.set(xscale="log", yscale="log", xlabel="images at once", ylabel="images per second",
              title="Sampling 32 × 32 images, 15 blocks of 120 filters")
-    ticks = [row["images"] for row in engine["drawing"] if row["threads"] == 1]
+    ticks = sorted({row["images"] for row in engine["drawing"]})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import PixelCNNEngine
+import PixelCNNKernels
 import PixelCNNModel
 import Support
 
@@ -14,13 +15,15 @@ struct Everything: ParsableCommand {
 
     func run() throws {
         let published = try Hyperparameters()
-        let engine = Engine(model: Model.random(published, seed: 1))
+        let model = Model.random(published, seed: 1)
+        let engine = Engine(model: model)  // f32
         let plan = Plan(quick: quick)
         let cores = MachineLimits.current.processors
 
         let memory = measureMemory(engine)
         let machine = measureMachine(threads: cores)
-        let drawing = measureSampleRuns(engine, plan, cores: cores)
+        let drawing = measureSampleRuns(
+            Precision.allCases.map { Engine(model: model, precision: $0) }, plan, cores: cores)
         let positions = measurePositions(engine, plan, cores: cores)
         let phases = measurePhases(engine)
         let scaling = try measureScaling(plan, cores: cores)

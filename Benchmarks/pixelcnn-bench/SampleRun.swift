@@ -6,22 +6,46 @@ import PixelCNNEngine
 import PixelCNNKernels
 import PixelCNNModel
 
-/// Images drawn together.
+/// Images drawn, or scored, together.
 struct SampleRunResult: Encodable {
+    let precision: String
+    let size: Int
+    let isScore: Bool
     let images: Int
     let threads: Int
     let seconds: Double
     let imagesPerSecond: Double
     let runs: Int
-
-    init(_ images: Int, _ threads: Int, _ timing: Timing) {
-        (self.images, self.threads, seconds, runs) = (images, threads, timing.seconds, timing.runs)
-        imagesPerSecond = Double(images) / timing.seconds
-    }
 }
 
-/// Whether each thread has work: a second one can help with a single image.
-func canDraw(images: Int, threads: Int) -> Bool { threads <= images || (images == 1 && threads == 2) }
+/// One case: what is computed, by how many threads.
+struct SampleRun {
+    let engine: Engine
+    var size = 32
+    var isScore = false
+    let images: Int
+    let threads: Int
+
+    /// Whether each thread has work: a second one can help with a single image.
+    var usesAllThreads: Bool { threads <= images || (images == 1 && threads == 2) }
+
+    /// The median time of several runs.
+    func measured(runs: Int, limit: Duration) -> SampleRunResult {
+        let timing: Timing
+        if images < threads {
+            let session = HelpedSession(engine)
+            timing = .median(runs: runs, limit: limit) { session.draw(size: size, scoring: isScore) }
+            session.stop()
+        } else {
+            timing = .median(runs: runs, limit: limit) {
+                draw(engine, images: images, threads: threads, size: size, scoring: isScore)
+            }
+        }
+        return SampleRunResult(
+            precision: engine.precision.rawValue, size: size, isScore: isScore, images: images, threads: threads,
+            seconds: timing.seconds, imagesPerSecond: Double(images) / timing.seconds, runs: timing.runs)
+    }
+}
 
 /// Seconds to draw `images` images of `size` × `size` on `threads` threads, including the allocation of sessions; one
 /// image on two threads needs a ``HelpedSession``.
@@ -62,20 +86,6 @@ final class HelpedSession {
     func stop() { helper.stop() }
 }
 
-/// The median time of drawing, or scoring, so many images.
-func timeToDraw(
-    _ engine: Engine, images: Int, threads: Int, size: Int, scoring: Bool = false, runs: Int, limit: Duration
-) -> Timing {
-    guard images < threads else {
-        return .median(runs: runs, limit: limit) {
-            draw(engine, images: images, threads: threads, size: size, scoring: scoring)
-        }
-    }
-    let session = HelpedSession(engine)
-    defer { session.stop() }
-    return .median(runs: runs, limit: limit) { session.draw(size: size, scoring: scoring) }
-}
-
 extension Engine {
     /// Image `index` of a seed, of the first class if there are classes, drawn from the model's own distribution; or
     /// one to be scored.
@@ -89,15 +99,25 @@ extension Engine {
     }
 }
 
-func measureSampleRuns(_ engine: Engine, _ plan: Plan, cores: Int) -> [SampleRunResult] {
-    _ = draw(engine, images: cores, threads: cores, size: 32)  // wakes up cores and pages
-    return plan.images.flatMap { images in
-        threadCounts(upTo: cores).filter { canDraw(images: images, threads: $0) }.map { threads in
-            report("\(images) images at once on \(threads) threads")
-            return SampleRunResult(
-                images, threads,
-                timeToDraw(
-                    engine, images: images, threads: threads, size: 32, runs: plan.runs, limit: plan.limit))
+/// The published network, in each precision; scores of one image and of the most that `plan` has up to 64.
+func measureSampleRuns(_ engines: [Engine], _ plan: Plan, cores: Int) -> [SampleRunResult] {
+    for engine in engines { _ = draw(engine, images: cores, threads: cores, size: 32) }  // wakes up cores and pages
+    let drawn = engines.flatMap { engine in
+        plan.images.flatMap { images in
+            threadCounts(upTo: cores).map { SampleRun(engine: engine, images: images, threads: $0) }
         }
+    }
+    let scored = engines.flatMap { engine in
+        [1, 64].flatMap { images in
+            threadCounts(upTo: cores).map {
+                SampleRun(engine: engine, isScore: true, images: images, threads: $0)
+            }
+        }
+    }
+    return (drawn + scored).filter(\.usesAllThreads).map { run in
+        report(
+            "\(run.images) images \(run.isScore ? "scored" : "drawn") at once on \(run.threads) threads, "
+                + run.engine.precision.rawValue)
+        return run.measured(runs: plan.runs, limit: plan.limit)
     }
 }

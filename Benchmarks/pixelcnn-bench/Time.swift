@@ -42,11 +42,9 @@ struct Time: ParsableCommand {
         let kernels = try Kernels.named(ProcessInfo.processInfo.environment["PIXELCNN_ISA"])
         let engine = Engine(model: loaded, kernels: kernels, precision: precision)
         for threads in numbers(threads) ?? [] {
-            for images in numbers(images) ?? [] where canDraw(images: images, threads: threads) {
-                let timing = timeToDraw(
-                    engine, images: images, threads: threads, size: size, scoring: score, runs: runs,
-                    limit: .seconds(3600))
-                try printLine(SampleRunResult(images, threads, timing))
+            for images in numbers(images) ?? [] {
+                let run = SampleRun(engine: engine, size: size, isScore: score, images: images, threads: threads)
+                if run.usesAllThreads { try printLine(run.measured(runs: runs, limit: .seconds(3600))) }
             }
         }
         if phases { for result in measurePhases(engine) { try printLine(result) } }
