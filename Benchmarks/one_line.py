@@ -72,7 +72,7 @@ def main():
     names = ["", '`pixelcnnd.load("pixelcnn.pt").sample(n, seed=0)`', "the original in PyTorch", "ratio"]
     table = markdown(names, rows)
     text = (f"{table}\n\n*{processor()}; {threads} cores, PyTorch {torch.__version__}; medians of {arguments.turns} "
-            "turns.*\n")
+            "turns.\nOur time includes starting the daemon and loading the file.*\n")
     print(text)
     if arguments.fill:
         fill(arguments.fill, {"line": text})
