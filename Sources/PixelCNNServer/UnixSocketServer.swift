@@ -18,6 +18,9 @@ package struct UnixSocketServer: Service {
 
     /// How long connections that wait to be accepted, or are between two requests, have once a shutdown begins.
     static let drainGrace = Duration.milliseconds(200)
+    /// Descriptors that connections leave free: for a reload, and for libdispatch, whose threads run all tasks. Now and
+    /// then it opens a file in /proc, and ends the process where it cannot.
+    package static let spareDescriptors = 16
     /// How long, past the bound of a drain, responses have to be taken.
     static let responseGrace = Duration.seconds(5)
 
@@ -95,6 +98,7 @@ package struct UnixSocketServer: Service {
                     return pipeline.setup(channel: child, logger: logger).map { (channel: $0, pipeline: pipeline) }
                 }
             }
+        gate.countDescriptors()
         let drain = Mutex<Task<Void, Never>?>(nil)
         defer { drain.withLock { $0?.cancel() } }
         try await withGracefulShutdownHandler {
@@ -187,45 +191,5 @@ final class OpenConnections: Sendable {
     func remove(_ channel: any Channel, isNew: Bool) {
         let removed = channels.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
         if removed != nil, isNew { newCount.wrappingSubtract(1, ordering: .relaxed) }
-    }
-}
-
-/// Governs accepting on a listening channel that stays open. At the end of a drain it is over for good: what waits in
-/// the kernel's queue is then left to whoever else holds the socket. Automatic reading switched off alone would not do,
-/// as a consumer that catches up requests more. And it pauses where the process has run out of descriptors: NIO's own
-/// handler delays what is requested, but not the event that says somebody waits, which then comes back at once, for
-/// ever.
-final class AcceptGate: ChannelDuplexHandler, Sendable {
-    typealias InboundIn = any Channel
-    typealias OutboundIn = Never
-
-    /// How long until accepting is tried again.
-    static let pause = TimeAmount.milliseconds(100)
-
-    private let isClosed = Atomic(false)
-    private let isPaused = Atomic(false)
-
-    func read(context: ChannelHandlerContext) {
-        if !isClosed.load(ordering: .relaxed), !isPaused.load(ordering: .relaxed) { context.read() }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is IOError else { return context.fireErrorCaught(error) }
-        guard !isPaused.exchange(true, ordering: .relaxed) else { return }
-        let channel = context.channel
-        // Takes the descriptor out of the event loop's selection, which a read put off would not.
-        channel.setOption(.autoRead, value: false).whenFailure { _ in }
-        context.eventLoop.scheduleTask(in: Self.pause) {
-            self.isPaused.store(false, ordering: .relaxed)
-            guard !self.isClosed.load(ordering: .relaxed) else { return }
-            channel.setOption(.autoRead, value: true).whenFailure { _ in }
-        }
-    }
-
-    /// Accepts no more once this returns.
-    func close(on server: any Channel) async throws {
-        isClosed.store(true, ordering: .relaxed)
-        // On the event loop, so a round of accepting that is under way is over by then.
-        try await server.setOption(.autoRead, value: false).get()
     }
 }

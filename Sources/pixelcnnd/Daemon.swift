@@ -118,8 +118,8 @@ struct Daemon {
 private enum DescriptorLimit {
     /// Of each event loop: epoll, its timer, and what wakes it.
     private static let perLoop = 3
-    /// A few connections, and what a reload opens.
-    private static let least = 16
+    /// A few connections, and what they leave free.
+    private static let least = UnixSocketServer.spareDescriptors + 8
 
     /// Raises the soft limit to the hard one. Where that fails the old limit still serves: connections past it wait.
     ///

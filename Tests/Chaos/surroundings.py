@@ -229,7 +229,7 @@ class Surroundings(harness.Daemon):
 
     async def few_descriptors(self):
         limits = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
-        few = self.descriptors + self.random.randrange(3)
+        few = self.descriptors + 6 + self.random.randrange(3)  # some are opened for a moment now and then
         resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (few, limits[1]))
         await asyncio.sleep(self.random.random() * 2)
         resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, limits)

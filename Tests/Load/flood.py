@@ -106,6 +106,7 @@ async def too_few_descriptors(program, is_timed):
         response = await asyncio.wait_for(harness.request(daemon.socket, "GET", "/healthz"), harness.TIMEOUT)
         seconds = time.monotonic() - start
         require(response.status == 200, "no response once there are descriptors again")
+        require(open_descriptors <= 64 - 8, f"{open_descriptors} of 64 descriptors are open: too few are left")
         await daemon.settles(descriptors)
         print(f"200 connections, 64 descriptors: {open_descriptors} open, {share * 100:.1f} % of a core while waiting; "
               f"a response {seconds * 1e3:.0f} ms after the others left")
