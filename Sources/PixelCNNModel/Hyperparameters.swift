@@ -61,7 +61,7 @@ package struct Hyperparameters: Sendable, Equatable {
 // MARK: - The table
 
 extension Hyperparameters {
-    /// One of the numbers; the raw value is its name in JSON and in messages.
+    /// One of the numbers. The raw value goes into the digests of checkpoints.
     package enum Field: String, Sendable, CaseIterable {
         case channels, height, width, colors, blocks, filters, kernelSize, hidden, labels
 
@@ -69,7 +69,7 @@ extension Hyperparameters {
         package struct Line {
             /// Where the number is kept.
             fileprivate let path: WritableKeyPath<Hyperparameters, Int>
-            /// Its name in a file's metadata.
+            /// Its name in a file's metadata and in messages.
             let key: String
             /// The attribute that declares it in a whole PyTorch module; nil where none does.
             let attribute: String?
@@ -79,7 +79,7 @@ extension Hyperparameters {
             package let limits: ClosedRange<Int>
             /// Whether it splits into equal groups, one for each image channel.
             var isGrouped = false
-            /// The value that may be left out in JSON and in metadata, if there is one.
+            /// The value that may be left out in metadata, if there is one.
             var optional: Int?
         }
 
@@ -132,49 +132,19 @@ extension Hyperparameters {
         for field in Field.allCases {
             let limits = field.line.limits
             guard limits.contains(self[field]) else {
-                throw .outOfRange(field: field.rawValue, found: self[field], allowed: limits)
+                throw .outOfRange(field: field.line.key, found: self[field], allowed: limits)
             }
         }
         guard kernelSize % 2 == 1 else { throw .evenKernel(found: kernelSize) }
         for field in Field.allCases where field.line.isGrouped && network == .original {
             guard self[field] % channels == 0 else {
-                throw .notDivisible(field: field.rawValue, found: self[field], channels: channels)
+                throw .notDivisible(field: field.line.key, found: self[field], channels: channels)
             }
         }
     }
 
     /// What `height` and `width` may be.
     package static var sideLimits: ClosedRange<Int> { Field.height.line.limits }
-}
-
-extension Hyperparameters: Codable {
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-
-        init(_ field: Field) { stringValue = field.rawValue }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        for field in Field.allCases { try container.encode(self[field], forKey: Key(field)) }
-    }
-
-    /// Decodes all fields, those with an optional value where they are there, and validates them as `init` does.
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Key.self)
-        var values: [Field: Int] = [:]
-        for field in Field.allCases {
-            if let value = field.line.optional {
-                values[field] = try container.decodeIfPresent(Int.self, forKey: Key(field)) ?? value
-            } else {
-                values[field] = try container.decode(Int.self, forKey: Key(field))
-            }
-        }
-        try self.init(values)
-    }
 }
 
 // MARK: - What files declare

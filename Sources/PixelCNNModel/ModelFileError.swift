@@ -130,6 +130,8 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
     case ambiguousWeights(String, found: [String])
     /// A weight is NaN or infinite, perhaps only once converted to float32.
     case notFinite(tensor: String, position: [Int])
+    /// A number of rows, say, is no whole number.
+    case notWhole(tensor: String)
     /// A stored mask differs from the one its layer must have.
     case maskMismatch(tensor: String, position: [Int], expected: Bool)
     /// What the file declares differs from what its shapes say.
@@ -179,6 +181,8 @@ package enum ModelDataError: Error, Sendable, Equatable, CustomStringConvertible
         case .notFinite(let tensor, let position):
             "tensor \(quoted(tensor)) is not a finite float32 number at \(Shape.text(position)); "
                 + "was training diverging?"
+        case .notWhole(let tensor):
+            "tensor \(quoted(tensor)) is not a whole number; it says a size"
         case .maskMismatch(let tensor, let position, let expected):
             "mask \(quoted(tensor)) should be \(expected) at \(Shape.text(position)); with this mask the network is "
                 + "not the gated PixelCNN"

@@ -8,11 +8,13 @@ extension Model {
     /// attributes of the dictionary, `in_shape` (C, H, W) and `label_names`: entries, a strict load_state_dict would
     /// refuse.
     ///
-    /// - Throws: `ModelFileError` where the file cannot be created, written or renamed, or would be larger than 4 GB.
+    /// - Throws: `ModelFileError` where the file cannot be created, written or renamed, or a tensor has more
+    ///   than 2³¹ − 1 numbers.
     package func writePyTorch(to path: String) throws(ModelFileError) {
-        guard description.parameterCount < 1 << 29 else {
+        guard description.tensors.allSatisfy({ $0.shape.reduce(1, *) <= Int(Int32.max) }) else {
             throw ModelFileError(
-                file: path, .cannotWrite(reason: "a PyTorch file over 4 GB is not supported; write .safetensors"))
+                file: path,
+                .cannotWrite(reason: "a tensor has more than 2³¹ − 1 numbers; a .safetensors file can hold it"))
         }
         do throws(AtomicFileError) {
             let file = try AtomicFile(path: path)

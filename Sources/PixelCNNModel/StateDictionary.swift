@@ -71,7 +71,6 @@ struct ShapeTable {
         for number in 0..<numbers.count where !numbers.contains(number) {
             throw .missingTensor("\(prefix)\(number)\(ending)")
         }
-        guard numbers.count <= 512 else { throw .missingTensor("\(prefix)512\(ending)") }
         return numbers.count
     }
 
@@ -84,7 +83,8 @@ struct ShapeTable {
             guard tensor.count == 1 else {
                 throw .shapeMismatch(tensor: name, expected: "one number", found: tensor.shape)
             }
-            values.append(Int(tensor.floats()[0].rounded()))
+            guard let value = Int(exactly: tensor.floats()[0]) else { throw .notWhole(tensor: name) }
+            values.append(value)
             list.add(name, tensor.shape, .number)
         }
         return values

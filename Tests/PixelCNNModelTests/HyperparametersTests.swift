@@ -30,7 +30,7 @@ import Testing
         #expect(throws: HyperparametersError.outOfRange(field: "blocks", found: 0, allowed: 1...512)) {
             try Hyperparameters(blocks: 0)
         }
-        #expect(throws: HyperparametersError.outOfRange(field: "kernelSize", found: 1, allowed: 3...255)) {
+        #expect(throws: HyperparametersError.outOfRange(field: "kernel_size", found: 1, allowed: 3...255)) {
             try Hyperparameters(kernelSize: 1)
         }
         #expect(throws: HyperparametersError.evenKernel(found: 4)) { try Hyperparameters(kernelSize: 4) }
@@ -47,16 +47,6 @@ import Testing
             channels: 256, height: 4096, width: 4096, colors: 65536, blocks: 512, filters: 65536, kernelSize: 255,
             hidden: 65536)
         #expect(largest.parameterCount > 0)  // an overflow would have trapped
-    }
-
-    @Test func codingRoundTripsAndValidates() throws {
-        let network = try Fixture.hyperparameters()
-        let json = try JSONEncoder().encode(network)
-        #expect(try JSONDecoder().decode(Hyperparameters.self, from: json) == network)
-        let bad = String(decoding: json, as: UTF8.self).replacing("\"kernelSize\":3", with: "\"kernelSize\":2")
-        #expect(throws: HyperparametersError.self) {
-            try JSONDecoder().decode(Hyperparameters.self, from: Data(bad.utf8))
-        }
     }
 
     /// docs/MODEL.md has a row for each field: attribute, metadata key, published value, limits.

@@ -123,6 +123,16 @@ import Testing
         }
     }
 
+    @Test(arguments: ["_c", "_h", "_w"], [Float.nan, -Float.infinity, 1e30, 9.5])
+    func aSizeThatIsNoWholeNumberIsNamed(_ tensor: String, _ value: Float) {
+        let error = #expect(throws: ModelFileError.self) {
+            try model("pytorch-generative.ckpt") {
+                $0.map { $0.name == tensor ? Tensor(name: tensor, shape: $0.shape, floats: [value]) : $0 }
+            }
+        }
+        #expect(error?.problem == .model(.notWhole(tensor: tensor)))
+    }
+
     @Test func aMaskThatSeesMoreIsRefused() throws {
         for (name, tensor) in [
             ("anordertoreclaim.pth", "hidden_conv.0.h_conv.mask"), ("uva-tutorial.ckpt", "conv_hstack.mask"),
