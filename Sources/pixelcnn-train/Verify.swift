@@ -19,8 +19,8 @@ struct Verify: ParsableCommand {
             The daemon computes images pixel by pixel and reuses what it has computed. This command runs the same \
             engine on images whose values are known, and compares every logit of every value with that of the whole \
             network, computed for the whole image by other code, on OpenBLAS. The largest difference may be 1e-4 nats, \
-            or 1e-4 standard deviations (σ) of the image's logits if σ is above 1; with --precision i16, 0.05. An \
-            image of the published size takes some seconds.
+            or 1e-4 standard deviations (σ) of the image's logits if σ is above 1; with --precision i16, \
+            \(EngineComparison.boundShare(.i16)). An image of the published size takes some seconds.
 
             Without IMAGES, random images are compared, the same in every run; if the model has classes, the images \
             take them in turn.
@@ -131,7 +131,9 @@ extension Verify {
                 found: set.shape, expected: "images of \(network.channels) channels")
         }
         let given = try number(of: label, model)
-        if network.isConditional, given == nil {
+        if network.labels == 1, labels.labels == nil {
+            try set.labelAsOneClass()
+        } else if network.isConditional, given == nil {
             try ImageSet.readLabels(of: path, labels.files, into: &sets)
             set.labels = (sets.test ?? sets.train).labels
             try set.number(as: model)
@@ -159,7 +161,7 @@ extension Verify {
         var generator = SplitMix64(seed: Self.seed)
         let values = (0..<count).map { _ in
             (0..<network.channels * network.height * network.width).map { _ in
-                UInt16(generator.next() >> 32 * UInt64(network.colors) >> 32)
+                UInt16(generator.next(below: network.colors))
             }
         }
         let shape = "\(network.channels) × \(network.height) × \(network.width)"
@@ -240,7 +242,7 @@ extension Verify {
         print(
             String(
                 format: "bound       %.2g nats: %@ × max(1, σ), where σ of the image's logits is %.3g",
-                difference.bound, precision == .f32 ? "1e-4" : "0.05", difference.deviation))
+                difference.bound, String(format: "%g", EngineComparison.boundShare(precision)), difference.deviation))
         let beyond = differences.count { !$0.isWithinBound }
         let within = precision == .f32 ? "exact" : "within the bound"
         print("result      \(beyond == 0 ? within : "\(beyond) of \(differences.count) images beyond the bound")")

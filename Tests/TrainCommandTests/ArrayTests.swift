@@ -166,6 +166,23 @@ import Testing
         #expect(same.code == 0, "\(same.errors)")
     }
 
+    /// All of its images are of the one class, whoever reads them.
+    @Test func aPriorOfOneClassNeedsNoLabels() throws {
+        let folder = try TemporaryFolder()
+        let codes = (0..<16 * 16).map { UInt16($0 * 7 % 40) }
+        try write(NPYArray.encode(codes, shape: [16, 4, 4]), to: "codes.npy", in: folder)
+        let trained = try TrainProgram.run(
+            [
+                "--network", "vqvae-prior", "--data", "codes.npy", "--colors", "40", "--blocks", "1", "--filters", "8",
+                "--epochs", "1", "--output", "prior.pt",
+            ], in: folder.url)
+        #expect(trained.code == 0, "\(trained.errors)")
+        for command in ["evaluate", "verify"] {
+            let outcome = try TrainProgram.run([command, "prior.pt", "codes.npy"], in: folder.url)
+            #expect(outcome.code == 0, "\(command): \(outcome.errors)")
+        }
+    }
+
     @Test func wrongArraysAreNamedWithTheNextStep() throws {
         let folder = try TemporaryFolder()
         let bytes = [UInt8](repeating: 7, count: 2 * 60)
