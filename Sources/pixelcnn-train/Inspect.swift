@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import PixelCNNModel
+import Support
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -65,8 +66,9 @@ struct Inspect: ParsableCommand {
     }
 
     private func printTensors(_ contents: ModelContents) {
-        let names = contents.tensors.map { printable($0.name) }
-        let width = (names.map(\.count) + contents.unread.map { printable($0.name).count }).max() ?? 0
+        func shown(_ name: String) -> String { name.printable.shortened(to: 100) }
+        let names = contents.tensors.map { shown($0.name) }
+        let width = (names.map(\.count) + contents.unread.map { shown($0.name).count }).max() ?? 0
         print("tensors     \(contents.tensors.count + contents.unread.count)")
         for (name, tensor) in zip(names, contents.tensors) {
             let type = tensor.elementType.rawValue
@@ -76,16 +78,8 @@ struct Inspect: ParsableCommand {
                     + "\(type)\(String(repeating: " ", count: 4 - type.count))  \(shape.isEmpty ? "scalar" : shape)")
         }
         for tensor in contents.unread {
-            let name = printable(tensor.name)
-            print("  \(name)\(String(repeating: " ", count: width - name.count))  not read: \(printable(tensor.type))")
+            let name = shown(tensor.name)
+            print("  \(name)\(String(repeating: " ", count: width - name.count))  not read: \(shown(tensor.type))")
         }
-    }
-
-    /// A name from a file on a terminal: control characters would be commands to it.
-    private func printable(_ name: String) -> String {
-        String(
-            name.prefix(100).map {
-                $0.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } ? $0 : "?"
-            })
     }
 }

@@ -1,4 +1,5 @@
-// The companion program: everything about models that the daemon has no business with. `main` only names the commands.
+// The companion program: everything about models that the daemon has no business with. `main` prepares the streams,
+// refuses words that it cannot read, and hands over to the commands.
 
 import ArgumentParser
 import PixelCNNAPI

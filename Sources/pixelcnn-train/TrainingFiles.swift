@@ -201,7 +201,7 @@ final class TrainingLog {
         encoder.outputFormatting = .sortedKeys
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let text = steps > 0 ? (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" : ""
+        let text = steps > 0 ? try Self.text(of: path) : ""
         let kept = text.split(separator: "\n").compactMap { text in
             (try? decoder.decode(Line.self, from: Data(text.utf8))).map { (text: text, line: $0) }
         }.filter { $0.line.step <= steps }
@@ -215,6 +215,15 @@ final class TrainingLog {
         guard let file = FileHandle(forWritingAtPath: path) else { throw .log(path, reason: "cannot be opened") }
         self.file = file
         _ = try? file.seekToEnd()
+    }
+
+    /// What a log holds so far: nothing, where there is none.
+    private static func text(of path: String) throws(TrainingError) -> String {
+        guard FileManager.default.fileExists(atPath: path) else { return "" }
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw .log(path, reason: "cannot be read; make it readable, or move it away")
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Appends a line.

@@ -95,6 +95,20 @@ import Testing
             "\(cosine.errors)")
     }
 
+    /// All other lines stay.
+    @Test func aDamagedLineOfTheLogIsLeftOut() throws {
+        let folder = try TemporaryFolder()
+        try writeImages(to: folder)
+        let short = arguments + ["--schedule", "constant", "--epochs"]
+        #expect(try TrainProgram.run(short + ["2"], in: folder.url).code == 0)
+        let log = folder.url.appending(path: "out.log.jsonl")
+        let lines = try Data(contentsOf: log).split(separator: UInt8(ascii: "\n"))
+        try Data(lines[0] + [0xFF, 0x0A] + lines.dropFirst().joined(separator: [0x0A]) + [0x0A]).write(to: log)
+        #expect(try TrainProgram.run(short + ["3", "--resume"], in: folder.url).code == 0)
+        let kept = try Data(contentsOf: log).split(separator: UInt8(ascii: "\n"))
+        #expect(Array(kept[0..<lines.count - 1]) == Array(lines.dropFirst()))
+    }
+
     @Test func aRunGoesOnOnlyUnderItsOwnSettings() throws {
         let folder = try TemporaryFolder()
         try writeImages(to: folder)
