@@ -91,8 +91,9 @@ def connect(address: Union[str, os.PathLike[str], None] = None, *, patience: flo
             headers: Optional[Mapping[str, str]] = None, context: Optional[ssl.SSLContext] = None) -> Model:
     """The model that a running daemon serves.
 
-    address: the path of a Unix socket, or the URL of a proxy (https://host); by default $PIXELCNN_SOCKET, else
-        $XDG_RUNTIME_DIR/pixelcnn.sock, else /run/pixelcnn/pixelcnn.sock.
+    address: the path of a Unix socket (unix:// may stand before it), or the URL of a proxy (https://host); by default
+        where the client looks: $PIXELCNN_SOCKET, else $XDG_RUNTIME_DIR/pixelcnn.sock (without that variable
+        /run/user/UID/pixelcnn.sock), else /run/pixelcnn/pixelcnn.sock.
     patience: seconds for which a request is sent again while the daemon is busy, or restarts.
     headers: sent with every request, such as {"Authorization": "Bearer …"}.
     context: an ssl.SSLContext, for certificates that are not publicly signed.
@@ -100,7 +101,8 @@ def connect(address: Union[str, os.PathLike[str], None] = None, *, patience: flo
     candidates = [os.fspath(address)] if address else default_sockets()
     reasons = []
     for candidate in candidates:
-        transport = Transport(candidate, headers=headers, context=context)
+        path = candidate[len("unix://"):] if candidate.startswith("unix://") else candidate
+        transport = Transport(path, headers=headers, context=context)
         try:
             model = Model(transport)
         except OSError as error:
@@ -116,8 +118,9 @@ def default_sockets() -> List[str]:
     if os.environ.get("PIXELCNN_SOCKET"):
         return [os.environ["PIXELCNN_SOCKET"]]
     folder = os.environ.get("XDG_RUNTIME_DIR", "")
-    own = [os.path.join(folder, "pixelcnn.sock")] if folder.startswith("/") else []
-    return [*own, "/run/pixelcnn/pixelcnn.sock"]
+    if not folder.startswith("/"):  # of cron, say, or behind su; the XDG specification has relative values ignored
+        folder = f"/run/user/{os.getuid()}"
+    return [os.path.join(folder, "pixelcnn.sock"), "/run/pixelcnn/pixelcnn.sock"]
 
 
 class Model:

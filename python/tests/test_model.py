@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pickle
 import subprocess
 import sys
@@ -210,6 +211,20 @@ def test_what_a_killed_daemon_was_drawing_is_drawn_by_the_next() -> None:
         later.start()
         np.testing.assert_array_equal(expected[:9], model.sample(9, seed=4))
         later.join()
+
+
+def test_a_daemon_is_found_where_the_client_looks(
+        tiny: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = pixelcnnd.connect(tiny.socket).sample(1, seed=1)
+    monkeypatch.setenv("PIXELCNN_SOCKET", f"unix://{tiny.socket}")
+    np.testing.assert_array_equal(pixelcnnd.connect().sample(1, seed=1), expected)
+    monkeypatch.delenv("PIXELCNN_SOCKET")
+    (tmp_path / "pixelcnn.sock").symlink_to(tiny.socket)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    np.testing.assert_array_equal(pixelcnnd.connect().sample(1, seed=1), expected)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "relative")
+    with pytest.raises(ConnectionError, match=f"/run/user/{os.getuid()}/pixelcnn.sock"):
+        pixelcnnd.connect()
 
 
 def test_without_numpy_it_says_what_to_install() -> None:
