@@ -126,7 +126,7 @@ let package = Package(
             path: "Benchmarks/pixelcnn-bench", swiftSettings: settings),
         .target(name: "CMachineLimits", path: "Benchmarks/CMachineLimits"),
 
-        // Tests: one target a layer.
+        // Tests: one target per layer.
         .target(
             name: "TestSupport", dependencies: ["ImageFormats", "PixelCNNModel"], path: "Tests/TestSupport",
             swiftSettings: settings),

@@ -330,7 +330,7 @@ final class HorizontalStack {
         }
     }
 
-    /// Initial pre-activations, a row of `pairs` a block: what the vertical stack has for the column.
+    /// Initial pre-activations, one row of `pairs` per block: what the vertical stack has for the column.
     private func takeVertical(column: Int, of cache: RowCache, into pairs: Rows) {
         for block in 0..<shape.blocks {
             // Of many images these are not in the processor's caches, and too far apart for it to guess them.

@@ -138,7 +138,7 @@ package final class ListeningSocket: Sendable {
 
     /// Binding and removing take a fraction of a millisecond.
     private static func lock(_ path: SocketPath) -> FolderLock {
-        FolderLock(folder(of: path), patience: .seconds(2))
+        FolderLock(folder(of: path), timeout: .seconds(2))
     }
 
     /// With its slash.

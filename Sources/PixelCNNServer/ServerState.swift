@@ -6,7 +6,6 @@ import Foundation
 import PixelCNNAPI
 import PixelCNNScheduler
 import Prometheus
-import ServiceLifecycle
 import Synchronization
 
 /// The state behind the routes.
@@ -221,29 +220,4 @@ package final class ServedModel: Sendable {
 
     /// Pixels of the images that `status` counts.
     func pixels(_ status: SchedulerStatus) -> UInt64 { status.valuesDrawn / UInt64(model.channels) }
-}
-
-/// Ends the daemon when nobody has sent it a request for a while: behind a socket that somebody else listens on, the
-/// next connection starts it again. A service that returns then, or when a graceful shutdown begins. It reads the clock
-/// and the counters twice a second; a request costs nothing more.
-package struct IdleExit: Service {
-    private let state: ServerState
-    private let limit: Duration
-    private let onIdle: @Sendable () -> Void
-
-    /// A watch that waits for `limit` without a request; `onIdle` is called then.
-    package init(state: ServerState, limit: Duration, onIdle: @Sendable @escaping () -> Void = {}) {
-        self.state = state
-        self.limit = limit
-        self.onIdle = onIdle
-    }
-
-    /// Waits.
-    package func run() async throws {
-        await cancelWhenGracefulShutdown {
-            while (try? await Task.sleep(for: min(.milliseconds(500), limit / 4))) != nil {
-                if let idle = state.idleTime, idle >= limit { return onIdle() }
-            }
-        }
-    }
 }

@@ -15,7 +15,7 @@ package struct TrainingSettings: Sendable, Equatable {
         case cosine
     }
 
-    /// Decides the first weights, the order of the images, and which are mirrored.
+    /// Decides everything random: first weights, order and changes of images, what is dropped and what is set aside.
     package var seed: UInt64 = 0
     /// Largest learning rate.
     package var rate = 3e-4

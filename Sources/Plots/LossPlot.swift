@@ -88,7 +88,7 @@ package struct LossPlot: Sendable {
             canvas.line([(area.x - 5, y(tick)), (area.x, y(tick))], .frame)
             canvas.text(nats.label(tick), x: area.x - 9, y: y(tick), .end)
         }
-        canvas.text("nats a value", x: 20, y: area.y + area.height / 2, .middle, turned: true)
+        canvas.text("nats per value", x: 20, y: area.y + area.height / 2, .middle, turned: true)
         let ln2 = log(2.0)
         let bits = Ticks(losses.lowerBound / ln2...losses.upperBound / ln2, count: 7)
         for tick in bits.values {

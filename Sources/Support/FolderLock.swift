@@ -15,12 +15,12 @@ package final class FolderLock {
     /// Why the folder cannot be opened; 0 where it can.
     package let openError: CInt
 
-    /// Locks a folder, until the value goes; waits at most `patience` for it.
-    package init(_ folder: String, patience: Duration) {
+    /// Locks a folder, until the value goes; waits at most `timeout` for it.
+    package init(_ folder: String, timeout: Duration) {
         descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         openError = descriptor < 0 ? errno : 0
         guard descriptor >= 0 else { return }
-        let end = ContinuousClock.now + patience
+        let end = ContinuousClock.now + timeout
         while true {
             isHeld = flock(descriptor, LOCK_EX | LOCK_NB) == 0
             guard !isHeld, errno == EWOULDBLOCK || errno == EINTR, .now < end else { return }

@@ -109,8 +109,8 @@ struct DaemonClient: Sendable {
     private func connect(
         until end: ContinuousClock.Instant?, _ report: (String) -> Void
     ) async throws -> HTTPExchange {
-        let patience = ContinuousClock.now + startWait
-        let end = min(end ?? patience, patience)
+        let startEnd = ContinuousClock.now + startWait
+        let end = min(end ?? startEnd, startEnd)
         var isTold = false
         while true {
             switch try await tryToConnect({ try await HTTPExchange(connectingTo: $0) }) {

@@ -81,7 +81,7 @@ struct ImageStack {
         self.background = background
     }
 
-    // MARK: What there is
+    // MARK: - What there is
 
     /// Whether a file in a folder holds no picture that could be decoded. To decode it twice costs little beside its
     /// score, and how many images there are is known before the first is scored.
@@ -188,7 +188,7 @@ struct ImageStack {
         }
     }
 
-    // MARK: Reading
+    // MARK: - Reading
 
     /// The next `count` images, which there must be.
     ///

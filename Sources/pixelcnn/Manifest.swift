@@ -34,7 +34,7 @@ struct Manifest: Codable {
     /// A million shards, and more.
     private static let maximumBytes = 256 << 20
     /// How long others may take to write theirs.
-    private static let patience = Duration.seconds(10)
+    private static let timeout = Duration.seconds(10)
 
     private static func path(_ folder: String) -> String { "\(folder)/manifest.json" }
 
@@ -85,7 +85,7 @@ struct Manifest: Codable {
     ///
     /// - Throws: ``Failure``: 73 where it cannot be written.
     static func add(_ digests: [String: String], to folder: String) throws(Failure) {
-        let lock = FolderLock(folder, patience: patience)
+        let lock = FolderLock(folder, timeout: timeout)
         defer { withExtendedLifetime(lock) {} }
         guard var manifest = try read(folder) else {
             throw Failure(.cannotCreate, "\(path(folder)) has gone meanwhile")
@@ -101,7 +101,7 @@ struct Manifest: Codable {
     /// Of several processes that begin together, one writes it. Where shards are, nobody knows any more what they were
     /// drawn with.
     private func create(_ folder: String) throws(Failure) {
-        let lock = FolderLock(folder, patience: Self.patience)
+        let lock = FolderLock(folder, timeout: Self.timeout)
         defer { withExtendedLifetime(lock) {} }
         if try Self.read(folder) != nil { return }
         if let shard = Shard.any(in: folder) {

@@ -43,15 +43,15 @@ struct Preview {
     /// The lines to draw, one less than the terminal has at most.
     func lines(size: (rows: Int, columns: Int)) -> [String] {
         guard Self.obstacle(shape: shape, size: size) == nil else { return [] }
-        let linesAPicture = (shape.height + 1) / 2
+        let linesPerPicture = (shape.height + 1) / 2
         // A column or a line lies between pictures.
         let across = (size.columns + 1) / (shape.width + 1)
-        let down = size.rows / (linesAPicture + 1)
+        let down = size.rows / (linesPerPicture + 1)
         let shown = pictures.prefix(across * max(1, down))
         var lines: [String] = []
         for first in stride(from: 0, to: shown.count, by: across) {
             if first > 0 { lines.append("") }
-            for line in 0..<linesAPicture {
+            for line in 0..<linesPerPicture {
                 let cells = shown[first..<min(first + across, shown.count)].map { self.cells($0, line: line) }
                 lines.append(cells.joined(separator: " "))
             }

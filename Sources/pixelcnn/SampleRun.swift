@@ -27,7 +27,7 @@ struct SampleRun: Sendable {
     /// Draws, and writes the output.
     ///
     /// - Throws: ``Failure``; `CancellationError`.
-    func run() async throws -> DrawnImages {
+    func run() async throws -> SampleReport {
         let model = try await client.describeModel(retries: retries, until: end, report: report)
         let classes = try model.classes(labels)
         try given?.check(model)
@@ -58,7 +58,7 @@ struct SampleRun: Sendable {
         try await sample(self.parts(classes, most: most), shape, classes, to: file, in: job)
         display.end()
         let written = try file.commit()
-        return DrawnImages(
+        return SampleReport(
             model, seed: seed, request, classes, files: [.init(path: written.path, sha256: written.sha256)],
             taken: written.taken)
     }
@@ -82,7 +82,7 @@ struct SampleRun: Sendable {
 
     private func report(_ line: String) { if !isQuiet { say(line) } }
 
-    // MARK: Parts
+    // MARK: - Parts
 
     /// The images of one request.
     private struct Part: Sendable {
@@ -143,7 +143,7 @@ struct SampleRun: Sendable {
         }
     }
 
-    // MARK: One part
+    // MARK: - One part
 
     /// The values of a part, requested as an array.
     private func collect(
@@ -212,7 +212,7 @@ struct SampleRun: Sendable {
 }
 
 /// What a run has drawn, for `--json`.
-struct DrawnImages: Encodable, Sendable {
+struct SampleReport: Encodable, Sendable {
     struct File: Encodable, Sendable {
         let path: String
         let sha256: String

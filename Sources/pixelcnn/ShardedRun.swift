@@ -26,7 +26,7 @@ struct ShardedRun: Sendable {
     /// Draws what is missing.
     ///
     /// - Throws: ``Failure``; `CancellationError`.
-    func run() async throws -> DrawnImages {
+    func run() async throws -> SampleReport {
         let model = try await client.describeModel(retries: retries, report: report)
         var classes: [Int?] = []
         for label in try model.classes(labels) where !classes.contains(label) { classes.append(label) }
@@ -62,11 +62,11 @@ struct ShardedRun: Sendable {
         }
         let what = "\(SampleOptions.count(request.n))\(classes.count > 1 ? " per class" : "") of seed \(seed)"
         report("\(what): \(count == 1 ? "1 shard" : "\(count) shards") in \(folder)")
-        return DrawnImages(model, seed: seed, request, classes, files: listsFiles ? try files(classes) : [])
+        return SampleReport(model, seed: seed, request, classes, files: listsFiles ? try files(classes) : [])
     }
 
     /// The shards and their digests, which the manifest has now.
-    private func files(_ classes: [Int?]) throws(Failure) -> [DrawnImages.File] {
+    private func files(_ classes: [Int?]) throws(Failure) -> [SampleReport.File] {
         let digests = try Manifest.read(folder)?.shards ?? [:]
         return shards(classes).map { .init(path: $0.path, sha256: digests[$0.name] ?? "") }
     }
@@ -157,7 +157,7 @@ struct ShardedRun: Sendable {
         return starts.sorted().map { shard($0..<min($0 + shardSize, request.n), label) }
     }
 
-    // MARK: Sampling
+    // MARK: - Sampling
 
     /// The images of one request: a part of a shard.
     private struct Part: Sendable {

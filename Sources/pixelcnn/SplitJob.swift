@@ -18,7 +18,7 @@ struct SplitJob: Sendable {
     /// Whether a daemon that cannot be reached is waited for as a busy one is: it may be restarting.
     var outlastsRestarts = true
 
-    // MARK: Splitting
+    // MARK: - Splitting
 
     /// The parts of `count` images, of at most `most` each.
     static func parts(of count: Int, most: Int) -> some Sequence<Range<Int>> & Sendable {
@@ -31,7 +31,7 @@ struct SplitJob: Sendable {
         min(model.limits.images(ofValues: shape.count), Self.mostImages, 64 * max(1, model.threads))
     }
 
-    // MARK: Sending
+    // MARK: - Sending
 
     /// Sends a request until there is a response.
     ///

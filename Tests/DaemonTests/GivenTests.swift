@@ -206,7 +206,7 @@ import Testing
         }
     }
 
-    // MARK: pixelcnn complete
+    // MARK: - pixelcnn complete
 
     @Test func theClientGetsWhatCurlGets() async throws {
         try await RunningDaemon.run { daemon in

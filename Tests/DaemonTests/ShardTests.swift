@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    // MARK: Interruptions
+    // MARK: - Interruptions
 
     private let slow = ["sample", "-n", "36", "--height", "64", "--width", "64", "--seed", "2", "--shard-size", "3"]
 

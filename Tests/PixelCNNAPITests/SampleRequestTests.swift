@@ -38,7 +38,7 @@ extension SampleRequest {
         try SampleRequest(json: Array(json.utf8))
     }
 
-    // MARK: Reading
+    // MARK: - Reading
 
     @Test func takesAnEmptyBodyAndAnEmptyObjectAsDefaults() throws {
         #expect(try read("") == SampleRequest())
@@ -181,7 +181,7 @@ extension SampleRequest {
         #expect(error.field == nil)
     }
 
-    // MARK: Ranges
+    // MARK: - Ranges
 
     @Test(arguments: [
         SampleRequest(n: 1), SampleRequest(n: 4096), SampleRequest(temperature: 0), SampleRequest(temperature: 0.01),
