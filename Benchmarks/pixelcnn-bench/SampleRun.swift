@@ -99,7 +99,7 @@ extension Engine {
     }
 }
 
-/// The published network, in each precision; scores of one image and of the most that `plan` has up to 64.
+/// Drawing and scoring with the published network, in each engine's precision; scores of one image and of 64.
 func measureSampleRuns(_ engines: [Engine], _ plan: Plan, cores: Int) -> [SampleRunResult] {
     for engine in engines { _ = draw(engine, images: cores, threads: cores, size: 32) }  // wakes up cores and pages
     let drawn = engines.flatMap { engine in
