@@ -4,6 +4,10 @@
 #pragma clang diagnostic ignored "-Wpsabi" /* everything here is inlined: no vector crosses a call */
 
 typedef float f32x16 __attribute__((ext_vector_type(16)));
+typedef float f32x8 __attribute__((ext_vector_type(8)));
+typedef float f32x4 __attribute__((ext_vector_type(4)));
+typedef float f32x8_unaligned __attribute__((ext_vector_type(8), aligned(4)));
+typedef float f32x4_unaligned __attribute__((ext_vector_type(4), aligned(4)));
 typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
 typedef uint32_t u32x16 __attribute__((ext_vector_type(16)));
 typedef uint32_t u32x16_unaligned __attribute__((ext_vector_type(16), aligned(4)));
@@ -43,18 +47,53 @@ INLINE f32x16 load_part(const float *p, ptrdiff_t count, float fill) {
 INLINE void store_part(float *p, f32x16 v, ptrdiff_t count) {
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
 }
-#else
+#else /* halves and quarters as they are, then lane by lane */
+INLINE f32x4 load_part4(const float *p, ptrdiff_t count, float fill) {
+  f32x4 v = (f32x4)(fill);
+  if (count > 0)
+    v.x = p[0];
+  if (count > 1)
+    v.y = p[1];
+  if (count > 2)
+    v.z = p[2];
+  return v;
+}
+INLINE f32x8 load_part8(const float *p, ptrdiff_t count, float fill) {
+  f32x8 v = (f32x8)(fill);
+  if (count >= 4) {
+    v.lo = *(const f32x4_unaligned *)p;
+    v.hi = load_part4(p + 4, count - 4, fill);
+  } else {
+    v.lo = load_part4(p, count, fill);
+  }
+  return v;
+}
 INLINE f32x16 load_part(const float *p, ptrdiff_t count, float fill) {
-  float lanes[PIXEL_LANES];
-  for (ptrdiff_t i = 0; i < PIXEL_LANES; i++)
-    lanes[i] = i < count ? p[i] : fill;
-  return load(lanes);
+  f32x16 v = splat(fill);
+  if (count >= 8) {
+    v.lo = *(const f32x8_unaligned *)p;
+    if (count > 8)
+      v.hi = load_part8(p + 8, count - 8, fill);
+  } else {
+    v.lo = load_part8(p, count, fill);
+  }
+  return v;
 }
 INLINE void store_part(float *p, f32x16 v, ptrdiff_t count) {
-  float lanes[PIXEL_LANES];
-  store(lanes, v);
-  for (ptrdiff_t i = 0; i < count; i++)
-    p[i] = lanes[i];
+  f32x8 eight = v.lo;
+  if (count & 8) {
+    *(f32x8_unaligned *)p = eight;
+    eight = v.hi;
+    p += 8;
+  }
+  f32x4 four = eight.lo;
+  if (count & 4) {
+    *(f32x4_unaligned *)p = four;
+    four = eight.hi;
+    p += 4;
+  }
+  for (ptrdiff_t i = 0; i < (count & 3); i++)
+    p[i] = four[i];
 }
 #endif
 
