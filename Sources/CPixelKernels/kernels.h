@@ -80,9 +80,10 @@ typedef void (*tile_i16_function)(const uint32_t *, ptrdiff_t, const uint32_t *,
   NAME_OF(1, 1) NAME_OF(1, 2) NAME_OF(1, 3) NAME_OF(1, 4) NAME_OF(1, 5) NAME_OF(1, 6)
 #define TILES_1_WIDE(NAME_OF)                                                                                          \
   NAME_OF(1, 7) NAME_OF(1, 8) NAME_OF(1, 9) NAME_OF(1, 10) NAME_OF(1, 11) NAME_OF(1, 12) NAME_OF(1, 13) NAME_OF(1, 14)
-#define TILES_2(NAME_OF)                                                                                               \
-  NAME_OF(2, 1) NAME_OF(2, 2) NAME_OF(2, 3) NAME_OF(2, 4) NAME_OF(2, 5) NAME_OF(2, 6) NAME_OF(2, 7) NAME_OF(2, 8)      \
-  NAME_OF(2, 9) NAME_OF(2, 10) NAME_OF(2, 11) NAME_OF(2, 12)
+#define TILES_2(NAME_OF) NAME_OF(2, 1) NAME_OF(2, 2)
+#define TILES_2_WIDE(NAME_OF)                                                                                          \
+  NAME_OF(2, 3) NAME_OF(2, 4) NAME_OF(2, 5) NAME_OF(2, 6) NAME_OF(2, 7) NAME_OF(2, 8) NAME_OF(2, 9) NAME_OF(2, 10)     \
+  NAME_OF(2, 11) NAME_OF(2, 12)
 #define TILES_3(NAME_OF)                                                                                               \
   NAME_OF(3, 1) NAME_OF(3, 2) NAME_OF(3, 3) NAME_OF(3, 4) NAME_OF(3, 5) NAME_OF(3, 6) NAME_OF(3, 7) NAME_OF(3, 8)
 #define TILES_4(NAME_OF)                                                                                               \
@@ -107,16 +108,20 @@ static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = {TILE_COLUMNS};
   {                                                                                                                    \
     const TYPE *w = WEIGHTS;                                                                                           \
     ptrdiff_t lane = 0;                                                                                                \
-    for (ptrdiff_t left = VECTORS; left > 0;) {                                                                        \
-      ptrdiff_t width = pixel_panel_width(left, PANEL), lines = width;                                                 \
+    for (ptrdiff_t left = (COLUMNS) > 0 ? VECTORS : 0; left > 0;) {                                                    \
+      ptrdiff_t width = pixel_panel_width(left, PANEL);                                                                \
       const TYPE *next = w + (STEPS)*width * PIXEL_LANES;                                                              \
       uintptr_t ahead = (uintptr_t)next;                                                                               \
-      ptrdiff_t blocks = ((COLUMNS) + tile_columns[width] - 1) / tile_columns[width];                                  \
-      for (ptrdiff_t j = 0; blocks > 0; blocks--) {                                                                    \
-        ptrdiff_t count = ((COLUMNS)-j + blocks - 1) / blocks, share = (lines + blocks - 1) / blocks;                  \
+      ptrdiff_t blocks = 1, columns_each = COLUMNS, columns_more = 0, lines_each = width, lines_more = 0;              \
+      if ((COLUMNS) > tile_columns[width]) { /* divisions, which would delay a pixel's many short products */          \
+        blocks = ((COLUMNS) + tile_columns[width] - 1) / tile_columns[width];                                          \
+        columns_each = (COLUMNS) / blocks, columns_more = (COLUMNS) % blocks;                                          \
+        lines_each = width / blocks, lines_more = width % blocks;                                                      \
+      }                                                                                                                \
+      for (ptrdiff_t block = 0, j = 0; block < blocks; block++) {                                                      \
+        ptrdiff_t count = columns_each + (block < columns_more), share = lines_each + (block < lines_more);            \
         CALL;                                                                                                          \
         ahead += (uintptr_t)(share * (STEPS)*CACHE_LINE);                                                              \
-        lines -= share;                                                                                                \
         j += count;                                                                                                    \
       }                                                                                                                \
       w = next;                                                                                                        \

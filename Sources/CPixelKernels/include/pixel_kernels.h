@@ -97,6 +97,8 @@ const pixel_kernels *_Nullable pixel_kernels_available(ptrdiff_t position);
 
 /* The width, in vectors, of the first of the panels that `vectors` vectors are cut into. */
 static inline ptrdiff_t pixel_panel_width(ptrdiff_t vectors, ptrdiff_t panel) {
+  if (vectors <= panel)
+    return vectors;
   ptrdiff_t panels = (vectors + panel - 1) / panel;
   return (vectors + panels - 1) / panels;
 }
