@@ -41,7 +41,7 @@ package final class SamplingSession {
     /// Columns of a block that a piece takes at most: half a millisecond's work for the published network.
     private static let columnsOfPiece = 256
     /// Columns of a scored row that a piece takes at most: so many share each weight that more would gain little.
-    private static let columnsOfScore = 16
+    private static let columnsOfScore = 32
     /// Columns of rows that are narrow enough to be taken over as a whole, so that a helper thread may begin the next
     /// row at once: it follows a wider row's columns.
     private static let mostColumnsAhead = 64
