@@ -69,7 +69,7 @@ class Browser:
         return Page(self)
 
     def close(self) -> None:
-        self.process.terminate()
+        self.call("Browser.close")  # which waits for its processes; after a signal some still write to the folder
         self.process.wait()
         self.reader.join()
         self.folder.cleanup()
