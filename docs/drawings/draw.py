@@ -250,7 +250,7 @@ def time():
 
 def loss():
     lines = [json.loads(line) for line in (HERE / "../../Models/emoji32.log.jsonl").read_text().splitlines()]
-    drawing = Drawing("loss", 760, 300, "Losses of the emoji model over its training, in bits per value")
+    drawing = Drawing("loss", 760, 300, "Losses of the emoji model over its first 28 epochs, in bits per value")
     left, top, width, height = 60, 24, 560, 230
     curves = (("test_bits_per_dim", PIXEL, "emoji that it has not seen"),
               ("epoch_bits_per_dim", BLUE, "its training images"))
