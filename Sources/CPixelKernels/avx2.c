@@ -1,5 +1,5 @@
 /* AVX2 with FMA: 16 registers of 8 lanes. A vector is two of them: 12 accumulators are one vector by six columns. Two
-   vectors by one column are four sums at a time instead of two, which one image waits for; by two columns, eight. */
+   vectors by one column have four sums at a time instead of two: one image waits for each sum's last multiply-add. */
 #include "pixel_kernels.h"
 #ifdef __x86_64__
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

@@ -103,7 +103,8 @@ static void accumulate(const pixel_kernels *table) {
 
 /* The kernels over channels, at counts below, at and above whole vectors. */
 static void elementwise(const pixel_kernels *table) {
-  static const ptrdiff_t counts[] = {1, 2, 3, 4, 7, 8, 11, 14, 15, 16, 17, 31, 32, 33, 40, 120, 256, MOST_COUNT};
+  static const ptrdiff_t counts[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10,  11,  12,
+                                     13, 14, 15, 16, 17, 31, 32, 33, 40, 120, 256, MOST_COUNT};
   enum { COLUMNS = 3, SIZE = COLUMNS * (MOST_COUNT + GAP) + PIXEL_LANES };
   static float a[SIZE], b[SIZE], y[SIZE];
   static float wide[(2 * COLUMNS + 2) * (MOST_COUNT + GAP)], wide_y[2 * COLUMNS * (MOST_COUNT + GAP)];
