@@ -2,23 +2,23 @@
    tiles, sets the target, and includes this. Shapes and contracts: pixel_kernels.h. */
 #include "vector.h"
 
-/* QUANTIZED: integers of columns at once, 32 KB of stack. */
-enum { MOST_COLUMNS = 14, CACHE_LINE = 64, AHEAD_OF_ONE_COLUMN = 2048, QUANTIZED = 16 * PIXEL_I16_DEPTH };
+/* QUANTIZED: integers of columns at once, 32 KB of stack. MOST_HELD: vectors of a row that is held. */
+enum { MOST_COLUMNS = 14, FEW_COLUMNS = 8, MOST_HELD = 3, QUANTIZED = 16 * PIXEL_I16_DEPTH };
+enum { CACHE_LINE = 64, AHEAD_OF_PIXELS = 2048, AHEAD_OF_ROWS = 12288 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define prefetch(address, locality) __builtin_prefetch((const void *)(address), 0, locality)
 
 /* A register tile: MV vectors of outputs for NC columns. One load of a weight vector feeds NC multiply-adds, one
    broadcast feeds MV. The accumulators live in registers across the whole depth. Meanwhile `lines` cache lines per
-   step are prefetched from `ahead` on: see multiply.
+   step are prefetched from `ahead` on: see FOR_EACH_TILE.
 
-   One column has little to do with each weight and waits for the next from L3. Matrices that are used one after the
-   other mostly lie so in memory, and most are short: 2 KB ahead reaches past their ends. A prefetch never faults. */
+   Where all columns of a product are one tile, these are its own weights, which come from L3 and for which so few
+   columns wait. Matrices that are used one after the other mostly lie so in memory, and those of pixels are short, so
+   some of what is fetched is past their ends. A prefetch never faults. */
 #define TILE_FETCH(NC, V)                                                                                              \
-  if (NC == 1)                                                                                                         \
-    prefetch((uintptr_t)(w + PIXEL_LANES * (V)) + AHEAD_OF_ONE_COLUMN, 3);                                             \
-  else if ((V) < lines)                                                                                                \
-    prefetch(ahead + CACHE_LINE * (V), 2);
+  if ((V) < lines)                                                                                                     \
+    prefetch(ahead + CACHE_LINE * (V), (NC) <= FEW_COLUMNS ? 3 : 2);
 #define TILE(MV, NC)                                                                                                   \
   static void tile_##MV##x##NC(const float *w, ptrdiff_t depth, const float *x, ptrdiff_t xs, const float *start,      \
                                ptrdiff_t ss, float *y, ptrdiff_t ys, uintptr_t ahead, ptrdiff_t lines) {               \
@@ -103,7 +103,7 @@ static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = {TILE_COLUMNS};
    columns as possible: 32 columns are 5·4 + 4·3, never 5·6 + 2. `steps` rows of 32-bit lanes hold a panel's weights.
 
    While a panel's tiles use its weights again and again, they fetch the panel which follows in memory, in equal shares,
-   so that its first tile does not wait for L3. */
+   so that its first tile does not wait for L3. A single tile fetches what is a little ahead. */
 #define FOR_EACH_TILE(TYPE, WEIGHTS, STEPS, VECTORS, PANEL, COLUMNS, CALL)                                             \
   {                                                                                                                    \
     const TYPE *w = WEIGHTS;                                                                                           \
@@ -111,12 +111,13 @@ static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = {TILE_COLUMNS};
     for (ptrdiff_t left = (COLUMNS) > 0 ? VECTORS : 0; left > 0;) {                                                    \
       ptrdiff_t width = pixel_panel_width(left, PANEL);                                                                \
       const TYPE *next = w + (STEPS)*width * PIXEL_LANES;                                                              \
-      uintptr_t ahead = (uintptr_t)next;                                                                               \
+      uintptr_t ahead = (uintptr_t)w + ((PANEL) == WIDE_PANEL ? AHEAD_OF_PIXELS : AHEAD_OF_ROWS);                      \
       ptrdiff_t blocks = 1, columns_each = COLUMNS, columns_more = 0, lines_each = width, lines_more = 0;              \
       if ((COLUMNS) > tile_columns[width]) { /* divisions, which would delay a pixel's many short products */          \
         blocks = ((COLUMNS) + tile_columns[width] - 1) / tile_columns[width];                                          \
         columns_each = (COLUMNS) / blocks, columns_more = (COLUMNS) % blocks;                                          \
         lines_each = width / blocks, lines_more = width % blocks;                                                      \
+        ahead = (uintptr_t)next;                                                                                       \
       }                                                                                                                \
       for (ptrdiff_t block = 0, j = 0; block < blocks; block++) {                                                      \
         ptrdiff_t count = columns_each + (block < columns_more), share = lines_each + (block < lines_more);            \
@@ -223,8 +224,44 @@ INLINE void moments(const float *x, ptrdiff_t count, float *mean, float *inverse
   *inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
 }
 
+/* A row of a few vectors, read once and held in registers. The same sums as above: what is past the row adds zeros. */
+INLINE void normalize_held(int vectors, const float *x, ptrdiff_t x_stride, const float *weight, const float *bias,
+                           float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+  ptrdiff_t last = (vectors - 1) * PIXEL_LANES;
+  f32x16 weights[MOST_HELD], biases[MOST_HELD], v[MOST_HELD];
+  UNROLL for (int i = 0; i < vectors; i++) {
+    weights[i] = load_at(weight, i * PIXEL_LANES, count, 0);
+    biases[i] = load_at(bias, i * PIXEL_LANES, count, 0);
+  }
+  for (; columns > 0; columns--, x += x_stride, y += y_stride) {
+    f32x16 sum = splat(0), squares = splat(0);
+    UNROLL for (int i = 0; i < vectors - 1; i++) v[i] = load(x + i * PIXEL_LANES);
+    v[vectors - 1] = load_at(x, last, count, 0);
+    UNROLL for (int i = 0; i < vectors; i++) sum += v[i];
+    float mean = sum_of_lanes(sum) / (float)count;
+    UNROLL for (int i = 0; i < vectors; i++) {
+      v[i] -= mean;
+      if (i == vectors - 1)
+        v[i] = first_lanes(v[i], count - last);
+      squares = fma16(v[i], v[i], squares);
+    }
+    float inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
+    UNROLL for (int i = 0; i < vectors - 1; i++)
+        store(y + i * PIXEL_LANES, fma16(v[i] * inverse, weights[i], biases[i]));
+    store_at(y, last, count, fma16(v[vectors - 1] * inverse, weights[vectors - 1], biases[vectors - 1]));
+  }
+}
+
 static void normalize(const float *x, ptrdiff_t x_stride, const float *weight, const float *bias, float *y,
                       ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+  switch ((count + PIXEL_LANES - 1) / PIXEL_LANES) {
+  case 1:
+    return normalize_held(1, x, x_stride, weight, bias, y, y_stride, count, columns);
+  case 2:
+    return normalize_held(2, x, x_stride, weight, bias, y, y_stride, count, columns);
+  case MOST_HELD:
+    return normalize_held(MOST_HELD, x, x_stride, weight, bias, y, y_stride, count, columns);
+  }
   for (; columns > 0; columns--, x += x_stride, y += y_stride) {
     float mean, inverse;
     moments(x, count, &mean, &inverse);

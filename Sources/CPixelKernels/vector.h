@@ -108,6 +108,12 @@ INLINE void store_at(float *p, ptrdiff_t i, ptrdiff_t count, f32x16 v) {
     store_part(p + i, v, count - i);
 }
 
+/* Zero past the first `count` lanes. */
+INLINE f32x16 first_lanes(f32x16 v, ptrdiff_t count) {
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return lane < (i32x16)((int)count) ? v : splat(0);
+}
+
 /* Selections rather than fmin and fmax: those leave the sign of zero open. */
 INLINE f32x16 at_least(f32x16 v, float low) { return v < splat(low) ? splat(low) : v; }
 INLINE f32x16 at_most(f32x16 v, float high) { return v > splat(high) ? splat(high) : v; }
