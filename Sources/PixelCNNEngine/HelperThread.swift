@@ -1,7 +1,8 @@
-// One image on two threads. A pixel's passes follow one another and must stay on one thread, but two parts of the work
-// need not wait for the pixel's values: the vertical stack of the rows below follows the pixels as a wavefront, and the
-// left taps of the next pixel begin with each colour group that is done. A second thread does the former, and the
-// latter while nothing else is due, in the same order of additions, so that the bits are the same with and without it.
+// One image on two threads. A pixel's passes follow one another and must stay on one thread, but some of the work need
+// not wait for the pixel's values: the vertical stack of the rows below follows the pixels as a wavefront; the left taps
+// of the next pixel begin with each colour group that is done; the logits of a pass begin with the groups before. A
+// second thread does what it can of that, and the session what is left of the last two, in the same order of additions,
+// so that the bits are the same with and without it.
 //
 // Where the vertical stack has come far enough, the session draws a pixel of the row below in the same step: both share
 // each weight, which comes from L3, so the step takes hardly longer than that of one.
@@ -15,23 +16,27 @@ import Synchronization
 
 /// A session's helper: the thread that calls ``help(while:)``.
 package final class HelperThread: @unchecked Sendable {
-    /// Columns of a block that a piece takes at least, except at a row's end, and at most. Few take hardly less time
-    /// than many, for the weights come from L3; but the sooner a row follows the one above, the longer both are drawn
-    /// together.
-    private static let leastColumns = 5, mostColumns = 32
+    /// Columns of a block that a piece takes at most.
+    private static let mostColumns = 32
+
+    /// Columns of a block that a piece takes at least, except at a row's end. Few take hardly less time than many, for
+    /// the weights come from L3; but the sooner a row follows the one above, the longer both are drawn together, which
+    /// matters less in a wide image. Odd, so that no piece has more tiles of F(2, 3) than another.
+    private static func leastColumns(width: Int) -> Int { min(max(width / 8 | 1, 5), 15) }
 
     private enum State {
         static let absent = 0, offered = 1, lent = 2, ending = 3
     }
 
-    /// Who adds the left taps of the next pixel: the session, or the second thread once it has claimed what is offered.
-    private enum Taps {
-        static let none = 0, offered = 1, claimed = 2
+    /// The session, or the second thread once it has taken what is offered.
+    private enum Logits {
+        static let none = 0, offered = 1, taken = 2, complete = 3
     }
 
-    private let passesPerPixel: Int
     private let vertical: VerticalStack
     private let horizontal: HorizontalStack
+    private let leftTaps: PieceQueue
+    private let passes: Int
     private var image: ImageInFlight?  // while lent
 
     private let state = Atomic<Int>(State.absent)
@@ -41,16 +46,31 @@ package final class HelperThread: @unchecked Sendable {
     private let helperParker = Parker()
     private let sessionParker = Parker()
 
-    /// Passes of pixel `tapped` that are complete, and pixels that are, with the columns of the row below that the
-    /// vertical stack may read: the second thread's input.
-    private let passes = Atomic<Int>(0), tapped = Atomic<Int>(0), drawn = Atomic<Int>(0), drawnBelow = Atomic<Int>(0)
-    /// Left taps of the pixel after `tapped`, and pixels that the vertical stack is ready for: its output.
-    private let taps = Atomic<Int>(Taps.none), ready = Atomic<Int>(0), readyBelow = Atomic<Int>(0)
+    /// Pixels that are complete, with the columns of the row below that the vertical stack may read: the second thread's
+    /// input.
+    private let drawn = Atomic<Int>(0), drawnBelow = Atomic<Int>(0)
+    /// Pixels that the vertical stack is ready for: its output.
+    private let ready = Atomic<Int>(0), readyBelow = Atomic<Int>(0)
+    /// Who computes what the next pass' logits start from.
+    private let logits = Atomic<Int>(Logits.none)
+    /// What the left taps and the logits are of. Only the session writes it, while the second thread has none.
+    private var work = SharedWork()
     // Only the session uses what follows.
-    /// Whether the image's pixel is the one after `tapped`.
-    private var hasOfferedTaps = false
+    /// Slots that the pixels before the next ones have, where the next ones' left taps are added: of the row, and of the
+    /// one below.
+    private var prepared: (row: Int?, below: Int?) = (nil, nil)
     private var pace = HelpPace()
     private var row: TimedRow?
+
+    private struct SharedWork {
+        /// Pixels that are computed together.
+        var count = 1
+        /// The pass whose logits are shared.
+        var pass = 0
+        /// Slots of the pixels that others follow, and the columns of those.
+        var followedSlots = 0..<0
+        var nextColumns = (0, 0)
+    }
 
     private struct TimedRow {
         let image: ObjectIdentifier
@@ -62,11 +82,12 @@ package final class HelperThread: @unchecked Sendable {
         var isHelped = true
     }
 
-    init(vertical: VerticalStack, horizontal: HorizontalStack, passes: Int) {
+    init(vertical: VerticalStack, horizontal: HorizontalStack, blocks: Int, passes: Int) {
         vertical.reserve(columns: Self.mostColumns)
         self.vertical = vertical
         self.horizontal = horizontal
-        passesPerPixel = passes
+        self.passes = passes
+        leftTaps = PieceQueue(blocks: blocks, passes: passes)
     }
 
     // MARK: - The second thread
@@ -99,58 +120,49 @@ package final class HelperThread: @unchecked Sendable {
 
     private func work(while shouldContinue: () -> Bool) {
         guard let image else { return }
-        var pass: Int?  // of the pixel whose left taps are claimed
         while state.load(ordering: .sequentiallyConsistent) == State.lent {
             if !shouldContinue() { wantsToLeave.store(true, ordering: .relaxed) }
-            if let next = pass {
-                helperParker.park {
-                    passes.load(ordering: .sequentiallyConsistent) > next
-                        || state.load(ordering: .sequentiallyConsistent) != State.lent
-                }
-                guard passes.load(ordering: .acquiring) > next else { break }
-                pass = addLeftTaps(of: image, pass: next)
-                continue
-            }
             // Read before the work: what changes after that, the wait sees. In this order, so that no column of the row
             // below is taken for one of the row after that: see didAdvance.
             let pixels = drawn.load(ordering: .sequentiallyConsistent)
             let below = drawnBelow.load(ordering: .sequentiallyConsistent)
-            let offer = taps.load(ordering: .acquiring)
-            if computeVerticalPiece(of: image, drawn: DrawnPixels(pixel: pixels, columnsBelow: below)) { continue }
-            if offer == Taps.offered, claimTaps() {
-                pass = 0
-            } else {
-                helperParker.park {
-                    state.load(ordering: .sequentiallyConsistent) != State.lent
-                        || taps.load(ordering: .sequentiallyConsistent) == Taps.offered
-                        || drawn.load(ordering: .sequentiallyConsistent) > pixels
-                }
+            if beginLogits()
+                || computeVerticalPiece(of: image, drawn: DrawnPixels(pixel: pixels, columnsBelow: below))
+                || addLeftTaps(of: image, from: .first)
+            {
+                continue
+            }
+            helperParker.park {
+                state.load(ordering: .sequentiallyConsistent) != State.lent || leftTaps.hasPiece
+                    || logits.load(ordering: .sequentiallyConsistent) == Logits.offered
+                    || drawn.load(ordering: .sequentiallyConsistent) > pixels
             }
         }
     }
 
-    private func claimTaps() -> Bool {
-        taps.compareExchange(
-            expected: Taps.offered, desired: Taps.claimed, ordering: .sequentiallyConsistent
-        ).exchanged
+    /// A piece of the left taps of the next pixels, on either thread; whether there was one.
+    private func addLeftTaps(of image: ImageInFlight, from side: PieceQueue.Side) -> Bool {
+        guard let piece = leftTaps.take(from: side) else { return false }
+        horizontal.prepareNext(
+            piece.pass, piece.blocks, slots: work.followedSlots, columns: work.nextColumns, cache: image.cache)
+        leftTaps.finish()
+        sessionParker.wake()
+        return true
     }
 
-    /// Left taps of the pixel after `tapped`, whose pass `pass` is complete. Returns the next pass.
-    private func addLeftTaps(of image: ImageInFlight, pass: Int) -> Int? {
-        if pass == 0 {
-            let pixel = tapped.load(ordering: .relaxed) + 1
-            horizontal.beginNext(column: pixel % image.width, cache: image.cache)
-        }
-        horizontal.addNextLeftTaps(pass)
-        guard pass + 1 == passesPerPixel else { return pass + 1 }
-        taps.store(Taps.none, ordering: .sequentiallyConsistent)
+    /// What the next pass' logits start from; whether that was to be computed.
+    private func beginLogits() -> Bool {
+        guard change(logits, from: Logits.offered, to: Logits.taken) else { return false }
+        horizontal.beginLogits(work.pass, count: work.count)
+        logits.store(Logits.complete, ordering: .sequentiallyConsistent)
         sessionParker.wake()
-        return nil
+        return true
     }
 
     private func computeVerticalPiece(of image: ImageInFlight, drawn: DrawnPixels) -> Bool {
         guard
-            let piece = image.wavefront.nextPiece(drawn: drawn, least: Self.leastColumns, most: Self.mostColumns)
+            let piece = image.wavefront.nextPiece(
+                drawn: drawn, least: Self.leastColumns(width: image.width), most: Self.mostColumns)
         else { return false }
         vertical.compute(piece, of: image.cache, label: image.label)
         image.wavefront.complete(piece)
@@ -180,8 +192,7 @@ package final class HelperThread: @unchecked Sendable {
         guard pace.wantsHelp else { return false }
         guard state.load(ordering: .acquiring) == State.offered else { return false }
         self.image = image
-        hasOfferedTaps = false
-        taps.store(Taps.none, ordering: .relaxed)
+        prepared = (nil, nil)
         drawn.store(image.pixel, ordering: .relaxed)
         drawnBelow.store(0, ordering: .relaxed)
         ready.store(image.wavefront.ready, ordering: .relaxed)
@@ -218,25 +229,19 @@ package final class HelperThread: @unchecked Sendable {
     /// The session has other images, too, so the time of the row says nothing.
     func forgetRow() { row = nil }
 
-    /// Waits for what the second thread prepares for the image's pixel, then begins it; and one of the row below, in
-    /// the next slot, where the vertical stack has come so far already. Returns the latter.
+    /// Waits until the vertical stack has the image's pixel, then begins it; and one of the row below, in the next slot,
+    /// where the vertical stack has come so far already. Returns the latter.
     func beginPixels(of image: ImageInFlight) -> Place? {
         let pixel = image.pixel
-        let isPrepared = hasOfferedTaps && !takeBackTaps()
-        hasOfferedTaps = false
-        wait {
-            isReady(pixel, width: image.width)
-                && taps.load(ordering: .sequentiallyConsistent) == Taps.none
+        wait { isReady(pixel, width: image.width) }
+        begin(image.place, slot: 0, prepared: prepared.row, of: image)
+        // Its left taps alone would take as long as both pixels' together, later.
+        let mayBegin = prepared.row == nil || prepared.below != nil || image.columnsBelow == 0
+        let below = image.placeBelow.flatMap {
+            mayBegin && isReady(image.number(of: $0), width: image.width) ? $0 : nil
         }
-        if isPrepared {
-            horizontal.beginPreparedPixel(
-                row: image.row, column: image.column, cache: image.cache, label: image.label)
-        } else {
-            begin(image.place, slot: 0, of: image)
-        }
-        let below = image.placeBelow.flatMap { isReady(image.number(of: $0), width: image.width) ? $0 : nil }
-        if let below { begin(below, slot: 1, of: image) }
-        let slots = (isPrepared ? 1 : 0)..<(below == nil ? 1 : 2)
+        if let below { begin(below, slot: 1, prepared: prepared.below, of: image) }
+        let slots = (prepared.row == nil ? 0 : 1)..<(below == nil || prepared.below != nil ? 1 : 2)
         if !slots.isEmpty { horizontal.addLeftTaps(slots) }
         return below
     }
@@ -248,16 +253,15 @@ package final class HelperThread: @unchecked Sendable {
         return below > pixel && below / width == pixel / width
     }
 
-    /// Whether the second thread has not claimed them.
-    private func takeBackTaps() -> Bool {
-        taps.compareExchange(
-            expected: Taps.offered, desired: Taps.none, ordering: .sequentiallyConsistent
-        ).exchanged
-    }
-
-    private func begin(_ place: Place, slot: Int, of image: ImageInFlight) {
-        horizontal.beginPixel(
-            slot: slot, row: place.row, column: place.column, cache: image.cache, label: image.label)
+    private func begin(_ place: Place, slot: Int, prepared: Int?, of image: ImageInFlight) {
+        if let prepared {
+            horizontal.beginPreparedPixel(
+                slot: slot, from: prepared, row: place.row, column: place.column, cache: image.cache,
+                label: image.label)
+        } else {
+            horizontal.beginPixel(
+                slot: slot, row: place.row, column: place.column, cache: image.cache, label: image.label)
+        }
     }
 
     /// Waits until the vertical stack has come so far, of an image whose pixels are computed together.
@@ -272,16 +276,51 @@ package final class HelperThread: @unchecked Sendable {
         row?.waited += ContinuousClock.now - start
     }
 
-    /// Colour group `c` of the blocks is complete at the image's pixel, whose left taps at the next pixel the second
-    /// thread may add.
-    func didCompute(group c: Int, of image: ImageInFlight) {
-        passes.store(c + 1, ordering: .sequentiallyConsistent)
-        if c == 0, image.column + 1 < image.width {
-            tapped.store(image.pixel, ordering: .relaxed)
-            taps.store(Taps.offered, ordering: .sequentiallyConsistent)
-            hasOfferedTaps = true
-        }
+    /// Colour group `c` of all blocks at the image's pixel, and at `below`. Either thread may then add what that is to
+    /// the left taps of the next pixels.
+    func computeGroup(_ c: Int, of image: ImageInFlight, and below: Place?) {
+        if c == 0 { chooseNextPixels(of: image, below) }
+        horizontal.computeGroup(c, count: work.count)
+        guard !work.followedSlots.isEmpty else { return }
+        leftTaps.offerPass()
         helperParker.wake()
+    }
+
+    /// The logits of pass `c`, and what goes into those of the next.
+    func computeLogits(_ c: Int) {
+        horizontal.computeHidden(c, count: work.count)
+        if c == 0 || change(logits, from: Logits.offered, to: Logits.none) {
+            horizontal.beginLogits(c, count: work.count)
+        } else {
+            wait { logits.load(ordering: .sequentiallyConsistent) == Logits.complete }
+        }
+        if c + 1 < passes {
+            work.pass = c + 1
+            logits.store(Logits.offered, ordering: .sequentiallyConsistent)
+            helperParker.wake()
+        }
+        horizontal.completeLogits(c, count: work.count)
+    }
+
+    /// Those that the vertical stack is ready for, and that follow current ones.
+    private func chooseNextPixels(of image: ImageInFlight, _ below: Place?) {
+        let (pixel, width) = (image.pixel, image.width)
+        let columns = (image.column + 1, image.columnsBelow + (below == nil ? 0 : 1))
+        let isRowEnd = columns.0 == width
+        let isRowReady = !isRowEnd && isReady(pixel + 1, width: width)
+        let isBelowReady = columns.1 > 0 && isReady((image.row + 1) * width + columns.1, width: width)
+        work.count = below == nil ? 1 : 2
+        work.followedSlots = (isRowReady ? 0 : 1)..<(isBelowReady ? 2 : 1)
+        work.nextColumns = columns
+        let slotBelow = isBelowReady ? 1 : nil
+        prepared = isRowEnd ? (slotBelow, nil) : (isRowReady ? 0 : nil, slotBelow)
+    }
+
+    /// Completes the left taps of the next pixels, together with the second thread.
+    func finishLeftTaps(of image: ImageInFlight) {
+        while !leftTaps.isComplete {
+            if !addLeftTaps(of: image, from: .last) { wait { leftTaps.hasPiece || leftTaps.isComplete } }
+        }
     }
 
     /// The image has advanced, or `count` more of its pixels are known and will need nothing of its cache.
@@ -296,7 +335,9 @@ package final class HelperThread: @unchecked Sendable {
         helperParker.wake()
     }
 
-    private func change(from old: Int, to new: Int) -> Bool {
+    private func change(from old: Int, to new: Int) -> Bool { change(state, from: old, to: new) }
+
+    private func change(_ state: borrowing Atomic<Int>, from old: Int, to new: Int) -> Bool {
         state.compareExchange(expected: old, desired: new, ordering: .sequentiallyConsistent).exchanged
     }
 }

@@ -34,14 +34,14 @@ final class HorizontalStack {
     /// last output.
     private let features: FloatBuffer
     private let preactivations: FloatBuffer  // (blocks, image, C, pair); of columns for one block at a time
-    private let nextPreactivations: FloatBuffer  // (blocks, C, pair): of the next pixel, by a second thread
+    private let nextPreactivations: FloatBuffer  // (blocks, 2, C, pair): of the next pixels, in part by a second thread
     private let gates: FloatBuffer  // (blocks, image, F); of columns for one block at a time
     private var takenVertical = FloatBuffer(count: 0)  // (blocks, W, 2 · room), of a row of columns
     private var isVerticalTaken = false
     private let sums: FloatBuffer  // (image, widest group in whole vectors): a product on its way to a group
     private let skips: FloatBuffer  // (image, C, group in whole vectors): the sum of the blocks'
     private let headInputs: [FloatBuffer]  // [layers] × (image, channels)
-    private let logits: FloatBuffer  // (image, logits of a pass in whole vectors)
+    private let logits: FloatBuffer  // [even or odd pass] × (image, logits of a pass in whole vectors)
     private var labels: [Int?]  // [image]: classes of the images
 
     init(engine: Engine, capacity: Int, batch: Batch = .images) {
@@ -51,21 +51,21 @@ final class HorizontalStack {
         weights = engine.weights
         kernels = engine.kernels
         shape = engine.shape
-        let (blocks, filters, layers) = (shape.blocks, shape.features.channels, engine.weights.head.layers)
-        sumStride = max(shape.pair, layers.map(\.stride).max() ?? 0)
+        let (blocks, filters, head) = (shape.blocks, shape.features.channels, engine.weights.head)
+        sumStride = max(shape.pair, head.hidden.map(\.stride).max() ?? 0)
         patches = FloatBuffer(count: capacity * shape.patchCount)
         // Products start from whole vectors of a group.
         features = FloatBuffer(count: capacity * shape.columnCount + Kernels.lanes)
         let blocksAtOnce = batch == .images ? blocks : 1
         preactivations = FloatBuffer(count: blocksAtOnce * capacity * shape.pairs)
-        nextPreactivations = FloatBuffer(count: batch == .images ? blocks * shape.pairs : 0)
+        nextPreactivations = FloatBuffer(count: batch == .images ? blocks * 2 * shape.pairs : 0)
         gates = FloatBuffer(count: blocksAtOnce * capacity * filters)
         sums = FloatBuffer(count: capacity * sumStride)
         skips = FloatBuffer(count: capacity * shape.features.count * shape.skipRoom)
-        headInputs = layers.indices.map { i in
-            FloatBuffer(count: capacity * (i == 0 ? filters : layers[i - 1].outputs.channels))
+        headInputs = (0...head.hidden.count).map { i in
+            FloatBuffer(count: capacity * (i == 0 ? filters : head.hidden[i - 1].outputs.channels))
         }
-        logits = FloatBuffer(count: capacity * (layers.last?.stride ?? 0))
+        logits = FloatBuffer(count: 2 * capacity * head.logits.stride)
         labels = Array(repeating: nil, count: capacity)
     }
 
@@ -161,6 +161,13 @@ final class HorizontalStack {
 
     /// The logits of pass `c`, of the first `count` images: the head, group c.
     func computeLogits(_ c: Int, count: Int) {
+        computeHidden(c, count: count)
+        beginLogits(c, count: count)
+        completeLogits(c, count: count)
+    }
+
+    /// Group c of what goes into the last layer.
+    func computeHidden(_ c: Int, count: Int) {
         let head = weights.head
         var input = current(shape.blocks)
         if head.skipStart != nil {
@@ -173,16 +180,24 @@ final class HorizontalStack {
                 shape.features.size(c), count)
             input = headInput(0)
         }
-        for i in 0..<head.layers.count {
-            let layer = head.layers[i]
-            let isLast = i + 1 == head.layers.count
-            let sum = isLast ? logitRows : sumRows
+        for (i, layer) in head.hidden.enumerated() {
             let bias = Rows(repeating: layer.biases[c].base)
-            kernels.multiply(layer.matrices[c], input, from: bias, into: sum, count: count)
-            if isLast { return }
+            kernels.multiply(layer.matrices[c], input, from: bias, into: sumRows, count: count)
             input = headInput(i + 1)
-            activate(sum, layer.activation, into: input, layer.outputs.start(c), layer.outputs.size(c), count)
+            activate(sumRows, layer.activation, into: input, layer.outputs.start(c), layer.outputs.size(c), count)
         }
+    }
+
+    /// What the logits of pass `c` start from: biases, and the groups before.
+    func beginLogits(_ c: Int, count: Int) {
+        let bias = Rows(repeating: weights.head.logits.biases[c].base)
+        kernels.multiply(weights.head.logits.earlier[c], lastInput, from: bias, into: logitRows(c), count: count)
+    }
+
+    /// Adds group c.
+    func completeLogits(_ c: Int, count: Int) {
+        let logits = weights.head.logits
+        kernels.accumulate(logits.own[c], lastInput + logits.inputs.start(c), into: logitRows(c), count: count)
     }
 
     /// `channels` of x, to those of y from `first` on.
@@ -200,8 +215,8 @@ final class HorizontalStack {
 
     /// Image `slot`'s logits (d) of channel `c`, one of those that the pass computed last draws.
     func logits(slot: Int, channel c: Int) -> UnsafePointer<Float> {
-        let place = shape.features.count == shape.channels ? 0 : c
-        return UnsafePointer(logitRows[slot] + place * shape.colors)
+        let (pass, place) = shape.features.count == shape.channels ? (c, 0) : (0, c)
+        return UnsafePointer(logitRows(pass)[slot] + place * shape.colors)
     }
 
     /// Image `slot`'s first features (F) at its pixel: the vertical stack's first input, where both start from it.
@@ -291,29 +306,34 @@ final class HorizontalStack {
         (left + kept.before).update(from: columns + count * kept.width, count: kept.left * kept.width)
     }
 
-    // MARK: - The next pixel of the image in slot 0, prepared by a second thread while this one is computed
+    // MARK: - The next pixels of an image, prepared while the current ones, in slots 0 and 1, are computed
 
-    /// Starts the pixel at `column`: the vertical stack's share.
-    func beginNext(column: Int, cache: RowCache) {
-        takeVertical(column: column, of: cache, into: nextPairs)
-    }
-
-    /// Adds the left taps whose inputs are known with colour group `c` of the current pixel.
-    func addNextLeftTaps(_ c: Int) {
-        for block in 0..<shape.blocks {
-            let left = weights.blocks[block].left[c]
+    /// Adds the left taps of some blocks whose inputs are known with colour group `c` of the current pixels, those in
+    /// `slots`; for the first group, to the vertical stack's share at the next pixels' `columns`.
+    func prepareNext(_ c: Int, _ blocks: Range<Int>, slots: Range<Int>, columns next: (Int, Int), cache: RowCache) {
+        for block in blocks {
+            let pairs = nextPairs(block).dropFirst(slots.lowerBound)
+            if c == 0 {
+                for slot in slots {
+                    let vertical = cache.toHorizontal(block: block, column: slot == 0 ? next.0 : next.1)
+                    takeVertical(vertical.base, into: nextPairs(block)[slot])
+                }
+            }
             // The next pixel's left columns are the current ones, one further.
-            let inputs = columns(block) + (shape.columns[block].width + left.first)
-            kernels.accumulate(left.matrix, inputs, into: Rows(base: nextPairs[block], stride: 0), count: 1)
+            let left = weights.blocks[block].left[c]
+            let inputs = columns(block).dropFirst(slots.lowerBound) + (shape.columns[block].width + left.first)
+            kernels.accumulate(left.matrix, inputs, into: pairs, count: slots.count)
         }
     }
 
-    /// Begins the pixel that has been prepared, left taps and all.
-    func beginPreparedPixel(row: Int, column: Int, cache: RowCache, label: Int?) {
-        labels[0] = label
-        shiftColumns(slot: 0, column: column)
-        cache.gatherPatch(row: row, column: column, into: patchRows[0])
-        for block in 0..<shape.blocks { pair(block, 0).base.update(from: nextPairs[block], count: shape.pairs) }
+    /// Begins the pixel whose left taps were added while `current` was the slot of the one before it.
+    func beginPreparedPixel(slot: Int, from current: Int, row: Int, column: Int, cache: RowCache, label: Int?) {
+        labels[slot] = label
+        shiftColumns(slot: slot, column: column)
+        cache.gatherPatch(row: row, column: column, into: patchRows[slot])
+        for block in 0..<shape.blocks {
+            pair(block, 0)[slot].update(from: nextPairs(block)[current], count: shape.pairs)
+        }
     }
 
     // MARK: - Layers
@@ -362,16 +382,32 @@ final class HorizontalStack {
     // MARK: - Where things are, as rows over the images
 
     private var patchRows: Rows { Rows(base: patches.base, stride: shape.patchCount) }
-    private var logitRows: Rows { Rows(base: logits.base, stride: logits.count / capacity) }
     private var sumRows: Rows { Rows(base: sums.base, stride: sumStride) }
-    private var nextPairs: Rows { Rows(base: nextPreactivations.base, stride: shape.pairs) }
 
     private func skipRows(_ c: Int) -> Rows {
         Rows(base: skips.base, stride: shape.features.count * shape.skipRoom) + c * shape.skipRoom
     }
 
+    /// Block `block`'s pre-activations at the next pixels, of all groups.
+    private func nextPairs(_ block: Int) -> Rows {
+        Rows(base: nextPreactivations.base + block * 2 * shape.pairs, stride: shape.pairs)
+    }
+
     private func headInput(_ i: Int) -> Rows {
         Rows(base: headInputs[i].base, stride: headInputs[i].count / capacity)
+    }
+
+    /// What the head's last layer reads, of all groups so far.
+    private var lastInput: Rows {
+        let head = weights.head
+        let readsFeatures = head.hidden.isEmpty && head.skipStart == nil && head.before == .none
+        return readsFeatures ? current(shape.blocks) : headInput(head.hidden.count)
+    }
+
+    /// The logits of a pass, apart from those of the passes before and after it.
+    private func logitRows(_ pass: Int) -> Rows {
+        let stride = weights.head.logits.stride
+        return Rows(base: logits.base + pass % 2 * capacity * stride, stride: stride)
     }
 
     /// Block `block`'s input at the columns left of the pixel, followed by the pixel's own.

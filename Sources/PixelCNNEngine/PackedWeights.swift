@@ -419,9 +419,11 @@ struct PackedHead: Sendable, BitwiseCopyable {
     let skipStart: PackedRows?
     /// What the features, or that sum, go through first.
     let before: PackedInput.Activation
-    let layers: ConstantList<PackedLayer>
+    /// All layers but the last.
+    let hidden: ConstantList<PackedLayer>
+    let logits: PackedLogits
 
-    var byteCount: Int { layers.reduce(skipStart?.byteCount ?? 0) { $0 + $1.byteCount } }
+    var byteCount: Int { hidden.reduce((skipStart?.byteCount ?? 0) + logits.byteCount) { $0 + $1.byteCount } }
 
     init(_ packer: Packer) {
         let (network, shape) = (packer.model.description, packer.shape)
@@ -437,15 +439,16 @@ struct PackedHead: Sendable, BitwiseCopyable {
                 return group * shape.skipRoom + i - shape.features.start(group)
             } : nil
         var inputs = shape.features
-        layers = packer.list(head.layers.count) { i in
+        let last = head.layers.count - 1
+        hidden = packer.list(last) { i in
             let layer = head.layers[i]
             let outputs = layer.outputs.groups(shape.features.count)
-            let isLast = i + 1 == head.layers.count
             defer { inputs = outputs }
             return PackedLayer(
                 packer, layer, inputs, outputs, reading: packer.bounds?.head[i],
-                activation: isLast ? .none : PackedInput.Activation(head.between))
+                activation: PackedInput.Activation(head.between))
         }
+        logits = PackedLogits(packer, head.layers[last], inputs, reading: packer.bounds?.head[last])
     }
 }
 
@@ -468,11 +471,30 @@ struct PackedLayer: Sendable, BitwiseCopyable {
         self.activation = activation
         let halves = activation == .gate ? 2 : 1
         matrices = packer.pointwise(layer, inputs, outputs, halves: halves, reading: bounds)
-        let bias = packer.model.bias(of: layer)
-        biases = packer.list(outputs.count) { c in
-            let lanes = (0..<halves * outputs.size(c)).map { bias[outputs.channel(c, lane: $0)] }
-            return packer.storage.list(lanes + Array(repeating: 0, count: lanes.count.roundedUpToLanes - lanes.count))
+        biases = packer.biases(of: layer, outputs, halves: halves)
+    }
+}
+
+/// The last 1 × 1 convolution, cut like the taps at a pixel: what the passes before have computed, and the rest.
+struct PackedLogits: Sendable, BitwiseCopyable {
+    let earlier: ConstantList<PackedMatrix>  // [C] × (logits of a pass, inputs of groups before)
+    let own: ConstantList<PackedMatrix>  // [C] × (logits of a pass, the other inputs that may be seen)
+    let biases: ConstantList<ConstantList<Float>>  // [C] × (logits of a pass in whole vectors)
+    /// The first inputs of `own`.
+    let inputs: ColorGroups
+
+    /// Of a pass: whole vectors.
+    var stride: Int { biases.reduce(0) { max($0, $1.count) } }
+    var byteCount: Int { earlier.weightBytes + own.weightBytes + biases.reduce(0) { $0 + $1.byteCount } }
+
+    init(_ packer: Packer, _ layer: Convolution, _ inputs: ColorGroups, reading bounds: [Float]?) {
+        let outputs = layer.outputs.groups(packer.shape.features.count)
+        self.inputs = inputs
+        earlier = packer.pointwise(layer, inputs, outputs, reading: bounds) { c in 0..<inputs.start(c) }
+        own = packer.pointwise(layer, inputs, outputs, reading: bounds) { c in
+            inputs.start(c)..<layer.seen(c, of: inputs)
         }
+        biases = packer.biases(of: layer, outputs)
     }
 }
 
@@ -507,17 +529,29 @@ struct Packer {
             weight: weight)
     }
 
-    /// A 1 × 1 convolution, group by group; of two halves, those of a group side by side.
+    /// A 1 × 1 convolution, group by group; of two halves, those of a group side by side. Of all inputs that a group
+    /// sees, or of a range of them.
     func pointwise(
-        _ layer: Convolution, _ inputs: ColorGroups, _ outputs: ColorGroups, halves: Int = 1, reading bounds: [Float]?
+        _ layer: Convolution, _ inputs: ColorGroups, _ outputs: ColorGroups, halves: Int = 1, reading bounds: [Float]?,
+        of range: ((_ c: Int) -> Range<Int>)? = nil
     ) -> ConstantList<PackedMatrix> {
         let weights = weights(layer)
         return list(outputs.count) { c in
-            matrix(
-                lanes: halves * outputs.size(c), depth: layer.seen(c, of: inputs), reading: bounds
+            let range = range?(c) ?? 0..<layer.seen(c, of: inputs)
+            return matrix(
+                lanes: halves * outputs.size(c), depth: range.count, reading: bounds, from: range.lowerBound
             ) { lane, k in
-                weights(output: outputs.channel(c, lane: lane), input: k, tap: 0)
+                weights(output: outputs.channel(c, lane: lane), input: range.lowerBound + k, tap: 0)
             }
+        }
+    }
+
+    /// The biases of a layer, group by group, in whole vectors.
+    func biases(of layer: Convolution, _ outputs: ColorGroups, halves: Int = 1) -> ConstantList<ConstantList<Float>> {
+        let bias = model.bias(of: layer)
+        return list(outputs.count) { c in
+            let lanes = (0..<halves * outputs.size(c)).map { bias[outputs.channel(c, lane: $0)] }
+            return storage.list(lanes + Array(repeating: 0, count: lanes.count.roundedUpToLanes - lanes.count))
         }
     }
 

@@ -81,7 +81,8 @@ package final class SamplingSession {
         prefill = Prefill(engine: engine)
         categorical = Categorical(kernels: engine.kernels, colors: engine.shape.colors)
         helperThread = HelperThread(
-            vertical: VerticalStack(engine: engine), horizontal: horizontal, passes: engine.shape.features.count)
+            vertical: VerticalStack(engine: engine), horizontal: horizontal,
+            blocks: engine.shape.blocks, passes: engine.shape.features.count)
         images.reserveCapacity(capacity)
         prefilling.reserveCapacity(capacity)
     }
@@ -199,19 +200,18 @@ package final class SamplingSession {
     private func stepWithHelper(_ image: ImageInFlight) {
         if slotBelow > 1 { moveRowBelow(to: 1) }
         let below = helperThread.beginPixels(of: image)
-        let count = below == nil ? 1 : 2
         func forEachPlace(_ body: (_ slot: Int, _ place: Place) -> Void) {
             body(0, image.place)
             if let below { body(1, below) }
         }
         let needsLogits = !image.isGiven(image.place) || below.map(image.isGiven) == false
         for c in 0..<engine.shape.features.count {
-            horizontal.computeGroup(c, count: count)
-            if below == nil { helperThread.didCompute(group: c, of: image) }
-            if needsLogits { horizontal.computeLogits(c, count: count) }
+            helperThread.computeGroup(c, of: image, and: below)
+            if needsLogits { helperThread.computeLogits(c) }
             forEachPlace { slot, place in chooseValues(c, slot, image, place) }
         }
         forEachPlace { slot, place in storeInputFeatures(slot, image, place) }
+        helperThread.finishLeftTaps(of: image)
         if below != nil { image.advanceBelow() }
         advance(image, slot: 0)
         if !image.isComplete { helperThread.didAdvance(image, keepingRow: isCheckpoint(after: image.row + 1)) }

@@ -115,6 +115,7 @@ extension Kernels {
     /// y[j] += matrix · x[j] for `count` rows j. Rows of y have room for whole vectors.
     @inlinable @inline(__always)
     package func accumulate(_ matrix: PackedMatrix, _ x: Rows, into y: Rows, count: Int) {
+        guard matrix.depth > 0 else { return }
         multiply(matrix, x, from: y, into: y, count: count)
     }
 

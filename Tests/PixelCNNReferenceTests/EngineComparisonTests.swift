@@ -33,8 +33,8 @@ import Testing
         ("in_conv", { $0.input.groups[1] }), ("v_conv", { $0.blocks[1].vertical.matrices[0] }),
         ("v1toh", { $0.blocks[1].link[0].matrix }), ("v2toh", { $0.blocks[1].link[5].matrix }),
         ("left taps", { $0.blocks[0].left[1].matrix }), ("centre taps", { $0.blocks[2].centre[0].matrix }),
-        ("htoh", { $0.blocks[1].projection[2] }), ("out_conv.0", { $0.head.layers[0].matrices[1] }),
-        ("out_conv.2", { $0.head.layers[1].matrices[2] }),
+        ("htoh", { $0.blocks[1].projection[2] }), ("out_conv.0", { $0.head.hidden[0].matrices[1] }),
+        ("out_conv.2, first groups", { $0.head.logits.earlier[2] }), ("out_conv.2", { $0.head.logits.own[2] }),
     ]
 
     @Test(arguments: faults.indices)
