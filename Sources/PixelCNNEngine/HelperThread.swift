@@ -1,8 +1,8 @@
 // One image on two threads. A pixel's passes follow one another and must stay on one thread, but some of the work need
-// not wait for the pixel's values: the vertical stack of the rows below follows the pixels as a wavefront; the left taps
-// of the next pixel begin with each colour group that is done; the logits of a pass begin with the groups before. A
-// second thread does what it can of that, and the session what is left of the last two, in the same order of additions,
-// so that the bits are the same with and without it.
+// not wait for the pixel's values: the vertical stack of the rows below follows the pixels as a wavefront; the left
+// taps of the next pixel begin with each colour group that is done; the logits of a pass begin with the groups before.
+// A second thread does what it can of that, and the session what is left of the last two, in the same order of
+// additions, so that the bits are the same with and without it.
 //
 // Where the vertical stack has come far enough, the session draws a pixel of the row below in the same step: both share
 // each weight, which comes from L3, so the step takes hardly longer than that of one.
@@ -46,8 +46,8 @@ package final class HelperThread: @unchecked Sendable {
     private let helperParker = Parker()
     private let sessionParker = Parker()
 
-    /// Pixels that are complete, with the columns of the row below that the vertical stack may read: the second thread's
-    /// input.
+    /// Pixels that are complete, with the columns of the row below that the vertical stack may read: the second
+    /// thread's input.
     private let drawn = Atomic<Int>(0), drawnBelow = Atomic<Int>(0)
     /// Pixels that the vertical stack is ready for: its output.
     private let ready = Atomic<Int>(0), readyBelow = Atomic<Int>(0)
@@ -56,8 +56,8 @@ package final class HelperThread: @unchecked Sendable {
     /// What the left taps and the logits are of. Only the session writes it, while the second thread has none.
     private var work = SharedWork()
     // Only the session uses what follows.
-    /// Slots that the pixels before the next ones have, where the next ones' left taps are added: of the row, and of the
-    /// one below.
+    /// Slots that the pixels before the next ones have, where the next ones' left taps are added: of the row, and of
+    /// the one below.
     private var prepared: (row: Int?, below: Int?) = (nil, nil)
     private var pace = HelpPace()
     private var row: TimedRow?
@@ -229,8 +229,8 @@ package final class HelperThread: @unchecked Sendable {
     /// The session has other images, too, so the time of the row says nothing.
     func forgetRow() { row = nil }
 
-    /// Waits until the vertical stack has the image's pixel, then begins it; and one of the row below, in the next slot,
-    /// where the vertical stack has come so far already. Returns the latter.
+    /// Waits until the vertical stack has the image's pixel, then begins it; and one of the row below, in the next
+    /// slot, where the vertical stack has come so far already. Returns the latter.
     func beginPixels(of image: ImageInFlight) -> Place? {
         let pixel = image.pixel
         wait { isReady(pixel, width: image.width) }
