@@ -21,14 +21,15 @@ package final class HelperThread: @unchecked Sendable {
 
     /// Columns of a block that a piece takes at least, except at a row's end. Few take hardly less time than many, for
     /// the weights come from L3; but the sooner a row follows the one above, the longer both are drawn together, which
-    /// matters less in a wide image. Odd, so that no piece has more tiles of F(2, 3) than another.
+    /// matters less in a wide image. Odd, so that a piece has as many tiles of F(2, 3) from an odd column on as from an
+    /// even one.
     private static func leastColumns(width: Int) -> Int { min(max(width / 8 | 1, 5), 15) }
 
     private enum State {
         static let absent = 0, offered = 1, lent = 2, ending = 3
     }
 
-    /// The session, or the second thread once it has taken what is offered.
+    /// What the next pass' logits start from: offered by the session, taken by the second thread, complete.
     private enum Logits {
         static let none = 0, offered = 1, taken = 2, complete = 3
     }
@@ -51,9 +52,9 @@ package final class HelperThread: @unchecked Sendable {
     private let drawn = Atomic<Int>(0), drawnBelow = Atomic<Int>(0)
     /// Pixels that the vertical stack is ready for: its output.
     private let ready = Atomic<Int>(0), readyBelow = Atomic<Int>(0)
-    /// Who computes what the next pass' logits start from.
     private let logits = Atomic<Int>(Logits.none)
-    /// What the left taps and the logits are of. Only the session writes it, while the second thread has none.
+    // What the second thread's work is of: the session writes it while there is none.
+    private var passOfLogits = 0
     private var work = SharedWork()
     // Only the session uses what follows.
     /// Slots that the pixels before the next ones have, where the next ones' left taps are added: of the row, and of
@@ -65,8 +66,6 @@ package final class HelperThread: @unchecked Sendable {
     private struct SharedWork {
         /// Pixels that are computed together.
         var count = 1
-        /// The pass whose logits are shared.
-        var pass = 0
         /// Slots of the pixels that others follow, and the columns of those.
         var followedSlots = 0..<0
         var nextColumns = (0, 0)
@@ -153,7 +152,7 @@ package final class HelperThread: @unchecked Sendable {
     /// What the next pass' logits start from; whether that was to be computed.
     private func beginLogits() -> Bool {
         guard change(logits, from: Logits.offered, to: Logits.taken) else { return false }
-        horizontal.beginLogits(work.pass, count: work.count)
+        horizontal.beginLogits(passOfLogits, count: work.count)
         logits.store(Logits.complete, ordering: .sequentiallyConsistent)
         sessionParker.wake()
         return true
@@ -235,7 +234,8 @@ package final class HelperThread: @unchecked Sendable {
         let pixel = image.pixel
         wait { isReady(pixel, width: image.width) }
         begin(image.place, slot: 0, prepared: prepared.row, of: image)
-        // Its left taps alone would take as long as both pixels' together, later.
+        // Left taps of one pixel take as long as those of two: where only the row's are there, the pixel below waits
+        // for the next step, to be prepared with it.
         let mayBegin = prepared.row == nil || prepared.below != nil || image.columnsBelow == 0
         let below = image.placeBelow.flatMap {
             mayBegin && isReady(image.number(of: $0), width: image.width) ? $0 : nil
@@ -295,14 +295,15 @@ package final class HelperThread: @unchecked Sendable {
             wait { logits.load(ordering: .sequentiallyConsistent) == Logits.complete }
         }
         if c + 1 < passes {
-            work.pass = c + 1
+            passOfLogits = c + 1
             logits.store(Logits.offered, ordering: .sequentiallyConsistent)
             helperParker.wake()
         }
         horizontal.completeLogits(c, count: work.count)
     }
 
-    /// Those that the vertical stack is ready for, and that follow current ones.
+    /// Chooses the pixels whose left taps are added meanwhile: those that follow current ones, where the vertical stack
+    /// is ready for them.
     private func chooseNextPixels(of image: ImageInFlight, _ below: Place?) {
         let (pixel, width) = (image.pixel, image.width)
         let columns = (image.column + 1, image.columnsBelow + (below == nil ? 0 : 1))
