@@ -11,7 +11,7 @@
 import PixelCNNKernels
 
 /// The state of one pixel for each image of a batch, or of columns of a row. Owned by a session, whose helper thread
-/// may begin the next pixel of a lent image.
+/// may prepare the next pixels of a lent image, and begin the logits of the next pass.
 final class HorizontalStack {
     /// What a batch is of.
     enum Batch {

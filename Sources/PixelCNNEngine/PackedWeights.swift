@@ -475,7 +475,7 @@ struct PackedLayer: Sendable, BitwiseCopyable {
     }
 }
 
-/// The last 1 × 1 convolution, cut like the taps at a pixel: what the passes before have computed, and the rest.
+/// The last 1 × 1 convolution, cut in two: inputs that the passes before have computed, and the rest.
 struct PackedLogits: Sendable, BitwiseCopyable {
     let earlier: ConstantList<PackedMatrix>  // [C] × (logits of a pass, inputs of groups before)
     let own: ConstantList<PackedMatrix>  // [C] × (logits of a pass, the other inputs that may be seen)
