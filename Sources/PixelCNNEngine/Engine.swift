@@ -34,10 +34,12 @@ package final class Engine: Sendable {
     /// Bytes of the packed weights.
     package var weightBytes: Int { weights.byteCount }
 
-    /// Bytes that a session for `images` images takes beside their rows: nearly all of it is its horizontal stack.
+    /// Bytes that a session for `images` images takes beside their rows: nearly all of it is its horizontal stack, and
+    /// what its helper thread computes ahead.
     package func sessionBytes(images: Int) -> Int {
-        let perBlock = shape.pairs + shape.features.channels
-        return images * (shape.columnCount + shape.blocks * perBlock) * MemoryLayout<Float>.stride
+        let perImage = shape.columnCount + shape.blocks * (shape.pairs + shape.features.channels)
+        let ahead = HelperThread.mostSums(shape)
+        return (images * perImage + ahead) * MemoryLayout<Float>.stride
     }
 
     /// Writes what the network reads for `value` of channel `c` of a pixel at `pixel`.

@@ -19,11 +19,14 @@ package final class HelperThread: @unchecked Sendable {
     /// Columns of a block that a piece takes at most.
     private static let mostColumns = 32
 
-    /// Columns of a block that a piece takes at least, except at a row's end. Few take hardly less time than many, for
-    /// the weights come from L3; but the sooner a row follows the one above, the longer both are drawn together, which
-    /// matters less in a wide image. Odd, so that a piece has as many tiles of F(2, 3) from an odd column on as from an
-    /// even one.
+    /// Columns by which a row goes on at least, except at its end. Few take hardly less time than many, for the weights
+    /// come from L3; but the sooner a row follows the one above, the longer both are drawn together, which matters less
+    /// in a wide image. Odd, so that a piece has as many tiles of F(2, 3) from an odd column on as from an even one.
     private static func leastColumns(width: Int) -> Int { min(max(width / 8 | 1, 5), 15) }
+
+    /// Columns of a piece of sums over the rows above, at least; and of an image where these are computed ahead. In
+    /// wider images pieces have more columns, so it would gain little for its memory.
+    private static let leastColumnsAhead = 16, mostColumnsOfSums = 64
 
     private enum State {
         static let absent = 0, offered = 1, lent = 2, ending = 3
@@ -39,6 +42,8 @@ package final class HelperThread: @unchecked Sendable {
     private let leftTaps: PieceQueue
     private let passes: Int
     private var image: ImageInFlight?  // while lent
+    /// Columns for whose sums over rows above there is room; changes while no image is lent.
+    private var sumWidth = 0
 
     private let state = Atomic<Int>(State.absent)
     private let wantsToLeave = Atomic<Bool>(false)
@@ -127,6 +132,7 @@ package final class HelperThread: @unchecked Sendable {
             let below = drawnBelow.load(ordering: .sequentiallyConsistent)
             if beginLogits()
                 || computeVerticalPiece(of: image, drawn: DrawnPixels(pixel: pixels, columnsBelow: below))
+                || sumAbove(of: image)
                 || addLeftTaps(of: image, from: .first)
             {
                 continue
@@ -171,7 +177,30 @@ package final class HelperThread: @unchecked Sendable {
         return true
     }
 
+    /// A piece of the sums over the rows above, which wait for no pixel: with many columns at once. Those that do wait
+    /// come in pieces of few columns, which then take hardly more than half of the time.
+    private func sumAbove(of image: ImageInFlight) -> Bool {
+        guard image.width <= sumWidth,
+            let piece = image.wavefront.nextPieceAbove(least: Self.leastColumnsAhead, most: Self.mostColumns)
+        else { return false }
+        vertical.compute(piece, of: image.cache, label: image.label)
+        image.wavefront.complete(piece)
+        return true
+    }
+
     // MARK: - The session
+
+    /// Floats of the sums over the rows above, at most.
+    static func mostSums(_ shape: NetworkShape) -> Int {
+        shape.stageSumsAbove.count { $0 } * mostColumnsOfSums / 2 * 4 * 2 * shape.features.channels
+    }
+
+    /// Makes room for an image of `width` columns, while none is lent.
+    func reserve(width: Int) {
+        guard width > sumWidth, width <= Self.mostColumnsOfSums else { return }
+        vertical.reserveAbove(width: width)
+        sumWidth = width
+    }
 
     /// Lends `image`, the only one of the session, where there is a second thread that wants to help; false where there
     /// is none, or it wants to leave, or is not worth its waits.
@@ -203,11 +232,12 @@ package final class HelperThread: @unchecked Sendable {
 
     /// Ends a loan; the second thread does nothing more when this returns.
     func takeBack() {
-        guard image != nil else { return }
+        guard let image else { return }
         state.store(State.ending, ordering: .sequentiallyConsistent)
         helperParker.wake()
         sessionParker.park { state.load(ordering: .sequentiallyConsistent) != State.ending }
-        image = nil
+        image.wavefront.forgetSums()
+        self.image = nil
     }
 
     /// Tells the pace of the row above, where the session has spent all of it on this image.

@@ -43,6 +43,9 @@ struct NetworkShape: Sendable {
     let hasVerticalStem: Bool
     /// How many columns to the right each stage of the vertical stack sees: the stem where it is a stage, the blocks.
     let stageReach: ConstantList<Int>
+    /// Which stages of the vertical stack can add up the rows above ahead of the rest: they read them from the stage
+    /// before, which has them sooner than the pixels of the row above are drawn.
+    let stageSumsAbove: ConstantList<Bool>
     /// Whether a row of the vertical stack, which follows the pixels of the row above, may begin before that one's own
     /// vertical row is complete: it overwrites only columns of a layer that nobody reads any more, since they are
     /// further left by what the stages before read to the right.
@@ -155,11 +158,17 @@ struct NetworkShape: Sendable {
         }
         columns.append(KeptColumns(before: before, left: 0, width: features.channels))
         self.columns = storage.list(columns)
-        let reaches = (verticalStem.map { [$0.columnReach] } ?? []) + network.blocks.map(\.vertical.columnReach)
+        let stages = [verticalStem].compactMap(\.self) + network.blocks.map(\.vertical)
+        let reaches = stages.map(\.columnReach)
         stageReach = storage.list(reaches)
-        rowsMayOverlap =
+        let rowsMayOverlap =
             network.blocks.allSatisfy { $0.point == nil && $0.second == nil }
             && reaches.indices.dropFirst().allSatisfy { reaches[$0] <= reaches[..<$0].reduce(0, +) }
+        self.rowsMayOverlap = rowsMayOverlap
+        stageSumsAbove = storage.list(
+            stages.enumerated().map { i, layer in
+                rowsMayOverlap && i > 0 && layer.allowsWinograd && layer.rowOffsets.contains(0) && layer.rowReach > 0
+            })
     }
 
     /// Floats of the kept columns of all layers, per image.
@@ -190,5 +199,13 @@ struct NetworkShape: Sendable {
                     before: list.last?.after ?? (perColumn: 0, fixed: 0)))
             return list.count - 1
         }
+    }
+}
+
+extension Convolution {
+    /// Whether all windows have three columns, so that F(2, 3) takes two thirds of the multiply-adds.
+    var allowsWinograd: Bool {
+        let rows = rowOffsets
+        return !rows.isEmpty && rows.allSatisfy { columnOffsets(row: $0) == [-1, 0, 1] }
     }
 }

@@ -321,8 +321,7 @@ struct PackedConvolution: Sendable, BitwiseCopyable {
         func tap(_ row: Int, _ column: Int) -> Int {
             all.firstIndex { $0.row == row && $0.column == column } ?? 0
         }
-        // A window of three columns allows F(2, 3): two thirds of the multiply-adds, and an error no larger.
-        usesWinograd = !rows.isEmpty && rows.allSatisfy { layer.columnOffsets(row: $0) == [-1, 0, 1] }
+        usesWinograd = layer.allowsWinograd
         if usesWinograd {
             windows = packer.storage.list(rows.map { Window(row: $0, column: -1) })
             matrices = packer.list(rows.count * 4) { i in

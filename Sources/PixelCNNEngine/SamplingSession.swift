@@ -96,6 +96,7 @@ package final class SamplingSession {
         precondition(engine.hyperparameters.accepts(label: task.label))
         helperThread.takeBack()
         helperThread.forgetRow()
+        if count == 0 { helperThread.reserve(width: task.width) }
         if slotBelow < capacity, images.contains(where: { $0.columnsBelow > 0 }) { moveRowBelow(to: capacity) }
         vertical.reserve(columns: min(task.width, Self.columnsOfPiece))
         let image = ImageInFlight(

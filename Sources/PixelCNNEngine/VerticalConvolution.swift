@@ -1,5 +1,5 @@
-// Convolutions of pieces of a row, for the vertical stack: F(2, 3) where the window has three columns, else a product per
-// window.
+// Convolutions of pieces of a row, for the vertical stack: F(2, 3) where the window has three columns, else a product
+// per window.
 
 import PixelCNNKernels
 
@@ -19,6 +19,7 @@ final class VerticalConvolution {
     private var convolved = FloatBuffer(count: 0)  // (columns, outputs in whole vectors)
     private var inputs = FloatBuffer(count: 0)  // F(2, 3) of one kernel row: (4, tiles, inputs)
     private var products = FloatBuffer(count: 0)  // F(2, 3), kernel rows added up: (4, tiles, outputs in whole vectors)
+    private var above = FloatBuffer(count: 0)  // sums over the rows above, of a whole row: (stages, 4, tiles, outputs)
 
     init(engine: Engine) {
         self.engine = engine
@@ -44,14 +45,14 @@ final class VerticalConvolution {
     func scratch(of layer: PackedConvolution) -> Rows { Rows(base: convolved.base, stride: layer.stride) }
 
     /// A row of outputs for each column, from `start` on, or zero; valid until the next call. Rows above the image are
-    /// zero and add nothing.
+    /// zero and add nothing. `stageOfSums` where the sums over the rows above are there, of that stage.
     func compute(
         _ layer: PackedConvolution, of ring: Int, row: Int, _ columns: Range<Int>, _ cache: RowCache,
-        start: UnsafePointer<Float>?
+        start: UnsafePointer<Float>?, stageOfSums: Int? = nil
     ) -> Rows {
-        layer.usesWinograd
-            ? computeTiles(layer, ring, row, columns, cache, start)
-            : computeWindows(layer, ring, row, columns, cache, start)
+        guard layer.usesWinograd else { return computeWindows(layer, ring, row, columns, cache, start) }
+        let above = stageOfSums.map { sumsAbove(layer, stage: $0, width: cache.layout.width) }
+        return computeTiles(layer, ring, row, columns, cache, start, above)
     }
 
     private func computeWindows(
@@ -71,37 +72,88 @@ final class VerticalConvolution {
         return u
     }
 
-    /// From the even column at or before the piece's first.
+    /// From the even column at or before the piece's first. Where the rows above are added up, on from those sums.
     private func computeTiles(
         _ layer: PackedConvolution, _ ring: Int, _ row: Int, _ columns: Range<Int>, _ cache: RowCache,
-        _ start: UnsafePointer<Float>?
+        _ start: UnsafePointer<Float>?, _ above: TileSums?
     ) -> Rows {
         let lead = columns.lowerBound % 2
         let count = lead + columns.count
-        let (tiles, channels, stride) = ((count + 1) / 2, layer.inputs, layer.stride)
-        let zeros = Rows(repeating: engine.weights.zeros)
-        var isFirst = true
-        for (i, window) in layer.windows.enumerated() where row + window.row >= 0 {
+        let (u, stride) = (scratch(of: layer), layer.stride)
+        let sums = TileSums(base: products.base, position: (count + 1) / 2 * stride, stride: stride)
+        var first = above?.dropFirst(columns.lowerBound / 2)
+        let firstRow = above == nil ? -row : 0
+        for (i, window) in layer.windows.enumerated() where window.row >= firstRow {
             let input = cache.ring(ring, row: row + window.row, column: columns.lowerBound - lead + window.column)
-            kernels.winogradInputs(input, into: inputs.base, channels: channels, count: count)
-            for position in 0..<4 {
-                // Both columns of a tile have the product m1 once, and with its sign.
-                let first = position == 1 ? start.map(Rows.init(repeating:)) ?? zeros : zeros
-                let sums = Rows(base: products.base + position * tiles * stride, stride: stride)
-                kernels.multiply(
-                    layer.matrices[4 * i + position],
-                    Rows(base: inputs.base + position * tiles * channels, stride: channels),
-                    from: isFirst ? first : sums, into: sums, count: tiles)
-            }
-            isFirst = false
+            multiplyTiles(layer, window: i, input, from: first, or: start, into: sums, columns: count)
+            first = sums
         }
-        let u = scratch(of: layer)
-        if isFirst {
+        if first == nil {
             // Of the rows above there is none.
             u.fill(count, with: start ?? engine.weights.zeros, length: stride)
-            return u + lead * stride
+        } else {
+            kernels.winogradOutputs(products.base, into: u, channels: stride, count: count)
         }
-        kernels.winogradOutputs(products.base, into: u, channels: stride, count: count)
         return u + lead * stride
+    }
+
+    /// One window's products, added to `first`, or to what the convolution starts from.
+    private func multiplyTiles(
+        _ layer: PackedConvolution, window: Int, _ input: Rows, from first: TileSums?,
+        or start: UnsafePointer<Float>?, into sums: TileSums, columns: Int
+    ) {
+        let (tiles, channels) = ((columns + 1) / 2, layer.inputs)
+        kernels.winogradInputs(input, into: inputs.base, channels: channels, count: columns)
+        for position in 0..<4 {
+            // Both columns of a tile have the product m1 once, and with its sign.
+            let start = Rows(repeating: position == 1 ? start ?? engine.weights.zeros : engine.weights.zeros)
+            kernels.multiply(
+                layer.matrices[4 * window + position],
+                Rows(base: inputs.base + position * tiles * channels, stride: channels),
+                from: first?[position] ?? start, into: sums[position], count: tiles)
+        }
+    }
+
+    // MARK: - Rows above, ahead of the rest
+
+    /// Makes room for the sums over the rows above of all stages, for a row of `width` columns.
+    func reserveAbove(width: Int, stages: Int) {
+        let tiles = (width + 1) / 2
+        guard usesWinograd, above.count < stages * 4 * tiles * widestResult else { return }
+        above = FloatBuffer(count: stages * 4 * tiles * widestResult)
+    }
+
+    /// The sums over the rows above `row`, of which there is one at least, for these columns of a stage, from an even
+    /// one on. ``compute(_:of:row:_:_:start:stageOfSums:)`` goes on from them.
+    func sumAbove(
+        _ layer: PackedConvolution, stage: Int, of ring: Int, row: Int, _ columns: Range<Int>, _ cache: RowCache,
+        start: UnsafePointer<Float>?
+    ) {
+        let sums = sumsAbove(layer, stage: stage, width: cache.layout.width).dropFirst(columns.lowerBound / 2)
+        var first: TileSums?
+        for (i, window) in layer.windows.enumerated() where window.row < 0 && row + window.row >= 0 {
+            let input = cache.ring(ring, row: row + window.row, column: columns.lowerBound + window.column)
+            multiplyTiles(layer, window: i, input, from: first, or: start, into: sums, columns: columns.count)
+            first = sums
+        }
+    }
+
+    private func sumsAbove(_ layer: PackedConvolution, stage: Int, width: Int) -> TileSums {
+        let position = (width + 1) / 2 * layer.stride
+        return TileSums(base: above.base + stage * 4 * position, position: position, stride: layer.stride)
+    }
+}
+
+/// Sums of F(2, 3), (4, tiles, outputs in whole vectors).
+private struct TileSums {
+    var base: UnsafeMutablePointer<Float>
+    /// Floats from one of the four to the next.
+    let position: Int
+    let stride: Int
+
+    subscript(place: Int) -> Rows { Rows(base: base + place * position, stride: stride) }
+
+    func dropFirst(_ tiles: Int) -> TileSums {
+        TileSums(base: base + tiles * stride, position: position, stride: stride)
     }
 }

@@ -31,6 +31,9 @@ final class VerticalStack {
         gated = FloatBuffer(count: columns * filters)
     }
 
+    /// Makes room for pieces of sums over the rows above, in images of `width` columns.
+    func reserveAbove(width: Int) { convolution.reserveAbove(width: width, stages: shape.stageReach.count) }
+
     /// One piece of an image of class `label`: reads the block's vertical input, writes its share of `toHorizontal` and
     /// the next block's input. A row whose pixels are all given has no use for `toHorizontal`.
     func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?, passingToHorizontal: Bool = true) {
@@ -39,7 +42,12 @@ final class VerticalStack {
         let feedsNextBlock = block + 1 < shape.blocks
         let work = Work(
             block: block, columns: piece.columns, cache: cache, label: label, packed: weights.blocks[block],
-            rings: shape.blockRings[block])
+            rings: shape.blockRings[block], stageOfSums: piece.part == .rest ? piece.stage : nil)
+        if piece.part == .above {
+            return convolution.sumAbove(
+                work.packed.vertical, stage: piece.stage, of: work.rings.input, row: piece.row, piece.columns, cache,
+                start: work.packed.verticalStart?.row(label))
+        }
         switch work.packed.order {
         case .thisRow:
             guard passingToHorizontal || feedsNextBlock else { return }
@@ -67,6 +75,8 @@ final class VerticalStack {
         let label: Int?
         let packed: PackedBlock
         let rings: NetworkShape.BlockRings
+        /// The stage, where its sums over the rows above are there.
+        let stageOfSums: Int?
 
         var count: Int { columns.count }
 
@@ -81,7 +91,8 @@ final class VerticalStack {
     private func convolve(_ work: Work, row: Int) -> Rows {
         convolution.compute(
             work.packed.vertical, of: work.rings.input, row: row, work.columns, work.cache,
-            start: (work.packed.second == nil ? work.packed.verticalStart : work.packed.betweenStart)?.row(work.label))
+            start: (work.packed.second == nil ? work.packed.verticalStart : work.packed.betweenStart)?.row(work.label),
+            stageOfSums: work.stageOfSums)
     }
 
     /// The second of two convolutions.
