@@ -2,8 +2,8 @@
    tiles, sets the target, and includes this. Shapes and contracts: pixel_kernels.h. */
 #include "vector.h"
 
-/* QUANTIZED: integers of columns at once, 32 KB of stack. MOST_HELD: vectors of a row that is held. */
-enum { MOST_COLUMNS = 14, FEW_COLUMNS = 8, MOST_HELD = 3, QUANTIZED = 16 * PIXEL_I16_DEPTH };
+/* QUANTIZED: integers of columns at once, 32 KB of stack. MOST_HELD: vectors of a row that is held, MOST_ROWS: rows. */
+enum { MOST_COLUMNS = 14, FEW_COLUMNS = 8, MOST_HELD = 3, MOST_ROWS = 4, QUANTIZED = 16 * PIXEL_I16_DEPTH };
 enum { CACHE_LINE = 64, AHEAD_OF_PIXELS = 2048, AHEAD_OF_ROWS = 12288 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -107,18 +107,21 @@ static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = {TILE_COLUMNS};
 #define FOR_EACH_TILE(TYPE, WEIGHTS, STEPS, VECTORS, PANEL, COLUMNS, CALL)                                             \
   {                                                                                                                    \
     const TYPE *w = WEIGHTS;                                                                                           \
-    ptrdiff_t lane = 0;                                                                                                \
+    ptrdiff_t lane = 0, planned = 0;                                                                                   \
+    ptrdiff_t blocks = 1, columns_each = COLUMNS, columns_more = 0, lines_each = 0, lines_more = 0;                    \
     for (ptrdiff_t left = (COLUMNS) > 0 ? VECTORS : 0; left > 0;) {                                                    \
       ptrdiff_t width = pixel_panel_width(left, PANEL);                                                                \
       const TYPE *next = w + (STEPS)*width * PIXEL_LANES;                                                              \
-      uintptr_t ahead = (uintptr_t)w + ((PANEL) == WIDE_PANEL ? AHEAD_OF_PIXELS : AHEAD_OF_ROWS);                      \
-      ptrdiff_t blocks = 1, columns_each = COLUMNS, columns_more = 0, lines_each = width, lines_more = 0;              \
-      if ((COLUMNS) > tile_columns[width]) { /* divisions, which would delay a pixel's many short products */          \
-        blocks = ((COLUMNS) + tile_columns[width] - 1) / tile_columns[width];                                          \
-        columns_each = (COLUMNS) / blocks, columns_more = (COLUMNS) % blocks;                                          \
-        lines_each = width / blocks, lines_more = width % blocks;                                                      \
-        ahead = (uintptr_t)next;                                                                                       \
+      if (width != planned) { /* divisions, which would delay short products: most panels are as wide as the first */  \
+        planned = width, lines_each = width;                                                                           \
+        if ((COLUMNS) > tile_columns[width]) {                                                                         \
+          blocks = ((COLUMNS) + tile_columns[width] - 1) / tile_columns[width];                                        \
+          columns_each = (COLUMNS) / blocks, columns_more = (COLUMNS) % blocks;                                        \
+          lines_each = width / blocks, lines_more = width % blocks;                                                    \
+        }                                                                                                              \
       }                                                                                                                \
+      uintptr_t ahead = blocks > 1 ? (uintptr_t)next                                                                   \
+                                   : (uintptr_t)w + ((PANEL) == WIDE_PANEL ? AHEAD_OF_PIXELS : AHEAD_OF_ROWS);         \
       for (ptrdiff_t block = 0, j = 0; block < blocks; block++) {                                                      \
         ptrdiff_t count = columns_each + (block < columns_more), share = lines_each + (block < lines_more);            \
         CALL;                                                                                                          \
@@ -224,43 +227,74 @@ INLINE void moments(const float *x, ptrdiff_t count, float *mean, float *inverse
   *inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
 }
 
-/* A row of a few vectors, read once and held in registers. The same sums as above: what is past the row adds zeros. */
-INLINE void normalize_held(int vectors, const float *x, ptrdiff_t x_stride, const float *weight, const float *bias,
-                           float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+/* `sum_of_lanes` of a vector, or of four at once, which also share the divisions that follow. */
+INLINE f32x4 sums_of_lanes(int rows, const f32x16 *v) {
+  if (rows == 1)
+    return (f32x4)(sum_of_lanes(v[0]));
+  f32x4 four[4];
+  UNROLL for (int j = 0; j < 4; j++) {
+    f32x8 eight = v[j].lo + v[j].hi;
+    four[j] = eight.lo + eight.hi;
+  }
+#define PAIRS(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7)
+  f32x4 first = PAIRS(four[0], four[1]), last = PAIRS(four[2], four[3]);
+  return __builtin_shufflevector(first, last, 0, 2, 4, 6) + __builtin_shufflevector(first, last, 1, 3, 5, 7);
+}
+
+/* Some rows of a few vectors, read once and held in registers. The same sums as above: what is past a row adds
+   zeros. */
+INLINE void normalize_held(int vectors, int rows, const float *x, ptrdiff_t x_stride, const f32x16 *weights,
+                           const f32x16 *biases, float *y, ptrdiff_t y_stride, ptrdiff_t count) {
   ptrdiff_t last = (vectors - 1) * PIXEL_LANES;
-  f32x16 weights[MOST_HELD], biases[MOST_HELD], v[MOST_HELD];
+  f32x16 v[MOST_ROWS][MOST_HELD], sum[MOST_ROWS];
+  UNROLL for (int j = 0; j < rows; j++) {
+    const float *row = x + j * x_stride;
+    sum[j] = splat(0);
+    UNROLL for (int i = 0; i < vectors - 1; i++) v[j][i] = load(row + i * PIXEL_LANES);
+    v[j][vectors - 1] = load_at(row, last, count, 0);
+    UNROLL for (int i = 0; i < vectors; i++) sum[j] += v[j][i];
+  }
+  f32x4 mean = sums_of_lanes(rows, sum) / (float)count;
+  UNROLL for (int j = 0; j < rows; j++) {
+    sum[j] = splat(0);
+    UNROLL for (int i = 0; i < vectors; i++) {
+      v[j][i] -= mean[j];
+      if (i == vectors - 1)
+        v[j][i] = first_lanes(v[j][i], count - last);
+      sum[j] = fma16(v[j][i], v[j][i], sum[j]);
+    }
+  }
+  f32x4 inverse = 1.0f / __builtin_elementwise_sqrt(sums_of_lanes(rows, sum) / (float)count + 1e-5f);
+  UNROLL for (int j = 0; j < rows; j++) {
+    float *row = y + j * y_stride;
+    UNROLL for (int i = 0; i < vectors - 1; i++)
+        store(row + i * PIXEL_LANES, fma16(v[j][i] * inverse[j], weights[i], biases[i]));
+    store_at(row, last, count, fma16(v[j][vectors - 1] * inverse[j], weights[vectors - 1], biases[vectors - 1]));
+  }
+}
+
+INLINE void normalize_few(int vectors, const float *x, ptrdiff_t x_stride, const float *weight, const float *bias,
+                          float *y, ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
+  f32x16 weights[MOST_HELD], biases[MOST_HELD];
   UNROLL for (int i = 0; i < vectors; i++) {
     weights[i] = load_at(weight, i * PIXEL_LANES, count, 0);
     biases[i] = load_at(bias, i * PIXEL_LANES, count, 0);
   }
-  for (; columns > 0; columns--, x += x_stride, y += y_stride) {
-    f32x16 sum = splat(0), squares = splat(0);
-    UNROLL for (int i = 0; i < vectors - 1; i++) v[i] = load(x + i * PIXEL_LANES);
-    v[vectors - 1] = load_at(x, last, count, 0);
-    UNROLL for (int i = 0; i < vectors; i++) sum += v[i];
-    float mean = sum_of_lanes(sum) / (float)count;
-    UNROLL for (int i = 0; i < vectors; i++) {
-      v[i] -= mean;
-      if (i == vectors - 1)
-        v[i] = first_lanes(v[i], count - last);
-      squares = fma16(v[i], v[i], squares);
-    }
-    float inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
-    UNROLL for (int i = 0; i < vectors - 1; i++)
-        store(y + i * PIXEL_LANES, fma16(v[i] * inverse, weights[i], biases[i]));
-    store_at(y, last, count, fma16(v[vectors - 1] * inverse, weights[vectors - 1], biases[vectors - 1]));
-  }
+  for (; columns >= MOST_ROWS; columns -= MOST_ROWS, x += MOST_ROWS * x_stride, y += MOST_ROWS * y_stride)
+    normalize_held(vectors, MOST_ROWS, x, x_stride, weights, biases, y, y_stride, count);
+  for (; columns > 0; columns--, x += x_stride, y += y_stride)
+    normalize_held(vectors, 1, x, x_stride, weights, biases, y, y_stride, count);
 }
 
 static void normalize(const float *x, ptrdiff_t x_stride, const float *weight, const float *bias, float *y,
                       ptrdiff_t y_stride, ptrdiff_t count, ptrdiff_t columns) {
   switch ((count + PIXEL_LANES - 1) / PIXEL_LANES) {
   case 1:
-    return normalize_held(1, x, x_stride, weight, bias, y, y_stride, count, columns);
+    return normalize_few(1, x, x_stride, weight, bias, y, y_stride, count, columns);
   case 2:
-    return normalize_held(2, x, x_stride, weight, bias, y, y_stride, count, columns);
+    return normalize_few(2, x, x_stride, weight, bias, y, y_stride, count, columns);
   case MOST_HELD:
-    return normalize_held(MOST_HELD, x, x_stride, weight, bias, y, y_stride, count, columns);
+    return normalize_few(MOST_HELD, x, x_stride, weight, bias, y, y_stride, count, columns);
   }
   for (; columns > 0; columns--, x += x_stride, y += y_stride) {
     float mean, inverse;
@@ -312,8 +346,8 @@ static float maximum(const float *x, ptrdiff_t count) {
 
 static void exponentials(const float *x, ptrdiff_t count, float maximum, float temperature, float *y) {
   for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES) {
-    f32x16 v = load_at(x, i, count, -__builtin_inff());
-    store(y + i, exp_not_positive((v - maximum) / temperature));
+    f32x16 v = load_at(x, i, count, -__builtin_inff()) - maximum;
+    store(y + i, exp_not_positive(temperature == 1 ? v : v / temperature));
   }
 }
 
@@ -333,6 +367,22 @@ static float prefix_sums(const float *x, ptrdiff_t count, float *y) {
     store(y + i, v);
     total = v[15];
   }
+  return total;
+}
+
+/* The total that the exponentials' prefix sums have, of sixteen values: neighbours, then pairs of them, and so on. */
+INLINE float sum_of_neighbours(f32x16 v) {
+  f32x8 pairs = __builtin_shufflevector(v.lo, v.hi, 0, 2, 8, 10, 4, 6, 12, 14) +
+                __builtin_shufflevector(v.lo, v.hi, 1, 3, 9, 11, 5, 7, 13, 15);
+  f32x4 fours = __builtin_shufflevector(pairs.lo, pairs.hi, 0, 2, 4, 6) +
+                __builtin_shufflevector(pairs.lo, pairs.hi, 1, 3, 5, 7);
+  return (fours.y + fours.w) + (fours.x + fours.z);
+}
+
+static float exponential_sum(const float *x, ptrdiff_t count, float maximum) {
+  float total = 0;
+  for (ptrdiff_t i = 0; i < count; i += PIXEL_LANES)
+    total += sum_of_neighbours(exp_not_positive(load_at(x, i, count, -__builtin_inff()) - maximum));
   return total;
 }
 
@@ -358,4 +408,5 @@ const pixel_kernels TABLE_NAME(NAME) = {
     .maximum = maximum,
     .exponentials = exponentials,
     .prefix_sums = prefix_sums,
+    .exponential_sum = exponential_sum,
 };
