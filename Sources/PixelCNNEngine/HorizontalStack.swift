@@ -38,6 +38,7 @@ final class HorizontalStack {
     private let gates: FloatBuffer  // (blocks, image, F); of columns for one block at a time
     private var takenVertical = FloatBuffer(count: 0)  // (blocks, W, 2 · room), of a row of columns
     private var isVerticalTaken = false
+    private let link: FloatBuffer  // (columns, 2 · room): a block's, where it is passed on at once
     private let sums: FloatBuffer  // (image, widest group in whole vectors): a product on its way to a group
     private let skips: FloatBuffer  // (image, C, group in whole vectors): the sum of the blocks'
     private let headInputs: [FloatBuffer]  // [layers] × (image, channels)
@@ -60,6 +61,7 @@ final class HorizontalStack {
         preactivations = FloatBuffer(count: blocksAtOnce * capacity * shape.pairs)
         nextPreactivations = FloatBuffer(count: batch == .images ? blocks * 2 * shape.pairs : 0)
         gates = FloatBuffer(count: blocksAtOnce * capacity * filters)
+        link = FloatBuffer(count: batch == .columns ? capacity * 2 * shape.featureRoom : 0)
         sums = FloatBuffer(count: capacity * sumStride)
         skips = FloatBuffer(count: capacity * shape.features.count * shape.skipRoom)
         headInputs = (0...head.hidden.count).map { i in
@@ -255,22 +257,34 @@ final class HorizontalStack {
     func computeColumns(
         _ columns: Range<Int>, row: Int, cache: RowCache, label: Int?, left: UnsafeMutablePointer<Float>
     ) {
+        beginColumns(columns, row: row, cache: cache, label: label)
+        let vertical = isVerticalTaken ? takenVertical.base : cache.toHorizontal(block: 0, column: 0).base
+        let stride = 2 * shape.featureRoom
+        for block in 0..<shape.blocks {
+            let first = vertical + (block * cache.layout.width + columns.lowerBound) * stride
+            computeBlock(block, columns, vertical: Rows(base: first, stride: stride), left: left)
+        }
+    }
+
+    /// Where the vertical stack puts a block's link that is passed on at once.
+    var linked: Rows { Rows(base: link.base, stride: 2 * shape.featureRoom) }
+
+    /// The same in steps: what goes before the blocks, then one block after the other, each with its link.
+    func beginColumns(_ columns: Range<Int>, row: Int, cache: RowCache, label: Int?) {
         let count = columns.count
         precondition(batch == .columns && count <= capacity)
         for slot in 0..<count { labels[slot] = label }
         takeInput(columns, row: row, cache: cache)
         for c in 0..<shape.features.count { beginSkips(c, count) }
-        let vertical = isVerticalTaken ? takenVertical.base : cache.toHorizontal(block: 0, column: 0).base
-        for block in 0..<shape.blocks {
-            takeLeft(block, of: left, isRowStart: columns.lowerBound == 0)
-            for slot in 0..<count {
-                let place = block * cache.layout.width + columns.lowerBound + slot
-                takeVertical(vertical + place * 2 * shape.featureRoom, into: pair(block, 0)[slot])
-            }
-            addLeftTaps(block, 0..<count)
-            for c in 0..<shape.features.count { computeGroup(c, block, count) }
-            keepLeft(block, count, in: left)
-        }
+    }
+
+    func computeBlock(_ block: Int, _ columns: Range<Int>, vertical: Rows, left: UnsafeMutablePointer<Float>) {
+        let count = columns.count
+        takeLeft(block, of: left, isRowStart: columns.lowerBound == 0)
+        for slot in 0..<count { takeVertical(vertical[slot], into: pair(block, 0)[slot]) }
+        addLeftTaps(block, 0..<count)
+        for c in 0..<shape.features.count { computeGroup(c, block, count) }
+        keepLeft(block, count, in: left)
     }
 
     /// The first block's input.

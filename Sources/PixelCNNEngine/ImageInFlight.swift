@@ -19,6 +19,8 @@ final class ImageInFlight {
 
     /// Where its columns are computed side by side: what those to come will see of the horizontal stack.
     private(set) var leftColumns: FloatBuffer?
+    /// Whether some blocks of such a row are computed, and others are not.
+    var isBetweenBlocks = false
 
     private let task: ImageTask
     private let shape: NetworkShape

@@ -20,13 +20,14 @@ final class RowCache {
     /// vertical input, the first one's finished pixel by pixel where both stacks start from it; and what else a block
     /// keeps.
     private let rows: FloatBuffer
-    /// The link of the current row: (blocks, W, 2 · room), the initial accumulators of the horizontal stack.
+    /// The link of the current row: (blocks, W, 2 · room), the initial accumulators of the horizontal stack. Scored
+    /// images may do without, and then it takes no memory.
     private let toHorizontal: FloatBuffer
 
     init(_ layout: Layout) {
         self.layout = layout
         rows = FloatBuffer(count: layout.rowCount)
-        toHorizontal = FloatBuffer(count: layout.toHorizontalCount)
+        toHorizontal = FloatBuffer(uninitializedCount: layout.toHorizontalCount)
     }
 
     /// Where things are in a row cache and in a checkpoint of it, in floats.

@@ -29,8 +29,8 @@ package final class SamplingSession {
     /// The slot of the row below that of an image which is, or was, the only one, and whose columns there are complete:
     /// beside its own, or the last one, which no image has.
     private var slotBelow = 1
-    /// In rows whose values are known, because they are given or scored: one row per step. Of several with the same
-    /// given rows, the first one computes them.
+    /// In rows whose values are known, because they are given or scored. Of several with the same given rows, the first
+    /// one computes them.
     private var prefilling: [ImageInFlight] = []
     /// Rows prefilled, of all images: for tests.
     private(set) var prefilledRows = 0
@@ -42,6 +42,9 @@ package final class SamplingSession {
     private static let columnsOfPiece = 256
     /// Columns of a scored row that a piece takes at most: so many share each weight that more would gain little.
     private static let columnsOfScore = 32
+    /// Rows that a scored image takes in a step where none is drawn: what they read of the rows above is then still in
+    /// the processor's caches.
+    private static let rowsOfStep = 8
     /// Columns of rows that are narrow enough to be taken over as a whole, so that a helper thread may begin the next
     /// row at once: it follows a wider row's columns.
     private static let mostColumnsAhead = 64
@@ -116,8 +119,8 @@ package final class SamplingSession {
         }
     }
 
-    /// Takes every image one pixel further, or one row where it is given or scored, and hands those that are complete
-    /// to `finish`.
+    /// Takes every image one pixel further, or a row where it is given, or some rows where it is scored, and hands those
+    /// that are complete to `finish`.
     package func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
         while !stepPiece(finish: finish) {}
     }
@@ -135,8 +138,8 @@ package final class SamplingSession {
     package func removeAll(where isUnwanted: (_ tag: Int) -> Bool) {
         for place in prefilling.indices.reversed() where isUnwanted(prefilling[place].tag) {
             removePrefilling(place: place)
+            if let step = begun, place < step.prefillsLeft { begun = (step.prefillsLeft - 1, step.prepared) }
         }
-        if let step = begun { begun = (min(step.prefillsLeft, prefilling.count), step.prepared) }
         for slot in images.indices.reversed() where isUnwanted(images[slot].tag) { remove(slot: slot) }
     }
 
@@ -224,13 +227,16 @@ package final class SamplingSession {
     }
 
     /// The next piece of the image's vertical rows, when the row above is complete.
-    private func computeVertical(_ image: ImageInFlight, passingToHorizontal: Bool = true) {
-        let drawn = DrawnPixels(pixel: image.pixel)
-        guard let piece = image.wavefront.nextPiece(drawn: drawn, least: 1, most: Self.columnsOfPiece) else {
+    private func computeVertical(_ image: ImageInFlight, linkTo target: VerticalStack.LinkTarget = .cache) {
+        guard let piece = nextVerticalPiece(of: image) else {
             preconditionFailure("the vertical stack waits for a row that is not complete")
         }
-        vertical.compute(piece, of: image.cache, label: image.label, passingToHorizontal: passingToHorizontal)
+        vertical.compute(piece, of: image.cache, label: image.label, linkTo: target)
         image.wavefront.complete(piece)
+    }
+
+    private func nextVerticalPiece(of image: ImageInFlight) -> VerticalPiece? {
+        image.wavefront.nextPiece(drawn: DrawnPixels(pixel: image.pixel), least: 1, most: Self.columnsOfPiece)
     }
 
     /// The values that a pass draws: one, or those of all channels.
@@ -294,7 +300,7 @@ package final class SamplingSession {
         let image = prefilling[place]
         if let left = image.leftColumns {
             guard scorePiece(of: image, left: left.base) else { return false }
-            if !image.isComplete { return true }
+            if !image.isComplete { return image.row.isMultiple(of: Self.rowsOfStep) || !images.isEmpty }
         } else if image.isRestGiven {
             completeRest(of: image)
         } else if image.isPrefillRow {
@@ -332,7 +338,7 @@ package final class SamplingSession {
     /// A piece of the given row that the image stands at; whether it was the last.
     private func prefillPiece(of image: ImageInFlight) -> Bool {
         if image.wavefront.ready < image.pixel + image.width {
-            computeVertical(image, passingToHorizontal: false)
+            computeVertical(image, linkTo: .none)
             return false
         }
         prefill.compute(image)
@@ -350,24 +356,58 @@ package final class SamplingSession {
         let piece = image.column..<min(image.column + Self.columnsOfScore, image.width)
         let isNarrow = image.width <= Self.mostColumnsAhead
         let pixels = image.row * image.width + (isNarrow ? image.width : piece.upperBound)
-        let isLent = count == 1 && helperThread.lend(image)
-        if piece.lowerBound == 0 || !isNarrow {
-            if isLent {
+        let isLent = !image.isBetweenBlocks && count == 1 && helperThread.lend(image)
+        if !isLent && image.wavefront.ready < pixels && (piece.lowerBound == 0 || !isNarrow) {
+            guard scoreBlock(of: image, columns, left: left) else { return false }
+        } else {
+            if isLent && (piece.lowerBound == 0 || !isNarrow) {
                 // It may have been lent within the row above.
                 helperThread.didAdvance(image)
                 helperThread.wait(forVertical: pixels)
-            } else if image.wavefront.ready < pixels {
-                computeVertical(image)
-                return false
             }
+            if piece.lowerBound == 0 {
+                prefill.compute(image)
+                let isAhead = isLent && isNarrow
+                columns.takeVertical(of: image.cache, now: isAhead)
+                if isAhead { helperThread.didAdvance(image, by: image.width) }
+            }
+            columns.computeColumns(piece, row: image.row, cache: image.cache, label: image.label, left: left)
         }
-        if piece.lowerBound == 0 {
+        score(piece, of: image, columns)
+        image.advance(by: piece.count)
+        if isLent && !isNarrow && !image.isComplete { helperThread.didAdvance(image) }
+        guard image.column == 0 else { return false }
+        didCompleteRow(of: image)
+        return true
+    }
+
+    /// The next block of the vertical stack, and where all columns of the row go at once, that of the horizontal stack:
+    /// what the one passes to the other is then still in the processor's caches. Whether all of both are computed.
+    private func scoreBlock(
+        of image: ImageInFlight, _ columns: HorizontalStack, left: UnsafeMutablePointer<Float>
+    ) -> Bool {
+        let (row, all) = (image.row, 0..<image.width)
+        guard image.width <= Self.columnsOfScore, let piece = nextVerticalPiece(of: image),
+            piece.stage == 0 || image.isBetweenBlocks
+        else {
+            computeVertical(image)
+            return false
+        }
+        if piece.stage == 0 {
             prefill.compute(image)
-            let isAhead = isLent && isNarrow
-            columns.takeVertical(of: image.cache, now: isAhead)
-            if isAhead { helperThread.didAdvance(image, by: image.width) }
+            columns.beginColumns(all, row: row, cache: image.cache, label: image.label)
         }
-        columns.computeColumns(piece, row: image.row, cache: image.cache, label: image.label, left: left)
+        vertical.compute(piece, of: image.cache, label: image.label, linkTo: .rows(columns.linked))
+        image.wavefront.complete(piece)
+        if let block = engine.shape.block(ofStage: piece.stage) {
+            columns.computeBlock(block, all, vertical: columns.linked, left: left)
+        }
+        image.isBetweenBlocks = image.wavefront.ready < image.pixel + image.width
+        return !image.isBetweenBlocks
+    }
+
+    /// Scores columns of a row, whose features are computed.
+    private func score(_ piece: Range<Int>, of image: ImageInFlight, _ columns: HorizontalStack) {
         for pass in 0..<engine.shape.features.count {
             columns.computeLogits(pass, count: piece.count)
             for c in engine.shape.drawn(in: pass) {
@@ -378,11 +418,6 @@ package final class SamplingSession {
                 }
             }
         }
-        image.advance(by: piece.count)
-        if isLent && !isNarrow && !image.isComplete { helperThread.didAdvance(image) }
-        guard image.column == 0 else { return false }
-        didCompleteRow(of: image)
-        return true
     }
 
     /// Gives the checkpoint after an image's given rows to those that have waited for it.

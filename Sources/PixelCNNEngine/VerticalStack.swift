@@ -34,10 +34,20 @@ final class VerticalStack {
     /// Makes room for pieces of sums over the rows above, in images of `width` columns.
     func reserveAbove(width: Int) { convolution.reserveAbove(width: width, stages: shape.stageReach.count) }
 
-    /// One piece of an image of class `label`: reads the block's vertical input, writes its share of `toHorizontal` and
-    /// the next block's input. A row whose pixels are all given has no use for `toHorizontal`.
-    func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?, passingToHorizontal: Bool = true) {
+    /// Where the link of a block goes, (columns, 2 · room).
+    enum LinkTarget {
+        /// The image's row cache, for pixels that come later.
+        case cache
+        case rows(Rows)
+        /// Nowhere: the row's pixels are all given.
+        case none
+    }
+
+    /// One piece of an image of class `label`: reads the block's vertical input, writes its link and the next block's
+    /// input.
+    func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?, linkTo target: LinkTarget = .cache) {
         guard let block = shape.block(ofStage: piece.stage) else { return computeStem(piece, cache) }
+        let links = if case .none = target { false } else { true }
         // The last block's vertical output feeds nothing but the horizontal stack.
         let feedsNextBlock = block + 1 < shape.blocks
         let work = Work(
@@ -50,21 +60,21 @@ final class VerticalStack {
         }
         switch work.packed.order {
         case .thisRow:
-            guard passingToHorizontal || feedsNextBlock else { return }
+            guard links || feedsNextBlock else { return }
             let u = convolve(work, row: piece.row)
-            if passingToHorizontal { link(u, work) }
+            if links { link(u, work, to: target) }
             if feedsNextBlock { gate(u, work, row: piece.row) }
         case .rowAbove:
-            guard passingToHorizontal || feedsNextBlock else { return }
+            guard links || feedsNextBlock else { return }
             let u = sumOfRow(piece.row - 1, work)
-            if passingToHorizontal { link(u, work) }
+            if links { link(u, work, to: target) }
             if feedsNextBlock && piece.row > 0 { gate(u, work, row: piece.row - 1) }
         case .both:
             if piece.row > 0 { completeRow(piece.row - 1, work, feedsNextBlock: feedsNextBlock) }
-            guard passingToHorizontal || feedsNextBlock else { return }
+            guard links || feedsNextBlock else { return }
             let u = convolveAgain(work, row: piece.row)
             if feedsNextBlock { keep(u, in: work.rings.convolved, row: piece.row, work) }
-            if passingToHorizontal { link(u, work) }
+            if links { link(u, work, to: target) }
         }
     }
 
@@ -140,8 +150,13 @@ final class VerticalStack {
 
     /// What the horizontal stack's pre-activations start from: the link of u, before the gate, with biases and what the
     /// class adds.
-    private func link(_ u: Rows, _ work: Work) {
-        let accumulators = work.cache.toHorizontal(block: work.block, column: work.columns.lowerBound)
+    private func link(_ u: Rows, _ work: Work, to target: LinkTarget) {
+        let accumulators =
+            if case .rows(let rows) = target {
+                rows
+            } else {
+                work.cache.toHorizontal(block: work.block, column: work.columns.lowerBound)
+            }
         let start = work.packed.horizontalStart?.row(work.label) ?? weights.zeros
         for (i, part) in work.packed.link.enumerated() {
             // The first part of each half writes all of it.

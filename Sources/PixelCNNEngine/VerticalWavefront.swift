@@ -108,9 +108,9 @@ struct VerticalWavefront {
         }
     }
 
-    /// The next sums over the rows above, which need not wait for pixels: of `most` columns at most, and of `least`, or to
-    /// the row's end. There is room for those of one row: the lower row's take the places of the upper one's, in columns
-    /// that the upper one has done with.
+    /// The next sums over the rows above, which need not wait for pixels: of `most` columns at most, and of `least`, or
+    /// to the row's end. There is room for those of one row: the lower row's take the places of the upper one's, in
+    /// columns that the upper one has done with.
     func nextPieceAbove(least: Int, most: Int) -> VerticalPiece? {
         for place in 0..<rows where row + place > 0 && row + place < height {
             for stage in reaches.indices where sumsAbove[stage] {

@@ -42,7 +42,11 @@ struct StepAllocationTests {
             // Two steps apart, so that no two images are at the same position.
             for _ in 0..<(index == 2 ? 1000 : 2) where finished == 0 {
                 let before = allocation_count()
-                session.step { _, _ in finished += 1 }
+                if parameters == nil {
+                    _ = session.stepPiece { _, _ in finished += 1 }
+                } else {
+                    session.step { _, _ in finished += 1 }
+                }
                 let after = allocation_count()
                 if finished == 0 {
                     counts[quiet] = after - before
@@ -50,7 +54,7 @@ struct StepAllocationTests {
                 }
             }
         }
-        // A step is a pixel, or a row of a scored image.
+        // A step is a pixel. Scored images take several rows in one; a piece is a row of a block.
         #expect(quiet >= (parameters == nil ? engine.hyperparameters.height - 1 : 19))
         let allocating = counts[..<quiet].enumerated().filter { $0.element > 0 }
         #expect(allocating.isEmpty, "\(allocating.map { "step \($0.offset): \($0.element)" })")
