@@ -3,6 +3,7 @@
 // per row for that, and a copy of the row only where rows are streamed.
 
 import DequeModule
+import Foundation
 import PixelCNNEngine
 import Synchronization
 
@@ -116,7 +117,7 @@ package enum JobUpdate: Sendable, Equatable {
 /// The progress of one job: made for it, given to ``Scheduler/stream(_:to:)``, read meanwhile. Workers write and a
 /// reader pulls at its own pace; neither waits for the other. A slow reader costs no more memory than the job's values,
 /// once as rows and once as images.
-package final class JobProgress: Sendable {
+package final class JobProgress: @unchecked Sendable {
     /// Yields when something has changed since the last element was taken; of several changes only one is kept.
     /// Finishes when the job has ended, whichever way. For one reader.
     package let changes: AsyncStream<Void>
@@ -126,7 +127,9 @@ package final class JobProgress: Sendable {
     private let values = Atomic<Int>(0)
     private let images = Atomic<Int>(0)
     private let known = Atomic<Int>(0)
-    private let updates = Mutex<Deque<JobUpdate>>([])
+    // No Mutex, whose order ThreadSanitizer does not see.
+    private let lock = NSLock()
+    private var updates: Deque<JobUpdate> = []
 
     /// Without `streamsRows` there are updates of whole images only.
     package init(streamsRows: Bool) {
@@ -144,7 +147,7 @@ package final class JobProgress: Sendable {
     package var rowsKnown: Int { known.load(ordering: .relaxed) }
 
     /// The oldest update that has not been taken yet.
-    package func takeUpdate() -> JobUpdate? { updates.withLock { $0.popFirst() } }
+    package func takeUpdate() -> JobUpdate? { lock.withLock { updates.popFirst() } }
 
     /// Takes in a row of `count` values, (C, W); `makeValues` is called where rows are streamed.
     package func finish(
@@ -152,7 +155,7 @@ package final class JobProgress: Sendable {
     ) {
         if streamsRows {
             let update = JobUpdate.row(image: image, row: row, values: makeValues())
-            updates.withLock { $0.append(update) }
+            lock.withLock { updates.append(update) }
         }
         values.wrappingAdd(count, ordering: .relaxed)
         if isKnown { known.wrappingAdd(1, ordering: .relaxed) }
@@ -161,7 +164,7 @@ package final class JobProgress: Sendable {
 
     /// Takes in a complete image, (C, H, W), whose rows have been taken in.
     package func finish(image: Int, values: [UInt16], logProbabilities: DrawLogProbabilities? = nil) {
-        updates.withLock { $0.append(.image(image, values: values, logProbabilities: logProbabilities)) }
+        lock.withLock { updates.append(.image(image, values: values, logProbabilities: logProbabilities)) }
         images.wrappingAdd(1, ordering: .relaxed)
         signal.yield()
     }
