@@ -60,7 +60,8 @@ final class Categorical {
     /// log softmax at `value`, in nats.
     func logProbability(_ logits: UnsafePointer<Float>, of value: Int) -> Float {
         let largest = kernels.maximum(logits, count: colors)
-        let total = kernels.exponentialSum(logits, count: colors, maximum: largest)
+        kernels.exponentials(logits, count: colors, maximum: largest, temperature: 1, into: exponentials.base)
+        let total = kernels.prefixSums(exponentials.base, count: colors, into: prefixes.base)
         return Float(Double(logits[value]) - Double(largest) - naturalLogarithm(Double(total)))
     }
 

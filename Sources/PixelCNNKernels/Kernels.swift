@@ -185,12 +185,6 @@ extension Kernels {
         table.pointee.exponentials(x, count, maximum, temperature, y)
     }
 
-    /// The sum of exp(x − maximum), with the bits of the total of their prefix sums.
-    @inlinable @inline(__always)
-    package func exponentialSum(_ x: UnsafePointer<Float>, count: Int, maximum: Float) -> Float {
-        table.pointee.exponential_sum(x, count, maximum)
-    }
-
     /// y[i] = x[0] + … + x[i], in whole vectors; returns the total.
     @inlinable @inline(__always)
     package func prefixSums(_ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>) -> Float {

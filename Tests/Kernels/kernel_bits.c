@@ -139,8 +139,6 @@ static void elementwise(const pixel_kernels *table) {
       take(y, SIZE);
       float most = table->maximum(a, count);
       take(&most, 1);
-      float sum = table->exponential_sum(a, count, most);
-      take(&sum, 1);
       static const float temperatures[] = {1, 0.7f, 0.01f};
       for (int t = 0; t < 3; t++) {
         table->exponentials(a, count, most, temperatures[t], y);

@@ -90,9 +90,6 @@ typedef struct pixel_kernels {
   /* y[i] = x[0] + … + x[i], in whole vectors (x zero past count): within a vector by doubling strides of 1, 2, 4, 8,
      vectors in sequence. Returns the last one, the total. x and y may be the same. */
   float (*prefix_sums)(const float *x, ptrdiff_t count, float *y);
-
-  /* The total of the exponentials at temperature 1, as prefix_sums adds them up. */
-  float (*exponential_sum)(const float *x, ptrdiff_t count, float maximum);
 } pixel_kernels;
 
 /* The tables which this processor can run, by position, the fastest first; a null pointer past the last. */
