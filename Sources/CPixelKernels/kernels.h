@@ -108,12 +108,12 @@ static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = {TILE_COLUMNS};
   {                                                                                                                    \
     const TYPE *w = WEIGHTS;                                                                                           \
     ptrdiff_t lane = 0, planned = 0;                                                                                   \
-    ptrdiff_t blocks = 1, columns_each = COLUMNS, columns_more = 0, lines_each = 0, lines_more = 0;                    \
+    ptrdiff_t blocks = 0, columns_each = 0, columns_more = 0, lines_each = 0, lines_more = 0;                          \
     for (ptrdiff_t left = (COLUMNS) > 0 ? VECTORS : 0; left > 0;) {                                                    \
       ptrdiff_t width = pixel_panel_width(left, PANEL);                                                                \
       const TYPE *next = w + (STEPS)*width * PIXEL_LANES;                                                              \
       if (width != planned) { /* divisions, which would delay short products: most panels are as wide as the first */  \
-        planned = width, lines_each = width;                                                                           \
+        planned = width, blocks = 1, columns_each = COLUMNS, columns_more = 0, lines_each = width, lines_more = 0;     \
         if ((COLUMNS) > tile_columns[width]) {                                                                         \
           blocks = ((COLUMNS) + tile_columns[width] - 1) / tile_columns[width];                                        \
           columns_each = (COLUMNS) / blocks, columns_more = (COLUMNS) % blocks;                                        \
@@ -352,7 +352,7 @@ static void exponentials(const float *x, ptrdiff_t count, float maximum, float t
 }
 
 #ifdef HAS_LANE_MASKS
-/* As assembly, since LLVM makes an instruction of it that takes AMD processors ten times as long. */
+/* As assembly: LLVM makes vexpandps of most shifts, which are slow on AMD processors. */
 #define SHIFTED(v, by)                                                                                                 \
   ({                                                                                                                   \
     f32x16 shifted;                                                                                                    \

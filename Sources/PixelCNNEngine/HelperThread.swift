@@ -225,9 +225,13 @@ package final class HelperThread: @unchecked Sendable {
         drawnBelow.store(0, ordering: .relaxed)
         ready.store(image.wavefront.ready, ordering: .relaxed)
         readyBelow.store(image.wavefront.readyBelow, ordering: .relaxed)
-        if change(from: State.offered, to: State.lent) { return true }
-        self.image = nil
-        return false
+        guard change(from: State.offered, to: State.lent) else {
+            self.image = nil
+            return false
+        }
+        // Nothing was prepared for its first row, which says little of those that follow.
+        row?.isHelped = false
+        return true
     }
 
     /// Ends a loan; the second thread does nothing more when this returns.
