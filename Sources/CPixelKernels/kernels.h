@@ -120,8 +120,8 @@ static const ptrdiff_t tile_columns[WIDE_PANEL + 1] = {TILE_COLUMNS};
           lines_each = width / blocks, lines_more = width % blocks;                                                    \
         }                                                                                                              \
       }                                                                                                                \
-      uintptr_t ahead = blocks > 1 ? (uintptr_t)next                                                                   \
-                                   : (uintptr_t)w + ((PANEL) == WIDE_PANEL ? AHEAD_OF_PIXELS : AHEAD_OF_ROWS);         \
+      uintptr_t ahead =                                                                                                \
+          blocks > 1 ? (uintptr_t)next : (uintptr_t)w + ((PANEL) == WIDE_PANEL ? AHEAD_OF_PIXELS : AHEAD_OF_ROWS);     \
       for (ptrdiff_t block = 0, j = 0; block < blocks; block++) {                                                      \
         ptrdiff_t count = columns_each + (block < columns_more), share = lines_each + (block < lines_more);            \
         CALL;                                                                                                          \
@@ -227,7 +227,7 @@ INLINE void moments(const float *x, ptrdiff_t count, float *mean, float *inverse
   *inverse = 1.0f / __builtin_sqrtf(sum_of_lanes(squares) / (float)count + 1e-5f);
 }
 
-/* `sum_of_lanes` of a vector, or of four at once, which also share the divisions that follow. */
+/* `sum_of_lanes` of one vector or of four, MOST_ROWS, which then share the divisions that follow. */
 INLINE f32x4 sums_of_lanes(int rows, const f32x16 *v) {
   if (rows == 1)
     return (f32x4)(sum_of_lanes(v[0]));
@@ -236,8 +236,9 @@ INLINE f32x4 sums_of_lanes(int rows, const f32x16 *v) {
     f32x8 eight = v[j].lo + v[j].hi;
     four[j] = eight.lo + eight.hi;
   }
-#define PAIRS(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7)
+#define PAIRS(a, b) (__builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7))
   f32x4 first = PAIRS(four[0], four[1]), last = PAIRS(four[2], four[3]);
+#undef PAIRS
   return __builtin_shufflevector(first, last, 0, 2, 4, 6) + __builtin_shufflevector(first, last, 1, 3, 5, 7);
 }
 

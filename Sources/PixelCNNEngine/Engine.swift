@@ -38,7 +38,7 @@ package final class Engine: Sendable {
     /// what its helper thread computes ahead.
     package func sessionBytes(images: Int) -> Int {
         let perImage = shape.columnCount + shape.blocks * (shape.pairs + shape.features.channels)
-        let ahead = HelperThread.mostSums(shape)
+        let ahead = shape.sumsAbove(width: HelperThread.mostColumnsOfSums)
         return (images * perImage + ahead) * MemoryLayout<Float>.stride
     }
 

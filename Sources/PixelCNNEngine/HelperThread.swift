@@ -1,8 +1,8 @@
 // One image on two threads. A pixel's passes follow one another and must stay on one thread, but some of the work need
-// not wait for the pixel's values: the vertical stack of the rows below follows the pixels as a wavefront; the left
-// taps of the next pixel begin with each colour group that is done; the logits of a pass begin with the groups before.
-// A second thread does what it can of that, and the session what is left of the last two, in the same order of
-// additions, so that the bits are the same with and without it.
+// not wait for the pixel's values: the vertical stack of the rows below follows the pixels as a wavefront, and what it
+// sums over the rows above needs no pixel at all; the left taps of the next pixel begin with each colour group that is
+// done; the logits of a pass begin with the groups before. A second thread does what it can of that, and the session
+// what is left of the last two, in the same order of additions, so that the bits are the same with and without it.
 //
 // Where the vertical stack has come far enough, the session draws a pixel of the row below in the same step: both share
 // each weight, which comes from L3, so the step takes hardly longer than that of one.
@@ -24,9 +24,10 @@ package final class HelperThread: @unchecked Sendable {
     /// in a wide image. Odd, so that a piece has as many tiles of F(2, 3) from an odd column on as from an even one.
     private static func leastColumns(width: Int) -> Int { min(max(width / 8 | 1, 5), 15) }
 
-    /// Columns of a piece of sums over the rows above, at least; and of an image where these are computed ahead. In
-    /// wider images pieces have more columns, so it would gain little for its memory.
-    private static let leastColumnsAhead = 16, mostColumnsOfSums = 64
+    /// A piece of sums over the rows above has at least so many columns, except at a row's end.
+    private static let leastColumnsOfSums = 16
+    /// Wider images have no such sums ahead: their pieces have more columns, so it would gain little for its memory.
+    static let mostColumnsOfSums = 64
 
     private enum State {
         static let absent = 0, offered = 1, lent = 2, ending = 3
@@ -177,11 +178,11 @@ package final class HelperThread: @unchecked Sendable {
         return true
     }
 
-    /// A piece of the sums over the rows above, which wait for no pixel: with many columns at once. Those that do wait
-    /// come in pieces of few columns, which then take hardly more than half of the time.
+    /// A piece of the sums over the rows above, which wait for no pixel, so that it has many columns. The pieces that
+    /// wait have few, and with the sums they take little more than half of the time.
     private func sumAbove(of image: ImageInFlight) -> Bool {
         guard image.width <= sumWidth,
-            let piece = image.wavefront.nextPieceAbove(least: Self.leastColumnsAhead, most: Self.mostColumns)
+            let piece = image.wavefront.nextPieceAbove(least: Self.leastColumnsOfSums, most: Self.mostColumns)
         else { return false }
         vertical.compute(piece, of: image.cache, label: image.label)
         image.wavefront.complete(piece)
@@ -189,11 +190,6 @@ package final class HelperThread: @unchecked Sendable {
     }
 
     // MARK: - The session
-
-    /// Floats of the sums over the rows above, at most.
-    static func mostSums(_ shape: NetworkShape) -> Int {
-        shape.stageSumsAbove.count { $0 } * mostColumnsOfSums / 2 * 4 * 2 * shape.features.channels
-    }
 
     /// Makes room for an image of `width` columns, while none is lent.
     func reserve(width: Int) {

@@ -238,7 +238,11 @@ final class HorizontalStack {
     /// Makes room for ``takeVertical(of:)`` of rows of `width` columns.
     func reserve(width: Int) {
         let count = shape.blocks * width * 2 * shape.featureRoom
-        if takenVertical.count < count { takenVertical = FloatBuffer(count: count) }
+        guard takenVertical.count < count else { return }
+        // An image that came before may still read what it has taken.
+        let wider = FloatBuffer(count: count)
+        wider.base.update(from: takenVertical.base, count: takenVertical.count)
+        takenVertical = wider
     }
 
     /// Takes what the vertical stack has for the whole row, if `now`, so that it may go on with the next one; else
@@ -266,10 +270,7 @@ final class HorizontalStack {
         }
     }
 
-    /// Where the vertical stack puts a block's link that is passed on at once.
-    var linked: Rows { Rows(base: link.base, stride: 2 * shape.featureRoom) }
-
-    /// The same in steps: what goes before the blocks, then one block after the other, each with its link.
+    /// The same in steps: what goes before the blocks, then one block after the other.
     func beginColumns(_ columns: Range<Int>, row: Int, cache: RowCache, label: Int?) {
         let count = columns.count
         precondition(batch == .columns && count <= capacity)
@@ -278,6 +279,7 @@ final class HorizontalStack {
         for c in 0..<shape.features.count { beginSkips(c, count) }
     }
 
+    /// The next block of these columns, from what the vertical stack passes to it, (columns, 2 · room).
     func computeBlock(_ block: Int, _ columns: Range<Int>, vertical: Rows, left: UnsafeMutablePointer<Float>) {
         let count = columns.count
         takeLeft(block, of: left, isRowStart: columns.lowerBound == 0)
@@ -286,6 +288,9 @@ final class HorizontalStack {
         for c in 0..<shape.features.count { computeGroup(c, block, count) }
         keepLeft(block, count, in: left)
     }
+
+    /// Where the vertical stack puts what a block of these columns takes at once.
+    var linked: Rows { Rows(base: link.base, stride: 2 * shape.featureRoom) }
 
     /// The first block's input.
     private func takeInput(_ columns: Range<Int>, row: Int, cache: RowCache) {

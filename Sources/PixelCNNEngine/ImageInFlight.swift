@@ -19,7 +19,7 @@ final class ImageInFlight {
 
     /// Where its columns are computed side by side: what those to come will see of the horizontal stack.
     private(set) var leftColumns: FloatBuffer?
-    /// Whether some blocks of such a row are computed, and others are not.
+    /// Whether both stacks go through such a row block by block, and have not come to the last one.
     var isBetweenBlocks = false
 
     private let task: ImageTask

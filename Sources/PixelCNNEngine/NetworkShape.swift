@@ -44,7 +44,7 @@ struct NetworkShape: Sendable {
     /// How many columns to the right each stage of the vertical stack sees: the stem where it is a stage, the blocks.
     let stageReach: ConstantList<Int>
     /// Which stages of the vertical stack can add up the rows above ahead of the rest: they read them from the stage
-    /// before, which has them sooner than the pixels of the row above are drawn.
+    /// before, which has computed them before the pixels of the row above are drawn.
     let stageSumsAbove: ConstantList<Bool>
     /// Whether a row of the vertical stack, which follows the pixels of the row above, may begin before that one's own
     /// vertical row is complete: it overwrites only columns of a layer that nobody reads any more, since they are
@@ -173,6 +173,12 @@ struct NetworkShape: Sendable {
 
     /// Floats of the kept columns of all layers, per image.
     var columnCount: Int { columns[blocks].before + columns[blocks].stride }
+
+    /// Floats of the sums over the rows above, of all stages of a row of `width` columns; 0 where no stage has them.
+    func sumsAbove(width: Int) -> Int {
+        guard stageSumsAbove.contains(true) else { return 0 }
+        return stageReach.count * 4 * ((width + 1) / 2) * (2 * features.channels).roundedUpToLanes
+    }
 
     /// Channels that a pass draws.
     func drawn(in pass: Int) -> Range<Int> {

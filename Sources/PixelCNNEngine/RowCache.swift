@@ -20,8 +20,8 @@ final class RowCache {
     /// vertical input, the first one's finished pixel by pixel where both stacks start from it; and what else a block
     /// keeps.
     private let rows: FloatBuffer
-    /// The link of the current row: (blocks, W, 2 · room), the initial accumulators of the horizontal stack. Scored
-    /// images may do without, and then it takes no memory.
+    /// The link of the current row: (blocks, W, 2 · room), the initial accumulators of the horizontal stack. Not set
+    /// to zero, so that it takes no memory where a scored image does without; what is read beside it comes to nothing.
     private let toHorizontal: FloatBuffer
 
     init(_ layout: Layout) {

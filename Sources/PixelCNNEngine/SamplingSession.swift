@@ -42,8 +42,8 @@ package final class SamplingSession {
     private static let columnsOfPiece = 256
     /// Columns of a scored row that a piece takes at most: so many share each weight that more would gain little.
     private static let columnsOfScore = 32
-    /// Rows that a scored image takes in a step where none is drawn: what they read of the rows above is then still in
-    /// the processor's caches.
+    /// Rows that a scored image takes in a step where all images are scored: what they read of the rows above is then
+    /// still in the processor's caches.
     private static let rowsOfStep = 8
     /// Columns of rows that are narrow enough to be taken over as a whole, so that a helper thread may begin the next
     /// row at once: it follows a wider row's columns.
@@ -99,7 +99,7 @@ package final class SamplingSession {
         precondition(engine.hyperparameters.accepts(label: task.label))
         helperThread.takeBack()
         helperThread.forgetRow()
-        if count == 0 { helperThread.reserve(width: task.width) }
+        helperThread.reserve(width: task.width)
         if slotBelow < capacity, images.contains(where: { $0.columnsBelow > 0 }) { moveRowBelow(to: capacity) }
         vertical.reserve(columns: min(task.width, Self.columnsOfPiece))
         let image = ImageInFlight(
@@ -119,14 +119,14 @@ package final class SamplingSession {
         }
     }
 
-    /// Takes every image one pixel further, or a row where it is given, or some rows where it is scored, and hands those
-    /// that are complete to `finish`.
+    /// Takes every image one pixel further, or a row where it is given or scored, or eight where all are scored, and
+    /// hands those that are complete to `finish`.
     package func step(finish: (_ tag: Int, _ result: ImageResult) -> Void) {
         while !stepPiece(finish: finish) {}
     }
 
-    /// Does a piece of a step: some columns of one image's vertical row, or a pixel of all images. Returns whether the
-    /// step is complete.
+    /// Does a piece of a step: some columns of one image's vertical row, a block of a scored row, or a pixel of all
+    /// images. Returns whether the step is complete.
     package func stepPiece(finish: (_ tag: Int, _ result: ImageResult) -> Void) -> Bool {
         var (prefillsLeft, prepared) = begun ?? (prefilling.count, 0)
         let isComplete = stepPiece(&prefillsLeft, &prepared, finish)
@@ -300,7 +300,10 @@ package final class SamplingSession {
         let image = prefilling[place]
         if let left = image.leftColumns {
             guard scorePiece(of: image, left: left.base) else { return false }
-            if !image.isComplete { return image.row.isMultiple(of: Self.rowsOfStep) || !images.isEmpty }
+            if !image.isComplete {
+                let areAllScored = images.isEmpty && prefilling.allSatisfy { $0.leftColumns != nil }
+                return image.row.isMultiple(of: Self.rowsOfStep) || !areAllScored
+            }
         } else if image.isRestGiven {
             completeRest(of: image)
         } else if image.isPrefillRow {
@@ -358,7 +361,7 @@ package final class SamplingSession {
         let pixels = image.row * image.width + (isNarrow ? image.width : piece.upperBound)
         let isLent = !image.isBetweenBlocks && count == 1 && helperThread.lend(image)
         if !isLent && image.wavefront.ready < pixels && (piece.lowerBound == 0 || !isNarrow) {
-            guard scoreBlock(of: image, columns, left: left) else { return false }
+            guard computeNextBlock(of: image, columns, left: left) else { return false }
         } else {
             if isLent && (piece.lowerBound == 0 || !isNarrow) {
                 // It may have been lent within the row above.
@@ -383,7 +386,7 @@ package final class SamplingSession {
 
     /// The next block of the vertical stack, and where all columns of the row go at once, that of the horizontal stack:
     /// what the one passes to the other is then still in the processor's caches. Whether all of both are computed.
-    private func scoreBlock(
+    private func computeNextBlock(
         of image: ImageInFlight, _ columns: HorizontalStack, left: UnsafeMutablePointer<Float>
     ) -> Bool {
         let (row, all) = (image.row, 0..<image.width)

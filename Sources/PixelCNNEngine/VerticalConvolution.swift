@@ -45,7 +45,7 @@ final class VerticalConvolution {
     func scratch(of layer: PackedConvolution) -> Rows { Rows(base: convolved.base, stride: layer.stride) }
 
     /// A row of outputs for each column, from `start` on, or zero; valid until the next call. Rows above the image are
-    /// zero and add nothing. `stageOfSums` where the sums over the rows above are there, of that stage.
+    /// zero and add nothing. `stageOfSums` is the stage, if its sums over the rows above are there.
     func compute(
         _ layer: PackedConvolution, of ring: Int, row: Int, _ columns: Range<Int>, _ cache: RowCache,
         start: UnsafePointer<Float>?, stageOfSums: Int? = nil
@@ -67,12 +67,13 @@ final class VerticalConvolution {
             kernels.multiply(layer.matrices[i], input, from: start, into: u, count: count)
             start = u
         }
-        // Of the rows above there is none.
+        // There are no rows above.
         if start.stride == 0 { u.fill(count, with: start.base, length: u.stride) }
         return u
     }
 
-    /// From the even column at or before the piece's first. Where the rows above are added up, on from those sums.
+    /// From the even column at or before the piece's first. Where the rows above have been added up, it goes on from
+    /// there.
     private func computeTiles(
         _ layer: PackedConvolution, _ ring: Int, _ row: Int, _ columns: Range<Int>, _ cache: RowCache,
         _ start: UnsafePointer<Float>?, _ above: TileSums?
@@ -89,7 +90,7 @@ final class VerticalConvolution {
             first = sums
         }
         if first == nil {
-            // Of the rows above there is none.
+            // There are no rows above.
             u.fill(count, with: start ?? engine.weights.zeros, length: stride)
         } else {
             kernels.winogradOutputs(products.base, into: u, channels: stride, count: count)
@@ -117,14 +118,13 @@ final class VerticalConvolution {
     // MARK: - Rows above, ahead of the rest
 
     /// Makes room for the sums over the rows above of all stages, for a row of `width` columns.
-    func reserveAbove(width: Int, stages: Int) {
-        let tiles = (width + 1) / 2
-        guard usesWinograd, above.count < stages * 4 * tiles * widestResult else { return }
-        above = FloatBuffer(count: stages * 4 * tiles * widestResult)
+    func reserveAbove(width: Int) {
+        let count = engine.shape.sumsAbove(width: width)
+        if above.count < count { above = FloatBuffer(uninitializedCount: count) }
     }
 
-    /// The sums over the rows above `row`, of which there is one at least, for these columns of a stage, from an even
-    /// one on. ``compute(_:of:row:_:_:start:stageOfSums:)`` goes on from them.
+    /// The sums over the rows above `row`, for these columns of a stage, which begin at an even one. Of the rows above
+    /// one must be there. ``compute(_:of:row:_:_:start:stageOfSums:)`` goes on from the sums.
     func sumAbove(
         _ layer: PackedConvolution, stage: Int, of ring: Int, row: Int, _ columns: Range<Int>, _ cache: RowCache,
         start: UnsafePointer<Float>?
@@ -139,8 +139,9 @@ final class VerticalConvolution {
     }
 
     private func sumsAbove(_ layer: PackedConvolution, stage: Int, width: Int) -> TileSums {
-        let position = (width + 1) / 2 * layer.stride
-        return TileSums(base: above.base + stage * 4 * position, position: position, stride: layer.stride)
+        let shape = engine.shape
+        let first = stage * shape.sumsAbove(width: width) / shape.stageReach.count
+        return TileSums(base: above.base + first, position: (width + 1) / 2 * layer.stride, stride: layer.stride)
     }
 }
 

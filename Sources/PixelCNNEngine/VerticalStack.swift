@@ -32,7 +32,7 @@ final class VerticalStack {
     }
 
     /// Makes room for pieces of sums over the rows above, in images of `width` columns.
-    func reserveAbove(width: Int) { convolution.reserveAbove(width: width, stages: shape.stageReach.count) }
+    func reserveAbove(width: Int) { convolution.reserveAbove(width: width) }
 
     /// Where the link of a block goes, (columns, 2 · room).
     enum LinkTarget {
@@ -44,7 +44,7 @@ final class VerticalStack {
     }
 
     /// One piece of an image of class `label`: reads the block's vertical input, writes its link and the next block's
-    /// input.
+    /// input; or only the sums over the rows above.
     func compute(_ piece: VerticalPiece, of cache: RowCache, label: Int?, linkTo target: LinkTarget = .cache) {
         guard let block = shape.block(ofStage: piece.stage) else { return computeStem(piece, cache) }
         let links = if case .none = target { false } else { true }

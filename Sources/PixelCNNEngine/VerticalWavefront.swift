@@ -69,7 +69,7 @@ struct VerticalWavefront {
         sumsAbove = shape.stageSumsAbove
         rows = shape.rowsMayOverlap ? 2 : 1
         done = Array(repeating: 0, count: 2 * reaches.count)
-        above = Array(repeating: 0, count: 2 * reaches.count)  // not a copy, which would be made in a step
+        above = Array(repeating: 0, count: 2 * reaches.count)  // apart: a shared array is copied when written
     }
 
     /// The pixels that the horizontal stack may take on: those before `ready`, whose columns every stage has.

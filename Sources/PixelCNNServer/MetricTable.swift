@@ -107,9 +107,10 @@ struct Metric: Sendable {
             """, .read { Double($0.droppedLogLines) }),
         Metric(
             "pixelcnnd_steps_total", .counter,
-            "Steps. A step advances all images of a compute thread by one pixel.", .read { Double($0.status.steps) }),
+            "Steps. A step advances all images of a compute thread by one pixel, or by rows if given or scored.",
+            .read { Double($0.status.steps) }),
         Metric(
-            "pixelcnnd_image_steps_total", .counter, "Images advanced by one pixel, summed over all steps.",
+            "pixelcnnd_image_steps_total", .counter, "Images that a step advances, summed over all steps.",
             .read { Double($0.status.imageSteps) }),
         Metric(
             "pixelcnnd_compute_busy_seconds_total", .counter,

@@ -38,6 +38,26 @@ import Testing
         }
     }
 
+    /// What the first score has taken over of the vertical stack's row outlives the wider one's coming.
+    @Test func aWiderScoreMayJoinWithinARow() {
+        let engine = Engine(model: SmallModels.colour)
+        let tasks = [40, 64].map { width in
+            ImageTask(height: 4, width: width, source: sources(engine.hyperparameters, 4, width)[1])
+        }
+        let alone = tasks.map { engine.run([$0])[0] }
+        for pieces in 1...12 {
+            let session = SamplingSession(engine: engine, capacity: 2)
+            let helper = Helper(session.helperThread)
+            var results: [Int: ImageResult] = [:]
+            session.add(tasks[0], tag: 0)
+            for _ in 0..<pieces where session.count > 0 { _ = session.stepPiece { results[$0] = $1 } }
+            session.add(tasks[1], tag: 1)
+            while session.count > 0 { session.step { results[$0] = $1 } }
+            helper.stop()
+            #expect(results[0] == alone[0] && results[1] == alone[1], "after \(pieces) pieces")
+        }
+    }
+
     @Test func companyEndsTheHelpAndItComesBack() {
         let engine = Engine(model: SmallModels.colour)
         func task(_ i: Int) -> ImageTask {
