@@ -147,7 +147,7 @@ final class VerticalConvolution {
 
 /// Sums of F(2, 3), (4, tiles, outputs in whole vectors).
 private struct TileSums {
-    var base: UnsafeMutablePointer<Float>
+    let base: UnsafeMutablePointer<Float>
     /// Floats from one of the four to the next.
     let position: Int
     let stride: Int

@@ -49,6 +49,7 @@ import Testing
             let session = SamplingSession(engine: engine, capacity: 2)
             let helper = Helper(session.helperThread)
             var results: [Int: ImageResult] = [:]
+            Thread.sleep(forTimeInterval: 0.005)  // until it offers itself: only a lent image takes a row over
             session.add(tasks[0], tag: 0)
             for _ in 0..<pieces where session.count > 0 { _ = session.stepPiece { results[$0] = $1 } }
             session.add(tasks[1], tag: 1)
